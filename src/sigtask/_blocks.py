@@ -1,0 +1,354 @@
+"""Blocks of code that say what a task does with its signals: `accept`, `mask`, `on_signal`, `catch` (R11 to R17).
+
+    with catch(Interrupt) as caught:        # ends the block when an Interrupt for this task comes out of it
+        with accept(Drain):                 # here a Drain may interrupt the await
+            order = await queue.get()
+        with mask(Terminate):               # here nothing but a Kill can
+            await book(order)
+
+A block belongs to the task it was entered in, and blocks close in the order they opened. The inbox keeps the open
+ones as a linked list from the innermost out; a task spawned inside a mask starts with its parent's list as its tail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import math
+import weakref
+from asyncio import CancelledError, TimerHandle
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+
+from ._inbox import Block, Inbox
+from ._task import HAS_GET_CONTEXT, Task, current
+from .signals import KILL_LEVEL, Signal, Terminate, level_of
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_S = TypeVar("_S", bound=Signal)
+
+
+def here(call: str) -> Task[Any]:
+    """The running task. Raises: `RuntimeError` when there is none, or it is a stock task."""
+    task = current()
+    if isinstance(task, Task):
+        return task
+    if task is None:
+        raise RuntimeError(f"{call} works in a task only, and none is running here")
+    raise RuntimeError(
+        f"{call} works in a sigtask task, and {task!r} is a stock one; "
+        f"call sigtask.install() before it is created, or start the program with sigtask.run()"
+    )
+
+
+class _Block:
+    """One block: opened in one task, closed in the same, innermost first (R17)."""
+
+    __slots__ = ("inbox", "prev")
+
+    masks = 0
+    accepts = KILL_LEVEL
+    plain = False
+    handles: tuple[type[Signal], Callable[[Any], object]] | None = None
+    context: Context | None = None
+
+    def __init__(self) -> None:
+        self.inbox: Inbox | None = None
+        self.prev: Block | None = None
+
+    def _enter(self) -> tuple[Task[Any], Inbox]:
+        task = here(f"{self!r}")
+        if self.inbox is not None:
+            raise RuntimeError(f"{self!r} is open already, in {self.inbox.task()!r}; make a new one for each `with`")
+        inbox = task._inbox
+        if inbox is None:
+            inbox = task._mailbox()
+        self.prev, self.inbox = inbox.top, inbox
+        inbox.top = self  # type: ignore[assignment]  # a Block, but for the attributes only a mask has
+        return task, inbox
+
+    def _leave(self) -> tuple[Task[Any], Inbox]:
+        inbox, task = self.inbox, current()
+        if inbox is not None and inbox.top is self and inbox.task() is task:
+            inbox.top, self.inbox = self.prev, None
+            return task, inbox
+        if inbox is None:
+            raise RuntimeError(f"{self!r} is not open")
+        owner = inbox.task()
+        if owner is not task:
+            raise RuntimeError(
+                f"{self!r} was entered in {owner!r} and left in {task!r}; a block must open and close in one task. "
+                f"An async generator that is abandoned inside a block does this: use contextlib.aclosing() (PEP 789)"
+            )
+        raise RuntimeError(f"{self!r} was left while {inbox.top!r}, opened inside it, is open; close that one first")
+
+    def _fresh(self) -> Self:
+        raise NotImplementedError
+
+    def __call__(self, fn: Callable[_P, Awaitable[_R]]) -> Callable[_P, Awaitable[_R]]:
+        """As a decorator of an async function: each call runs inside a block of its own."""
+        if not inspect.iscoroutinefunction(fn):
+            raise TypeError(f"{self!r} decorates async functions (async def), and {fn!r} is none")
+
+        @functools.wraps(fn)
+        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self._fresh():  # type: ignore[attr-defined]  # every concrete block is a context manager
+                return await fn(*args, **kwargs)
+            return None  # type: ignore[unreachable]  # `catch` may end the block
+
+        return wrapper
+
+
+class accept(_Block):
+    """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
+
+    A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in. What
+    is held at that level is raised on entry. A mask around or inside it wins.
+
+    Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`; the held signal itself, on entry.
+    """
+
+    __slots__ = ("accepts", "cls")
+
+    def __init__(self, cls: type[Signal]) -> None:
+        super().__init__()
+        self.accepts = level_of(cls, "accept()")
+        self.cls = cls
+
+    def __enter__(self) -> None:
+        task, inbox = self._enter()
+        inbox.listens_at = min(inbox.listens_at, self.accepts)
+        if inbox.held and (delivery := inbox.pick()) is not None:
+            self._leave()
+            inbox.raise_now(delivery)
+            raise delivery.signal.copy()
+
+    def __exit__(self, *exc: object) -> None:
+        self._leave()
+
+    def _fresh(self) -> accept:
+        return accept(self.cls)
+
+    def __repr__(self) -> str:
+        return f"accept({self.cls.__name__})"
+
+
+class mask(_Block):
+    """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
+
+    When the block ends, the strongest held signal is raised at once. If the block is left by an exception, that one
+    goes on its way and the signal is thrown at the next await. Tasks spawned inside are covered while it lasts.
+
+    `within=seconds` ends the protection early. A plain `cancel()` passes, so that timeouts inside work, unless
+    `plain=True`. A mask holds what arrives while it is open: a signal the task sent itself before is thrown all the
+    same. It does not stop code in threads.
+
+    Raises: `TypeError` for what is no signal class; `ValueError` for `Kill` or a `within` that is not above 0; the
+    held signal itself, at the end.
+    """
+
+    __slots__ = ("_timer", "cls", "masks", "plain", "waiting", "within")
+
+    def __init__(self, cls: type[Signal] = Terminate, *, within: float | None = None, plain: bool = False) -> None:
+        self.inbox = self.prev = None
+        self.masks = level_of(cls, "mask()")
+        if within is not None and not 0 < within < math.inf:
+            raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
+        self.cls = cls
+        self.within = within
+        self.plain = plain
+        self.waiting: list[weakref.ref[Any]] = []
+        self._timer: TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        task, _ = self._enter()
+        if self.within is not None:
+            self._timer = task.get_loop().call_later(self.within, self._expire)
+
+    def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        task, inbox = self._leave()
+        if self._timer is not None:
+            self._end_timer()
+        if self.waiting:
+            self._look_again()
+        if inbox.held or inbox.plain_held:
+            if et is not None:
+                task._release()
+            elif (error := _raised_at_once(inbox)) is not None:
+                try:
+                    raise error
+                finally:
+                    del error
+
+    def _end_timer(self) -> None:
+        assert self._timer is not None
+        self._timer.cancel()
+        self._timer = None
+        self.masks = level_of(self.cls, "mask()")  # it may be used again
+
+    def _expire(self) -> None:
+        """`within` is over: the block is still open, but holds nothing from now on."""
+        self.masks, self.plain = 0, False
+        self._look_again()
+        if self.inbox is not None and (task := self.inbox.task()) is not None:
+            task._release()
+
+    def _look_again(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for ref in waiting:
+            if (task := ref()) is not None:
+                task._release()
+
+    def _fresh(self) -> mask:
+        return mask(self.cls, within=self.within, plain=self.plain)
+
+    def __repr__(self) -> str:
+        return f"mask({self.cls.__name__})"
+
+
+def _raised_at_once(inbox: Inbox) -> CancelledError | None:
+    """What the end of a mask raises: the strongest signal it held, or the plain cancel, or neither."""
+    delivery = inbox.pick()
+    plain = 0 if inbox.masks_plain else inbox.plain_held
+    if plain:
+        inbox.plain_held, inbox.extra = 0, inbox.extra + plain
+    if delivery is not None:
+        inbox.raise_now(delivery)
+        return delivery.signal.copy()
+    if plain:
+        return CancelledError() if inbox.plain_msg is None else CancelledError(inbox.plain_msg)
+    return None
+
+
+class on_signal(_Block, Generic[_S]):
+    """`with on_signal(Drain, callback):` run `callback(signal)` when such a signal arrives (R15).
+
+    It runs in the task's context at the moment of arrival, in place of holding or throwing the signal, so it must
+    not wait. The innermost block that names the signal's class takes it. When the callback raises, the loop's
+    exception handler is told, and the signal is treated as if there were no callback. (On Python 3.11 the context is
+    a copy, taken when the block is entered.)
+
+    Raises: `TypeError` for what is no signal class or not callable, `ValueError` for `Kill`.
+    """
+
+    __slots__ = ("context", "handles")
+
+    def __init__(self, cls: type[_S], callback: Callable[[_S], object]) -> None:
+        super().__init__()
+        level_of(cls, "on_signal()")
+        if not callable(callback) or inspect.iscoroutinefunction(callback):
+            raise TypeError(f"on_signal() takes a function to call at once, not async, got {callback!r}")
+        self.handles = (cls, callback)
+        self.context: Context | None = None
+
+    def __enter__(self) -> None:
+        _, inbox = self._enter()
+        cls, _ = self.handles
+        inbox.listens_at = min(inbox.listens_at, cls.level)
+        if not HAS_GET_CONTEXT:
+            self.context = copy_context()
+
+    def __exit__(self, *exc: object) -> None:
+        self._leave()
+
+    def _fresh(self) -> on_signal[_S]:
+        return on_signal(*self.handles)
+
+    def __repr__(self) -> str:
+        return f"on_signal({self.handles[0].__name__}, {self.handles[1]!r})"
+
+
+class catch(_Block, Generic[_S]):
+    """`with catch(Interrupt) as caught:` end the block when such a signal for this task comes out of it (R16).
+
+    The request is taken back (`uncancel`), so the task goes on with a clean count, and `caught.signal` is the signal;
+    `None` if the block ended in any other way. A signal that merely killed a task being awaited is not caught, nor
+    is a Kill. If a plain `cancel()` came with it and is not taken back, the block raises that `CancelledError`.
+
+    Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
+    """
+
+    __slots__ = ("_count", "cls", "signal")
+
+    def __init__(self, cls: type[_S]) -> None:
+        super().__init__()
+        level_of(cls, "catch()")
+        self.cls = cls
+        self.signal: _S | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        task, _ = self._enter()
+        self.signal = None
+        self._count = task.cancelling()
+        return self
+
+    def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> bool:
+        task, inbox = self._leave()
+        if not isinstance(exc, self.cls) or exc.level >= KILL_LEVEL or exc.target not in (None, task):
+            return False
+        self.signal = exc.copy()  # the raised one holds this very frame
+        for _ in range(inbox.take_back(exc)):
+            task.uncancel()
+        if task.cancelling() > self._count:
+            raise CancelledError from None
+        return True
+
+    def _fresh(self) -> catch[_S]:
+        return catch(self.cls)
+
+    def __repr__(self) -> str:
+        return f"catch({self.cls.__name__})"
+
+
+@overload
+def requested() -> Signal | None: ...
+@overload
+def requested(cls: type[_S]) -> _S | None: ...
+def requested(cls: type[Signal] = Signal) -> Signal | None:
+    """The strongest signal of that class that the running task holds, or `None` (R12). It stays held.
+
+    Raises: `RuntimeError` outside a sigtask task, `TypeError` for what is no signal class.
+    """
+    inbox = _listening(cls, "requested()")
+    return inbox.requested(cls) if inbox.held else None
+
+
+@overload
+async def wait_requested() -> Signal: ...
+@overload
+async def wait_requested(cls: type[_S]) -> _S: ...
+async def wait_requested(cls: type[Signal] = Signal) -> Signal:
+    """Wait until the running task holds a signal of that class, and give the strongest; it stays held (R12).
+
+    Returns at once when there is one. A signal that is thrown ends the wait as it ends any other. When cancelled, it
+    leaves nothing behind.
+
+    Raises: as `requested`.
+    """
+    inbox = _listening(cls, "wait_requested()")
+    while (signal := inbox.requested(cls)) is None:
+        entry = (cls, asyncio.get_running_loop().create_future())
+        inbox.waiters.append(entry)
+        try:
+            await entry[1]
+        finally:
+            inbox.waiters.remove(entry)
+    return signal
+
+
+def _listening(cls: object, call: str) -> Inbox:
+    level = level_of(cls, call, kill=True)
+    inbox = here(call)._mailbox()
+    inbox.listens_at = min(inbox.listens_at, level)
+    return inbox
+
+
+
+
+for _cls in (accept, mask, on_signal, catch):
+    _cls.__module__ = "sigtask"

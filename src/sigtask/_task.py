@@ -1,0 +1,442 @@
+"""The task that takes signals.
+
+The only module that calls asyncio's `cancel`. What is done with a signal is decided in `_inbox`; here it is acted on.
+
+An ordinary task pays for two slots and the shim: there is no `__init__` on the factory's path, no instance dict, and
+the inbox is made when the first signal is sent or the first block opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import weakref
+from asyncio import AbstractEventLoop, CancelledError, current_task
+from collections.abc import Coroutine, Generator
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._inbox import Delivery, Fate, Inbox
+from ._shim import make_shim
+from . import signals
+from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
+
+_T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    _Base = asyncio.Task[_T]
+else:
+
+    class _Base(asyncio.Task, Generic[_T]):
+        __slots__ = ()
+
+
+# asyncio's own, bound once: a call through `super()` would look each of them up again.
+_init: Any = asyncio.Task.__init__
+_get_shim: Any = asyncio.Task.get_coro
+_cancel: Any = asyncio.Task.cancel
+_cancelling: Any = asyncio.Task.cancelling
+_uncancel: Any = asyncio.Task.uncancel
+_result: Any = asyncio.Task.result
+_exception: Any = asyncio.Task.exception
+_await: Any = asyncio.Task.__await__
+
+HAS_GET_CONTEXT = hasattr(asyncio.Task, "get_context")  # Python 3.12
+
+
+class Task(_Base[_T]):
+    """An `asyncio.Task` that takes signals.
+
+    Everything asyncio's task does, it does the same, and `cancel()` is unchanged to the letter. Made by
+    `asyncio.create_task` in a loop with sigtask's task factory (`sigtask.install`), or directly, as `asyncio.Task`.
+    """
+
+    __slots__ = ("_inbox", "_parent")
+
+    _inbox: Inbox | None
+    _parent: weakref.ref[Any] | None
+
+    def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
+        shim = make_shim(coro)
+        adopt(self, current())
+        _init(self, shim, **kwargs)
+
+    # -- sending --------------------------------------------------------------------------------------------------
+
+    def send_signal(self, sig: Signal | type[Signal]) -> bool:
+        """Send this task a signal: thrown at the await it is in, or held, as the task's blocks say (R3, R5, R6).
+
+        Returns `False` when the task is done already, which `history` records, else `True`. It returns at once:
+        to wait for the task, use `stop()` or `asyncio.wait`, not `await task`, which would make you its next target.
+        A signal that the task sends itself is thrown at its next await.
+
+        Raises: `TypeError` when `sig` is no signal; `RuntimeError` when the task's loop runs in another thread: use
+        `send_signal_threadsafe` there, and in a handler set with `signal.signal`.
+        """
+        signal = as_signal(sig, "send_signal()")
+        self._check_thread()
+        return self._receive(signal) is not Fate.REFUSED
+
+    def send_signal_threadsafe(self, sig: Signal | type[Signal]) -> None:
+        """As `send_signal`, from any thread or from an OS signal handler; it takes effect when the loop next turns.
+
+        Raises: `TypeError` when `sig` is no signal; `RuntimeError` when the loop is closed.
+        """
+        signal = as_signal(sig, "send_signal_threadsafe()")
+        self.get_loop().call_soon_threadsafe(self.send_signal, signal)
+
+    def drain(self, reason: object = None) -> bool:
+        """Send `Drain(reason)`: finish what you have, take nothing new. As `send_signal`."""
+        return self.send_signal(Drain(reason))
+
+    def interrupt(self, reason: object = None) -> bool:
+        """Send `Interrupt(reason)`: stop what you are waiting for. As `send_signal`."""
+        return self.send_signal(Interrupt(reason))
+
+    def terminate(self, reason: object = None) -> bool:
+        """Send `Terminate(reason)`: clean up and end. As `send_signal`."""
+        return self.send_signal(Terminate(reason))
+
+    def kill(self, reason: object = None) -> bool:
+        """Send `Kill(reason)`: the task is done within two turns of the loop, whatever it does (R18, R19).
+
+        Its synchronous `finally` code still runs; an await in it does not. It cannot reach a task that holds the
+        thread, in a busy loop or a blocking call (R20).
+        """
+        return self.send_signal(Kill(reason))
+
+    def cancel(self, msg: Any = None, *, reason: object = None) -> bool:
+        """asyncio's `cancel()`, to the letter, unless there is a reason (R4).
+
+        With a signal as `reason` (or as `msg`) that signal is sent, with any other reason a `Terminate` of it.
+        Returns `False` when the task is done. A signal given as `msg`, which is how a task passes its own on to the
+        task it awaits, also returns `False` when it is held or changes nothing here: the sender then gets its own.
+
+        A plain `cancel()` by the task that spawned this one, itself under a signal, passes that signal on (R9).
+
+        Raises: `TypeError` when both `msg` and `reason` are given.
+        """
+        if reason is not None:
+            if msg is not None:
+                raise TypeError(f"cancel() takes msg={msg!r} or reason={reason!r}, not both; a reason says it all")
+            if isinstance(reason, Signal) or (isinstance(reason, type) and issubclass(reason, Signal)):
+                msg = as_signal(reason, "cancel()")
+            else:
+                msg = Terminate(reason)
+            return self._receive(msg) is not Fate.REFUSED
+        if isinstance(msg, Signal):  # from a task that awaits this one: `False` if it is to get its own later (R8)
+            return self._receive(msg) is Fate.THROWN
+        inbox = self._inbox
+        if msg is None and (signal := self._passed_on()) is not None:
+            return self._receive(signal, forced=True) is not Fate.REFUSED
+        if inbox is not None and inbox.masks_plain and not self.done():
+            inbox.plain_held += 1
+            inbox.plain_msg = msg
+            return True
+        return bool(_cancel(self, msg))
+
+    def _passed_on(self) -> Signal | None:
+        """R9: the signal that the running task, this one's parent, is under, unless that strength is here already."""
+        if self._parent is None or (parent := self._parent()) is None or parent is not current():
+            return None
+        theirs, ours = parent._inbox, self._inbox
+        if theirs is None or not theirs.in_force:
+            return None
+        signal = theirs.in_force[-1][0].signal
+        # A second plain cancel must not be absorbed: asyncio throws it, so it goes as it came.
+        return signal if ours is None or signal.level > ours.force else None
+
+    def _receive(self, signal: Signal, *, forced: bool = False) -> Fate:
+        """Take in one signal. `THROWN` here says that it is taken: thrown soon, merged with one that is, or handled."""
+        sender = current()
+        copy = signal.addressed(self, self.get_name(), None if sender is None else sender.get_name())
+        inbox, delivery = self._mailbox(), Delivery(copy, forced=forced)
+        inbox.history.append(delivery)
+        if self.done():
+            delivery.fate = Fate.REFUSED
+            return Fate.REFUSED
+        if copy.level < KILL_LEVEL and self._handled(inbox, copy):
+            delivery.fate = Fate.HANDLED
+            return Fate.THROWN
+        if inbox.judge(delivery):
+            self._launch(inbox, delivery)
+            return Fate.THROWN
+        return Fate.THROWN if delivery.fate is Fate.SUPERSEDED else delivery.fate
+
+    def _launch(self, inbox: Inbox, delivery: Delivery) -> None:
+        """Put a signal in flight: asyncio's `cancel` makes the throw happen, the shim throws the signal."""
+        inbox.launch(delivery)
+        shim = _get_shim(self)
+        shim.send = shim._resume
+        try:
+            _cancel(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
+        except RecursionError:
+            # A long chain of tasks that await each other: go on from here with a fresh stack.
+            inbox.weight += 1
+            self.get_loop().call_soon(_cancel, self, delivery.signal)
+        if delivery.signal.level >= KILL_LEVEL:
+            _free(self)
+            # A task that is running now will only then be seen to await something deaf.
+            self.get_loop().call_soon(_free, self)
+
+    def _handled(self, inbox: Inbox, signal: Signal) -> bool:
+        """Run the `on_signal` callback for this signal, if there is one; `False` when there is none or it failed (R15)."""
+        block = inbox.handler(signal)
+        if block is None or block.handles is None:
+            return False
+        callback = block.handles[1]
+        try:
+            _run_in(self.get_context() if HAS_GET_CONTEXT else block.context, callback, signal)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.get_loop().call_exception_handler(
+                {"message": f"on_signal callback {callback!r} failed", "exception": error, "task": self}
+            )
+            return False
+        return True
+
+    def _check_thread(self) -> None:
+        loop = self.get_loop()
+        if loop.is_running() and asyncio._get_running_loop() is not loop:
+            raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
+
+    # -- what the blocks use --------------------------------------------------------------------------------------
+
+    def _mailbox(self) -> Inbox:
+        inbox = self._inbox
+        if inbox is None:
+            inbox = self._inbox = Inbox(self)
+            if self.__class__ is FreshTask:
+                self.__class__ = Task
+        return inbox
+
+    def _release(self) -> None:
+        """A block closed somewhere else: throw what the threshold now lets pass, at the await the task is in."""
+        inbox = self._inbox
+        if inbox is None or self.done():
+            return
+        if (delivery := inbox.pick()) is not None:
+            self._launch(inbox, delivery)
+        if inbox.plain_held and not inbox.masks_plain:
+            inbox.extra += inbox.plain_held - 1
+            inbox.plain_held = 0
+            _cancel(self, inbox.plain_msg)
+
+    # -- counts (R23) ---------------------------------------------------------------------------------------------
+
+    def cancelling(self) -> int:
+        """The number of cancel requests not taken back, as in asyncio; a signal counts as one."""
+        inbox = self._inbox
+        count: int = _cancelling(self)
+        return count if inbox is None else count + inbox.extra + inbox.plain_held
+
+    def uncancel(self) -> int:
+        """Take back one cancel request, as in asyncio; gives the number left."""
+        inbox = self._inbox
+        if inbox is None:
+            return int(_uncancel(self))
+        if inbox.plain_held:
+            inbox.plain_held -= 1
+        elif inbox.extra:
+            inbox.extra -= 1
+        else:
+            _uncancel(self)
+        count = self.cancelling()
+        inbox.settle(count)
+        return count
+
+    # -- afterwards -----------------------------------------------------------------------------------------------
+
+    @property
+    def threshold(self) -> int:
+        """Signals at or above this level are thrown into the task now, those below are held (R11)."""
+        inbox = self._inbox
+        return Interrupt.level if inbox is None else inbox.threshold
+
+    @property
+    def history(self) -> tuple[Delivery, ...]:
+        """Every signal this task was sent, in order, and what became of it (R21); the last 1,000 of them."""
+        inbox = self._inbox
+        return () if inbox is None else tuple(inbox.history)
+
+    @property
+    def ended_by(self) -> Signal | None:
+        """The signal that ended this task; `None` while it runs and when it ended in any other way (R21)."""
+        if not self.cancelled():
+            return None
+        inbox = self._mailbox()
+        if inbox.ended is None:
+            try:
+                _result(self)
+            except CancelledError as error:
+                self._note_end(inbox, error)
+                if isinstance(error, Signal):
+                    inbox.unclaimed = error  # asyncio hands it out once; the first awaiter is still to get it
+        return inbox.ended
+
+    def _note_end(self, inbox: Inbox, error: CancelledError) -> None:
+        """Remember what ended this task: a clean copy, for the raised one holds frames (R22)."""
+        if isinstance(error, Signal):
+            inbox.ended = error.copy()
+            if inbox.ended.target is None:  # raised by hand: from here on it is as if it had been sent
+                inbox.ended = error.addressed(self, self.get_name(), self.get_name())
+        elif inbox.flying is not None:  # sent while the task ran, which then returned without another await
+            inbox.ended = inbox.land().signal
+        elif inbox.in_force and not inbox.plain_last:  # somebody's cleanup put a fresh CancelledError in its place
+            inbox.ended = inbox.in_force[-1][0].signal
+
+    def _claim(self, error: CancelledError) -> CancelledError:
+        """R22: what an awaiter is to see of this task's end: the raised signal itself the first, copies the others."""
+        if self._inbox is None and not isinstance(error, Signal):
+            return error
+        inbox = self._mailbox()
+        if inbox.ended is None:
+            self._note_end(inbox, error)
+            return error if isinstance(error, Signal) or inbox.ended is None else inbox.ended.copy()
+        first, inbox.unclaimed = inbox.unclaimed, None
+        return first if first is not None else inbox.ended.copy()
+
+    def result(self) -> _T:
+        """As in asyncio. Ended by a signal, it raises that signal, to every caller (R22)."""
+        try:
+            return _result(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
+        except CancelledError as error:
+            claimed = self._claim(error)
+        finally:
+            del self  # an error raised through here holds this frame, and the task holds the error
+        try:
+            raise claimed
+        finally:
+            del claimed
+
+    def exception(self) -> BaseException | None:
+        """As in asyncio. Ended by a signal, it raises that signal."""
+        if self.cancelled():
+            self.result()
+        return _exception(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
+
+    def __await__(self) -> Generator[Any, None, _T]:
+        if self.cancelled():
+            self.result()  # an iterator made now would give a plain CancelledError
+        return _await(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
+
+    __iter__ = __await__
+
+    def _make_cancelled_error(self) -> CancelledError:
+        # `asyncio.gather` asks each child for its error by this name, and by no public one.
+        try:
+            self.result()
+        except CancelledError as error:
+            return error
+        raise AssertionError("asked for the cancellation of a task that was not cancelled")
+
+    if sys.version_info[:2] == (3, 13):
+
+        def set_name(self, value: object) -> None:
+            # The first releases of 3.13 call this with the None that stands for "no name given".
+            if value is not None:
+                super().set_name(value)
+
+    # -- the user's coroutine, never the shim -----------------------------------------------------------------------
+
+    def get_coro(self) -> Any:
+        """The user's coroutine; `None` once a task that started eagerly is done, as in asyncio."""
+        shim = _get_shim(self)
+        return None if shim is None else shim.coro
+
+    @property
+    def _coro(self) -> Any:
+        # asyncio's repr, get_stack and print_stack read the coroutine by this name.
+        return self.get_coro()
+
+
+class FreshTask(Task[_T]):
+    """A task that has met no signal yet: asyncio's own C methods stand where `Task` has Python.
+
+    The factory makes these, and `_mailbox` turns one into a `Task` by its `__class__`: when its first signal is
+    sent, its first block opened, a cancellation thrown into it, or a signal made inside it. So awaiting an ordinary
+    task costs what it costs in asyncio.
+    """
+
+    __slots__ = ()
+
+    __init__ = asyncio.Task.__init__
+    cancelling = asyncio.Task.cancelling
+    uncancel = asyncio.Task.uncancel
+    result = asyncio.Task.result
+    exception = asyncio.Task.exception
+    __await__ = asyncio.Task.__await__
+    __iter__ = asyncio.Task.__iter__
+    _make_cancelled_error = asyncio.Task._make_cancelled_error  # type: ignore[attr-defined]  # not in typeshed
+
+
+def adopt(task: Task[Any], parent: Any) -> None:
+    """Note who spawned this task (R9, R25), and cover it by the parent's open mask (R14)."""
+    task._inbox = None
+    task._parent = None
+    if parent is not None:
+        task._parent = weakref.ref(parent)
+        cover(task, parent)
+
+
+def cover(task: Task[Any], parent: Any) -> None:
+    """R14: a task spawned inside a mask is covered while the mask lasts."""
+    inbox = getattr(parent, "_inbox", None)
+    if inbox is not None and inbox.top is not None and (inbox.mask_level or inbox.masks_plain):
+        task._mailbox().top = inbox.top
+
+
+def current() -> Any:
+    """The running task, or `None`: also with no loop running, as in `Runner.close`."""
+    try:
+        return current_task()
+    except RuntimeError:
+        return None
+
+
+def _run_in(context: Context | None, callback: Any, signal: Signal) -> None:
+    entered = False
+
+    def call() -> None:
+        nonlocal entered
+        entered = True
+        callback(signal)
+
+    try:
+        if context is not None:
+            return context.run(call)
+    except RuntimeError:
+        if entered:
+            raise
+    callback(signal)  # that context is the one we are in: the task signals itself
+
+
+def _free(task: Task[Any]) -> None:
+    """Cut a killed task loose from what it awaits, if that will not be cancelled (R18).
+
+    This is the one use of asyncio's private attributes, for which there is no public way: what a task awaits is
+    nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody else.
+    Where they are missing the task stays where it is, and a `stop()` reports it as still there.
+    """
+    waiter = getattr(task, "_fut_waiter", None)
+    if task.done() or waiter is None or waiter.done():
+        return
+    for callback, context in tuple(getattr(waiter, "_callbacks", None) or ()):
+        if getattr(callback, "__self__", None) is task:
+            waiter.remove_done_callback(callback)
+            gone = task.get_loop().create_future()
+            gone.cancel()
+            task.get_loop().call_soon(callback, gone, context=context)
+            return
+
+
+def _awaken_running() -> None:
+    task = current()
+    if task.__class__ is FreshTask:
+        task._mailbox()
+
+
+signals.signal_made = _awaken_running  # it may be about to raise the signal: R22 then needs a Task in full
+for _cls in (Task, FreshTask):
+    _cls.__module__, _cls.__name__, _cls.__qualname__ = "sigtask", "Task", "Task"
