@@ -3,7 +3,11 @@
 from ._blocks import accept, catch, mask, on_signal, requested, wait_requested
 from ._inbox import Delivery, Fate
 from ._install import eager_task_factory, install, task_factory
+from ._shim import abandoned_count
+from ._stop import extend, stop, time_left
 from ._task import Task
+from .ladder import Ladder, Rung
+from .report import Report, RungReport, TaskReport, ThreadReport
 from .signals import Drain, Interrupt, Kill, Signal, Terminate
 
 __all__ = [
@@ -12,16 +16,26 @@ __all__ = [
     "Fate",
     "Interrupt",
     "Kill",
+    "Ladder",
+    "Report",
+    "Rung",
+    "RungReport",
     "Signal",
     "Task",
+    "TaskReport",
     "Terminate",
+    "ThreadReport",
+    "abandoned_count",
     "accept",
     "catch",
     "eager_task_factory",
+    "extend",
     "install",
     "mask",
     "on_signal",
     "requested",
+    "stop",
     "task_factory",
+    "time_left",
     "wait_requested",
 ]

@@ -22,7 +22,7 @@ from .signals import KILL_LEVEL, Kill, Signal
 if TYPE_CHECKING:
     from ._inbox import Delivery, Inbox
 
-KILL_ROUNDS = 100
+KILL_ROUNDS = 20
 """How many awaits a Kill answers before the coroutine is abandoned (R19)."""
 
 _abandoned_count = 0
@@ -88,15 +88,19 @@ class Shim:
             del inbox
 
     def _kill(self, inbox: Inbox) -> Any:
-        """R19: throw it in, answer every later await with it again; what is not finished by then is abandoned."""
+        """R19: throw it in, answer every later await with it again; what is not finished by then is abandoned.
+
+        The later answers are a GeneratorExit, as from `coroutine.close()`. Code that waits on for its children after
+        a cancellation, as TaskGroup does, would eat every Kill and keep the frames around it from their `finally`.
+        """
         delivery = inbox.land()
         try:
-            for _ in range(KILL_ROUNDS):
+            for turn in range(KILL_ROUNDS):
                 try:
-                    self.coro.throw(delivery.signal.copy())
+                    self.coro.throw(delivery.signal.copy() if turn < KILL_ROUNDS // 2 else GeneratorExit())
                 except Kill:
                     raise
-                except (StopIteration, CancelledError):
+                except (StopIteration, CancelledError, GeneratorExit):
                     break  # it swallowed the Kill and returned, or put another in its place: that changes nothing
                 delivery.refused += 1
             else:

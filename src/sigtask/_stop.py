@@ -1,0 +1,353 @@
+"""Ladders at work: `stop()`, and `time_left()` and `extend()` for the tasks being stopped (R25 to R28).
+
+`Stopping` is driven by the loop's timers and the tasks' done callbacks, not by a task of its own: a program that
+cancels every task it finds must not cancel what bounds it. `Ladder` says what is due after so many seconds; the
+seconds are counted from `_zero`, which moves back when a rung ends early and forward when a task asks for more time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future, TimerHandle
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ._blocks import here
+from ._inbox import Fate
+from ._task import Task, current
+from ._where import short, task_place
+from .ladder import DEFAULT, Ladder, Rung
+from .report import Report, RungReport, TaskReport
+from .signals import KILL_LEVEL, Interrupt, Signal, Terminate
+
+AnyTask = asyncio.Task[Any]
+
+
+class Stopping:
+    """One ladder at work on some tasks; `done` is a future of its `Report`.
+
+    With `everything`, the targets are all tasks of the loop, found anew at each rung. `heard` says that somebody
+    outside the tasks listens for a Drain (R29). `on_rung(rung)` is called when a rung begins.
+    """
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        targets: Iterable[AnyTask],
+        ladder: Ladder,
+        reason: object = None,
+        *,
+        everything: bool = False,
+        heard: bool = False,
+        sender: object = None,
+        on_rung: Callable[[Rung], object] | None = None,
+    ) -> None:
+        self.loop = loop
+        self.ladder = ladder
+        self.reason = reason
+        self.done: Future[Report] = loop.create_future()
+        self.rung: Rung | None = None
+        self.alive: dict[AnyTask, TaskReport] = {}
+        self.asker = current()
+        self.sender = sender
+        self._everything = everything
+        self._heard = heard
+        self._on_rung = on_rung
+        self._rows: list[TaskReport] = []
+        self._rungs: list[RungReport] = []
+        self._origins: list[Signal] = []
+        self._index = -1
+        self._zero = self._began = self._rung_began = loop.time()
+        self._granted = 0.0
+        self._timer: TimerHandle | None = None
+        for task in targets:
+            self._track(task)
+
+    # -- the clock ------------------------------------------------------------------------------------------------
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds on this ladder's own count, which skips what is skipped and stands while time is granted."""
+        return self.loop.time() - self._zero
+
+    @property
+    def rung_left(self) -> float:
+        """Seconds until the next rung."""
+        return max(0.0, self.ladder.start(self._index + 1) - self.elapsed)
+
+    @property
+    def left(self) -> float:
+        """Seconds until a Kill, or until the end if there is none: what a ladder inside this one may take (R27)."""
+        return max(0.0, self.ladder.before_kill - self.elapsed)
+
+    def begin(self) -> None:
+        """Send the first signal."""
+        self._enter(0)
+
+    def advance(self, at_least: int = 0) -> None:
+        """Go to the next rung now, or to the first of at least that level; past the last one, nothing happens."""
+        index = self._index + 1
+        while index < len(self.ladder.rungs) and self.ladder.rungs[index].signal.level < at_least:
+            index += 1
+        if index < len(self.ladder.rungs) and not self.done.done():
+            self._enter(index)
+
+    def extend(self, seconds: float) -> float:
+        """Put the next rung off by up to so many seconds; gives the number granted (R27)."""
+        granted = min(seconds, self.ladder.limit - self._granted)
+        if self.done.done() or granted <= 0:
+            return 0.0
+        self._granted += granted
+        self._zero += granted
+        self._set_timer()
+        return granted
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(self.rung_left, self._due)
+
+    def _due(self) -> None:
+        self._enter(max(self._index + 1, self.ladder.index_at(self.elapsed)))
+
+    # -- rungs ----------------------------------------------------------------------------------------------------
+
+    def _enter(self, index: int) -> None:
+        self._close_rung()
+        if self._everything:
+            for task in asyncio.all_tasks(self.loop):
+                self._track(task)
+        rungs = self.ladder.rungs
+        while index < len(rungs) and self._unheard(rungs[index]):
+            self._rungs.append(RungReport(rungs[index].name, skipped=True))
+            index += 1
+        if index == len(rungs) or not self.alive:
+            self.finish()
+            return
+        self._index, self.rung = index, rungs[index]
+        self._rung_began = self.loop.time()
+        self._zero = self._rung_began - self.ladder.start(index)
+        self._rungs.append(RungReport(self.rung.name))
+        self._set_timer()
+        if self._on_rung is not None:
+            self._on_rung(self.rung)
+        self._send(self.rung)
+
+    def _send(self, rung: Rung) -> None:
+        signal = rung.signal(self.reason, sender=self.sender)
+        self._origins.append(signal)
+        targets = [(task, row) for task, row in self.alive.items() if not row.descendant]
+        family = [] if self._everything else self._family(rung)
+        for task, row in targets + family:
+            row.stood[rung.name] = task_place(task)
+            self._rungs[-1].sent += 1
+            if isinstance(task, Task):
+                if self not in (stops := task._mailbox().stops):
+                    task._mailbox().stops = (*(stop for stop in stops if not stop.done.done()), self)
+                task.send_signal(signal)
+            elif rung.signal.level >= Terminate.level:
+                task.cancel(msg=signal)
+                if rung.signal.level >= KILL_LEVEL:
+                    row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
+
+    def _unheard(self, rung: Rung) -> bool:
+        """R26: a rung that is only ever held, and nobody looks."""
+        if rung.signal.level >= Interrupt.level or self._heard:
+            return False
+        everyone = [*self.alive, *(() if self._everything else descendants(self.alive, self.loop))]
+        boxes = (task._inbox for task in everyone if isinstance(task, Task))
+        return not any(box is not None and box.listens_at <= rung.signal.level for box in boxes)
+
+    def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
+        """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
+        found = []
+        everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
+        for task in descendants([task for task, row in self.alive.items() if not row.descendant], self.loop):
+            if task is not self.asker and task not in self.alive and (everyone or self._was_thrown_into(task)):
+                self._track(task, descendant=True)
+        for task, row in self.alive.items():
+            if row.descendant and (everyone or self._was_thrown_into(task)):
+                found.append((task, row))
+        return found
+
+    def _was_thrown_into(self, task: Task[Any]) -> bool:
+        return any(
+            delivery.fate is Fate.THROWN and any(delivery.signal.origin is origin for origin in self._origins)
+            for delivery in task.history
+        )
+
+    # -- endings --------------------------------------------------------------------------------------------------
+
+    def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
+        if task in self.alive:
+            return
+        row = TaskReport(task.get_name(), descendant=descendant)
+        if task.done():
+            if not self._everything:
+                row.ended = "ended before"
+                self._rows.append(row)
+            return
+        self._rows.append(row)
+        self.alive[task] = row
+        task.add_done_callback(self._one_ended)
+
+    def _one_ended(self, task: AnyTask) -> None:
+        row = self.alive.pop(task, None)
+        if row is None or self.rung is None:
+            return
+        row.ended = _ending(task)
+        row.rung = self.rung.name
+        self._settle(task, row)
+        self._rungs[-1].ended += 1
+        if all(row.descendant for row in self.alive.values()):
+            self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
+
+    def _maybe_finish(self) -> None:
+        if self._everything and not self.alive:
+            for task in asyncio.all_tasks(self.loop):
+                self._track(task)
+        if all(row.descendant for row in self.alive.values()):
+            self.finish()
+
+    def _settle(self, task: AnyTask, row: TaskReport) -> None:
+        if self.rung is not None and self.rung.name in row.stood:
+            row.seconds[self.rung.name] = round(self.loop.time() - self._rung_began, 3)
+        if isinstance(task, Task) and task._inbox is not None:
+            # "file:line" of frames; what was caught and then raised on is a cleanup, not a refusal
+            caught = [delivery for delivery in task.history if delivery.caught_at]
+            ended_by = type(task.ended_by).__name__ if task.done() else None
+            names = [(type(delivery.signal).__name__, str(delivery.caught_at)) for delivery in caught]
+            row.swallowed = [f"{name} at {short(place)}" for name, place in names if name != ended_by]
+            row.refused = sum(delivery.refused for delivery in task.history)
+            row.abandoned = task._inbox.abandoned
+            if row.abandoned:
+                row.ended = "abandoned"
+
+    def _close_rung(self) -> None:
+        if self.rung is None:
+            return
+        self._rungs[-1].seconds = round(self.loop.time() - self._rung_began, 3)
+        for task, row in self.alive.items():
+            self._settle(task, row)
+
+    def finish(self) -> None:
+        """End the ladder here, and give the report."""
+        if not self.done.done():
+            self._close_rung()
+            self.detach()
+            self.done.set_result(self.report())
+
+    def detach(self) -> None:
+        """Stop counting and watching; what was sent stays sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self.alive:
+            task.remove_done_callback(self._one_ended)
+
+    def report(self) -> Report:
+        """The report as of now."""
+        rows = tuple(row for row in self._rows if not row.descendant or row.stood)
+        reason = None if self.reason is None else str(self.reason) or repr(self.reason)
+        return Report(str(self.ladder), reason, round(self.loop.time() - self._began, 3), rows, tuple(self._rungs))
+
+
+def _ending(task: AnyTask) -> str:
+    if task.cancelled():
+        signal = task.ended_by if isinstance(task, Task) else None
+        return "cancelled" if signal is None else f"ended by {type(signal).__name__}"
+    error = task.exception()
+    return "returned" if error is None else f"raised {type(error).__name__}"
+
+
+def descendants(targets: Iterable[AnyTask], loop: AbstractEventLoop) -> list[Task[Any]]:
+    """Every living task spawned by one of these, or by one spawned by them; a task whose parent ended is nobody's."""
+    children: dict[AnyTask, list[Task[Any]]] = {}
+    for task in asyncio.all_tasks(loop):
+        if isinstance(task, Task) and task._parent is not None and (parent := task._parent()) is not None:
+            children.setdefault(parent, []).append(task)
+    found: list[Task[Any]] = []
+    seen, queue = set(targets), list(targets)
+    while queue:
+        for child in children.get(queue.pop(), ()):
+            if child not in seen:
+                seen.add(child)
+                found.append(child)
+                queue.append(child)
+    return found
+
+
+async def stop(*tasks: AnyTask, ladder: Ladder | None = None, reason: object = None) -> Report:
+    """Stop these tasks: send each rung of `ladder` in turn until all are done, and report what it took.
+
+    All are signalled first and then waited for together, so a hundred tasks take no longer than the slowest. A rung
+    ends as soon as all targets are done; a Drain that nobody listens for is skipped. The default ladder is drain 10 s,
+    terminate 5 s, kill. Called by a task that is being stopped itself, the ladder is shortened to what is left (R27).
+
+    The targets' errors are in the report, not raised. Tasks that even a Kill cannot reach are its `survivors`: stock
+    tasks that swallow `cancel()`, and none else while the loop turns. If `stop()` itself is cancelled, the targets
+    stay where they are, with what they were sent, and the `CancelledError` goes on.
+
+    Raises: `ValueError` without tasks or with a task of another loop; `TypeError` for what is no task or ladder;
+    `RuntimeError` when the calling task is among them.
+    """
+    loop = asyncio.get_running_loop()
+    _check(tasks, loop, ladder)
+    ladder = DEFAULT if ladder is None else ladder
+    asker = current()
+    if (outer := _tightest(asker)) is not None:
+        ladder = ladder.within(outer.left)
+    stopping = Stopping(loop, tasks, ladder, reason, sender=asker.get_name())
+    stopping.begin()
+    try:
+        return await stopping.done
+    finally:
+        stopping.detach()
+
+
+def _check(tasks: tuple[object, ...], loop: AbstractEventLoop, ladder: object) -> None:
+    if not tasks:
+        raise ValueError("stop() needs at least one task; to stop all of a program, use sigtask.run()")
+    if ladder is not None and not isinstance(ladder, Ladder):
+        raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')")
+    for task in tasks:
+        if not isinstance(task, asyncio.Task):
+            raise TypeError(f"stop() takes asyncio tasks, got {task!r}; wrap a coroutine with asyncio.create_task()")
+        if task.get_loop() is not loop:
+            raise ValueError(f"{task!r} belongs to another loop; call stop() in a coroutine that runs there")
+        if task is current():
+            raise RuntimeError(f"{task!r} cannot stop() itself; raise a signal, or send one with send_signal()")
+
+
+def _tightest(task: object) -> Stopping | None:
+    """The ladder at work on this task, or on one it descends from, that leaves the least time."""
+    found: list[Stopping] = []
+    while isinstance(task, Task):
+        if task._inbox is not None:
+            found += [stop for stop in task._inbox.stops if not stop.done.done()]
+        task = None if task._parent is None else task._parent()
+    return min(found, key=lambda stop: stop.left, default=None)
+
+
+def time_left() -> float | None:
+    """Seconds until the running task gets the next, stronger signal; `None` when no ladder is at work on it (R27).
+
+    A task spawned by one that is being stopped has what that one has. Fits `asyncio.timeout(time_left())`.
+
+    Raises: `RuntimeError` outside a sigtask task.
+    """
+    stopping = _tightest(here("time_left()"))
+    return None if stopping is None else stopping.rung_left
+
+
+def extend(seconds: float) -> float:
+    """Ask the ladder at work on the running task for more time before the next signal; gives the seconds granted.
+
+    It grants up to its `limit` in all, to everything it stops; 0.0 when that is used up or no ladder is at work.
+
+    Raises: `RuntimeError` outside a sigtask task; `ValueError` when `seconds` is not above 0.
+    """
+    task = here("extend()")
+    if not seconds > 0:
+        raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
+    stopping = _tightest(task)
+    return 0.0 if stopping is None else stopping.extend(seconds)

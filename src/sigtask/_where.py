@@ -1,0 +1,62 @@
+"""Where a task or a thread stands: the line of the user's code that a person would want to see."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from types import FrameType
+from typing import Any
+
+_NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep)
+
+
+def task_place(task: asyncio.Task[Any]) -> str:
+    """Where a suspended task waits (`file:line in function`): its innermost frame that is not asyncio's or ours."""
+    coro: Any = task.get_coro()
+    found: FrameType | None = None
+    for _ in range(100_000):  # a chain that is longer is a loop
+        frame = _frame(coro)
+        if frame is None:
+            break
+        if found is None or not frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+            found = frame
+        coro = getattr(coro, "cr_await", None) or getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
+    return "no Python frame" if found is None else frame_place(found)
+
+
+def _frame(coro: Any) -> FrameType | None:
+    for name in ("cr_frame", "ag_frame", "gi_frame"):
+        if (frame := getattr(coro, name, None)) is not None:
+            return frame  # type: ignore[no-any-return]  # the attribute of any kind of coroutine
+    return None
+
+
+def frame_place(frame: FrameType) -> str:
+    """`file:line in function`, the file relative to the working directory where it lies below it."""
+    code = frame.f_code
+    return f"{short(code.co_filename)}:{frame.f_lineno} in {code.co_qualname}"
+
+
+def short(path: str) -> str:
+    """The path as a person at this terminal would write it."""
+    here = os.getcwd() + os.sep
+    return path[len(here) :] if path.startswith(here) else path
+
+
+def thread_place(ident: int) -> str:
+    """Where a thread stands: its innermost frame that is the user's own or a library's, not the interpreter's."""
+    frame = sys._current_frames().get(ident)
+    if frame is None:
+        return "no Python frame"
+    best, stdlib = frame, os.path.dirname(os.__file__) + os.sep
+    walk: FrameType | None = frame
+    while walk is not None:
+        name = walk.f_code.co_filename
+        if not name.startswith(("<frozen", *_NOT_THE_USERS)) and (
+            not name.startswith(stdlib) or "site-packages" in name
+        ):
+            best = walk
+            break
+        walk = walk.f_back
+    return frame_place(best)

@@ -1,0 +1,200 @@
+"""Ladders: which signals to send, weakest first, and how long to wait after each (R24).
+
+Everything here is a function of elapsed seconds; nothing reads a clock.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from importlib import import_module
+
+from .signals import Drain, Interrupt, Kill, Signal, Terminate
+
+KILL_GRACE = 1.0
+"""Seconds that a Kill rung without a grace of its own waits: a killed task needs two turns of the loop."""
+
+_NAMES = {cls.__name__.lower(): cls for cls in (Drain, Interrupt, Terminate, Kill)}
+_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_CLOSE = 1e-6  # a rung that is over but for a microsecond is over: timers fire a little early
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One signal and the seconds to wait for it to work."""
+
+    signal: type[Signal]
+    grace: float
+
+    @property
+    def name(self) -> str:
+        """The signal's name in small letters, as `Ladder.parse` takes it."""
+        return self.signal.__name__.lower()
+
+
+class Ladder:
+    """Signals of rising strength, each with its grace period in seconds. Immutable.
+
+    `Ladder((Drain, 10), (Terminate, 5), (Kill, 1))`. `Kill` alone may leave its grace out; it is 1 second then.
+    `limit` is the number of seconds that tasks may add with `extend()`, in all; none by default.
+
+    Raises: `TypeError` for a rung that is no signal class with a number; `ValueError` for no rung at all, a level that
+    does not rise, and a grace or limit that is negative or not finite.
+    """
+
+    __slots__ = ("limit", "rungs")
+
+    rungs: tuple[Rung, ...]
+    limit: float
+
+    def __init__(self, *rungs: tuple[type[Signal], float] | type[Signal] | Rung, limit: float = 0.0) -> None:
+        made = tuple(_rung(rung) for rung in rungs)
+        if not made:
+            raise ValueError("a ladder needs at least one rung, for example Ladder((Terminate, 5), Kill)")
+        for low, high in zip(made, made[1:], strict=False):
+            if high.signal.level <= low.signal.level:
+                raise ValueError(
+                    f"the ladder falls: {high.name} (level {high.signal.level}) comes after "
+                    f"{low.name} (level {low.signal.level}); put the weaker signal first"
+                )
+        object.__setattr__(self, "rungs", made)
+        object.__setattr__(self, "limit", _seconds(limit, "limit"))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Ladder cannot be changed ({name}={value!r}); make a new one")
+
+    @classmethod
+    def parse(cls, text: str) -> Ladder:
+        """The ladder that `text` describes, as in `"drain=10s,terminate=5s,kill"`.
+
+        A rung is a name (`drain`, `interrupt`, `terminate`, `kill`, or `package.module:Class`), `=` and a duration in
+        `ms`, `s` (or nothing), `m` or `h`. `limit=30s` sets the limit.
+
+        Raises: `ValueError` that names the part that is wrong.
+        """
+        rungs: list[tuple[type[Signal], float] | type[Signal]] = []
+        limit = 0.0
+        for part in text.split(","):
+            name, given, duration = (piece.strip() for piece in part.partition("="))
+            if name == "limit":
+                limit = _duration(duration, part)
+                continue
+            signal = _NAMES.get(name.lower()) or _imported(name, part)
+            if not given and not issubclass(signal, Kill):
+                raise ValueError(f"in the ladder, {part.strip()!r} needs a grace; write it as {name}=10s")
+            rungs.append((signal, _duration(duration, part)) if given else signal)
+        return cls(*rungs, limit=limit)
+
+    @property
+    def total(self) -> float:
+        """Seconds from the first signal to the end of the last grace."""
+        return sum(rung.grace for rung in self.rungs)
+
+    @property
+    def before_kill(self) -> float:
+        """Seconds from the first signal to the first Kill; without one, the same as `total`."""
+        return sum(rung.grace for rung in self.rungs if not issubclass(rung.signal, Kill))
+
+    def start(self, index: int) -> float:
+        """Elapsed seconds at which that rung begins."""
+        return sum(rung.grace for rung in self.rungs[:index])
+
+    def index_at(self, elapsed: float) -> int:
+        """Which rung is in force after so many seconds; `len(rungs)` when the ladder is over."""
+        end = 0.0
+        for index, rung in enumerate(self.rungs):
+            end += rung.grace
+            if elapsed < end - _CLOSE:
+                return index
+        return len(self.rungs)
+
+    def left(self, elapsed: float) -> float:
+        """Seconds until the next rung, or until the ladder is over; 0 when it is."""
+        return max(0.0, self.start(self.index_at(elapsed) + 1) - elapsed)
+
+    def within(self, seconds: float) -> Ladder:
+        """The same rungs in at most so many seconds, each shortened in proportion (R27)."""
+        if self.total <= seconds:
+            return self
+        share = max(0.0, seconds) / self.total
+        return Ladder(*((rung.signal, rung.grace * share) for rung in self.rungs))
+
+    def from_level(self, level: int) -> Ladder:
+        """The rungs at that level and above; the strongest if there is none."""
+        rungs = tuple(rung for rung in self.rungs if rung.signal.level >= level) or self.rungs[-1:]
+        return Ladder(*rungs, limit=self.limit)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ladder) and (self.rungs, self.limit) == (other.rungs, other.limit)
+
+    def __hash__(self) -> int:
+        return hash((self.rungs, self.limit))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _revive, (self.rungs, self.limit)
+
+    def __str__(self) -> str:
+        parts = [f"{rung.name}={rung.grace:g}s" for rung in self.rungs]
+        return ",".join(parts + ([f"limit={self.limit:g}s"] if self.limit else []))
+
+    def __repr__(self) -> str:
+        return f"<Ladder {self}>"
+
+
+def _revive(rungs: tuple[Rung, ...], limit: float) -> Ladder:
+    return Ladder(*rungs, limit=limit)
+
+
+def _rung(what: object) -> Rung:
+    if isinstance(what, Rung):
+        signal, grace = what.signal, what.grace
+    elif isinstance(what, tuple) and len(what) == 2:
+        signal, grace = what
+    else:
+        signal, grace = what, None
+    if not (isinstance(signal, type) and issubclass(signal, Signal) and signal is not Signal):
+        raise TypeError(f"a rung is a signal class with its grace, such as (Drain, 10), got {what!r}")
+    if grace is None:
+        if not issubclass(signal, Kill):
+            raise TypeError(f"the rung {signal.__name__} needs a grace: ({signal.__name__}, seconds)")
+        grace = KILL_GRACE
+    return Rung(signal, _seconds(grace, f"the grace of {signal.__name__.lower()}"))
+
+
+def _seconds(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{what} is {value!r}; it must be a number of seconds")
+    if not (0 <= value < math.inf):
+        raise ValueError(f"{what} is {value!r}; it must be 0 or more, and finite")
+    return float(value)
+
+
+def _duration(text: str, part: str) -> float:
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text)
+    if found is None:
+        raise ValueError(f"in the ladder, {part.strip()!r}: {text!r} is no duration; write it as 10s, 500ms or 2m")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _imported(name: str, part: str) -> type[Signal]:
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(
+            f"in the ladder, {part.strip()!r}: there is no signal {name!r}; "
+            f"take {', '.join(_NAMES)}, or package.module:Class for your own"
+        )
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"in the ladder, {part.strip()!r}: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Signal)):
+        raise ValueError(f"in the ladder, {part.strip()!r}: {name} is {found!r}, not a signal class")
+    return found
+
+
+DEFAULT = Ladder((Drain, 10), (Terminate, 5), Kill)
+"""The ladder used when none is given: drain 10 s, terminate 5 s, kill."""
+
+for _cls in (Ladder, Rung):
+    _cls.__module__ = "sigtask"

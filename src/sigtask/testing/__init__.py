@@ -1,0 +1,90 @@
+"""For tests of programs that use asyncio: a loop whose clock jumps, so that nothing sleeps.
+
+    with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
+        runner.run(main())              # a main that sleeps for an hour returns at once
+
+Built from public parts of asyncio only: a selector that does not wait, and a loop that reads its clock from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["FakeClockLoop", "turns"]
+
+
+class FakeClockLoop(asyncio.SelectorEventLoop):
+    """An event loop for tests: when nothing is ready, its clock jumps to the next timer instead of waiting for it.
+
+    The clock starts at 0. Real I/O and `call_soon_threadsafe` work and are served first, but the clock does not wait
+    for them: with a thread or a process at work and a timer set, the timer wins. `time.time()` and `time.monotonic()`
+    stay what they are.
+
+    When nothing is ready and no timer is set, it waits `patience` real seconds for I/O or another thread.
+
+    Raises: `RuntimeError` out of `run_until_complete` when nothing came: a deadlock, with the names of who waits.
+    """
+
+    patience = 2.0
+    """How long it waits, in real seconds, before it calls a deadlock."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector(self)
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """The fake time, in seconds since the loop was made."""
+        return self._jumping.now
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on, as if the code that runs now had held the thread for so long. Timers fire at the next turn."""
+        if seconds < 0:
+            raise ValueError(f"advance({seconds!r}): the clock of {self!r} goes forward only")
+        self._jumping.now += seconds
+
+
+async def turns(n: int) -> None:
+    """Let the loop turn `n` times. What is ready runs in each; no time passes. Cancelled, it ends as a sleep does."""
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """The platform's selector, but for `select`, which moves the clock where the other would wait."""
+
+    def __init__(self, loop: FakeClockLoop) -> None:
+        self.now = 0.0
+        self._loop = loop
+        self._real = selectors.DefaultSelector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = self._real.select(0)
+        if events or timeout is not None:
+            if not events and timeout is not None and timeout > 0:
+                self.now += timeout
+            return events
+        if events := self._real.select(self._loop.patience):
+            return events
+        waiting = ", ".join(sorted(repr(task) for task in asyncio.all_tasks(self._loop))) or "no task at all"
+        raise RuntimeError(f"deadlock: nothing is ready, no timer is set, and these wait for ever: {waiting}")
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.get_key(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
