@@ -1,0 +1,35 @@
+# Needs Python 3.11 or later, and make. Everything else goes into .venv/, and `make clean` takes it away.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
+
+.PHONY: help python test demo lint types layers format bench-core clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make test        tests on every CPython 3.11 to 3.14 found here, lint, types, layers"
+	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
+	@echo "make lint        ruff: rules and format"
+	@echo "make types       mypy and pyright, both strict"
+	@echo "make layers      imports point down"
+	@echo "make format      let ruff mend what it can"
+	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
+	@echo "make clean       remove what the others made"
+
+python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found on PATH." >&2; exit 1; }
+
+test lint types layers format: python
+	@$(PYTHON) tools/check.py $@
+
+demo: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python examples/demo.py
+
+bench-core: python
+	@$(PYTHON) bench/core.py $(BENCH)
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,83 @@
+"""What `make` calls: build the environments, run the tests on every Python, check style, types and layers."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pythons
+from steps import Step, run_all
+from venvs import ROOT, Venv, ensure
+
+
+def environments(*, every: bool) -> list[Venv]:
+    """The environments to test in, the default one first; only that one unless `every`."""
+    started = time.monotonic()
+    found = pythons.find()
+    if not found:
+        sys.exit("No CPython 3.11 to 3.14 that can make a venv was found (on Debian: install python3-venv).")
+    first = pythons.default(found)
+    rest = [python for python in found if python is not first] if every else []
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(ensure, first, "cli", "dev"), *(pool.submit(ensure, python) for python in rest)]
+        venvs = [job.result() for job in jobs]
+    for venv in venvs:
+        lacks = f", without {', '.join(venv.missing)} (tests that need it skip)" if venv.missing else ""
+        print(f"Python {venv.python.full}{' (default)' if venv.python is first else ''}{lacks}")
+    print(f"Environments ready in {time.monotonic() - started:.0f} s.\n", flush=True)
+    return venvs
+
+
+def test_steps(venvs: list[Venv]) -> list[Step]:
+    """The tests once per Python, and once more on the default one with asyncio's and Python's own debugging on."""
+
+    def pytest(name: str, venv: Venv, *options: str, **env: str) -> Step:
+        command = [venv.exe, *options, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        return Step(name, command, {"COLUMNS": "120", **env})
+
+    steps = [pytest(f"tests on {venv.python.full}", venv) for venv in venvs]
+    debug = pytest(f"tests on {venvs[0].python.full}, debug", venvs[0], "-X", "dev", PYTHONASYNCIODEBUG="1")
+    return [debug, *steps]  # the slowest first: two run at a time
+
+
+def lint_steps(venv: Venv) -> list[Step]:
+    """Style: ruff's rules, and its format."""
+    ruff = str(venv.bin / "ruff")
+    return [Step("ruff check", [ruff, "check", "."]), Step("ruff format", [ruff, "format", "--check", "."])]
+
+
+def types_steps(venv: Venv) -> list[Step]:
+    """Types: mypy and pyright, both strict."""
+    # pyright asks the registry for a newer self unless told not to.
+    quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    return [
+        Step("mypy --strict", [venv.exe, "-m", "mypy"]),
+        Step("pyright", [venv.exe, "-m", "pyright", "--pythonpath", venv.exe], quiet),
+    ]
+
+
+def layers_steps(venv: Venv) -> list[Step]:
+    """Imports point down."""
+    return [Step("layers", [str(venv.bin / "lint-imports"), "--no-cache"])]
+
+
+def main(what: str) -> int:
+    """Do one of `test`, `lint`, `types`, `layers`, `format`, `venv`; 0 when all went well."""
+    venvs = environments(every=what == "test")
+    default = venvs[0]
+    if what == "test":
+        steps = [*test_steps(venvs), *types_steps(default), *lint_steps(default), *layers_steps(default)]
+    elif what == "format":
+        ruff = str(default.bin / "ruff")
+        steps = [Step("ruff check --fix", [ruff, "check", "--fix", "."]), Step("ruff format", [ruff, "format", "."])]
+        return 0 if run_all(steps, ROOT, at_a_time=1) else 1
+    elif what == "venv":
+        return 0
+    else:
+        steps = {"lint": lint_steps, "types": types_steps, "layers": layers_steps}[what](default)
+    return 0 if run_all(steps, ROOT) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,90 @@
+"""One virtual environment per Python, under `.venv/<version>`, made again only when there is a reason to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pythons import Python
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venv"
+NEEDED = ("pytest", "hypothesis")
+"""Without these there is nothing to run. The other test packages are wanted: their tests skip where they are missing."""
+
+_PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-warn-script-location")
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A virtual environment with sigtask (editable) and what its tests import."""
+
+    python: Python
+    missing: tuple[str, ...]
+    """Wanted packages that could not be installed on this version."""
+
+    @property
+    def bin(self) -> Path:
+        """The folder of its programs."""
+        return VENVS / self.python.version / ("Scripts" if os.name == "nt" else "bin")
+
+    @property
+    def exe(self) -> str:
+        """Its Python."""
+        return str(self.bin / "python")
+
+
+def ensure(python: Python, *extras: str) -> Venv:
+    """The environment of that Python with these extras; made anew when pyproject.toml or the Python has changed.
+
+    Raises: `subprocess.CalledProcessError` when what is needed cannot be installed.
+    """
+    folder = VENVS / python.version
+    stamp = folder / "sigtask.stamp"
+    extras = (*extras, "test")
+    # The path is part of it: an editable install in a folder that has moved imports nothing, or something else.
+    parts = (str(ROOT), python.path, python.full, (ROOT / "pyproject.toml").read_text("utf-8"))
+    base = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    old = stamp.read_text("utf-8").split("\n") if stamp.exists() else [""]
+    if old[0] == base and set(extras) <= set(old[1].split()):
+        return Venv(python, tuple(old[2].split()))
+    stamp.unlink(missing_ok=True)
+    if old[0] != base:
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([python.path, "-m", "venv", str(folder)], check=True)
+    venv = Venv(python, _install(Venv(python, ()), extras))
+    stamp.write_text("\n".join((base, " ".join(extras), " ".join(venv.missing))), "utf-8")
+    return venv
+
+
+def _install(venv: Venv, extras: tuple[str, ...]) -> tuple[str, ...]:
+    """Everything at once; where that fails, what is needed, and then one by one what is wanted. What lacks is returned.
+
+    Wheels only: a package without a wheel for this Python may want a compiler, and many minutes.
+    """
+    if _pip(venv, "-e", f".[{','.join(extras)}]", check=False):
+        return ()
+    others = [extra for extra in extras if extra != "test"]
+    wanted = _test_requirements()
+    needed = [line for line in wanted if line.startswith(NEEDED)]
+    _pip(venv, "-e", f".[{','.join(others)}]" if others else ".", *needed, check=True)
+    return tuple(line for line in wanted if not _pip(venv, line, check=False))
+
+
+def _pip(venv: Venv, *what: str, check: bool) -> bool:
+    command = [venv.exe, *_PIP, "--only-binary", ":all:", *what]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        print(done.stdout, done.stderr, flush=True)
+        done.check_returncode()
+    return done.returncode == 0
+
+
+def _test_requirements() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return [line.replace(" ", "") for line in project["optional-dependencies"]["test"]]
