@@ -8,6 +8,7 @@ from ._stop import extend, stop, time_left
 from ._task import Task
 from .ladder import Ladder, Rung
 from .report import Report, RungReport, TaskReport, ThreadReport
+from .runner import run
 from .signals import Drain, Interrupt, Kill, Signal, Terminate
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "mask",
     "on_signal",
     "requested",
+    "run",
     "stop",
     "task_factory",
     "time_left",

@@ -22,6 +22,10 @@ from .signals import KILL_LEVEL, Kill, Signal
 if TYPE_CHECKING:
     from ._inbox import Delivery, Inbox
 
+class Killed(BaseException):
+    """What a killed coroutine gets in the end, at an await that ate the Kill itself (R19)."""
+
+
 KILL_ROUNDS = 20
 """How many awaits a Kill answers before the coroutine is abandoned (R19)."""
 
@@ -90,17 +94,17 @@ class Shim:
     def _kill(self, inbox: Inbox) -> Any:
         """R19: throw it in, answer every later await with it again; what is not finished by then is abandoned.
 
-        The later answers are a GeneratorExit, as from `coroutine.close()`. Code that waits on for its children after
-        a cancellation, as TaskGroup does, would eat every Kill and keep the frames around it from their `finally`.
+        The later answers are a `Killed`, which is no CancelledError. Code that waits on for its children after a
+        cancellation, as TaskGroup does, would eat every Kill and keep the frames around it from their `finally`.
         """
         delivery = inbox.land()
         try:
             for turn in range(KILL_ROUNDS):
                 try:
-                    self.coro.throw(delivery.signal.copy() if turn < KILL_ROUNDS // 2 else GeneratorExit())
+                    self.coro.throw(delivery.signal.copy() if turn < KILL_ROUNDS // 2 else Killed())
                 except Kill:
                     raise
-                except (StopIteration, CancelledError, GeneratorExit):
+                except (StopIteration, CancelledError, Killed):
                     break  # it swallowed the Kill and returned, or put another in its place: that changes nothing
                 delivery.refused += 1
             else:

@@ -41,6 +41,7 @@ class Stopping:
         heard: bool = False,
         sender: object = None,
         on_rung: Callable[[Rung], object] | None = None,
+        on_extend: Callable[[float], object] | None = None,
     ) -> None:
         self.loop = loop
         self.ladder = ladder
@@ -53,6 +54,7 @@ class Stopping:
         self._everything = everything
         self._heard = heard
         self._on_rung = on_rung
+        self._on_extend = on_extend
         self._rows: list[TaskReport] = []
         self._rungs: list[RungReport] = []
         self._origins: list[Signal] = []
@@ -80,9 +82,9 @@ class Stopping:
         """Seconds until a Kill, or until the end if there is none: what a ladder inside this one may take (R27)."""
         return max(0.0, self.ladder.before_kill - self.elapsed)
 
-    def begin(self) -> None:
-        """Send the first signal."""
-        self._enter(0)
+    def begin(self, first: int = 0) -> None:
+        """Send the first signal: that of the rung with the index `first`."""
+        self._enter(first)
 
     def advance(self, at_least: int = 0) -> None:
         """Go to the next rung now, or to the first of at least that level; past the last one, nothing happens."""
@@ -100,6 +102,8 @@ class Stopping:
         self._granted += granted
         self._zero += granted
         self._set_timer()
+        if self._on_extend is not None:
+            self._on_extend(granted)
         return granted
 
     def _set_timer(self) -> None:
@@ -198,7 +202,7 @@ class Stopping:
         row.ended = _ending(task)
         row.rung = self.rung.name
         self._settle(task, row)
-        self._rungs[-1].ended += 1
+        self._rungs[-1].ended += self.rung.name in row.stood
         if all(row.descendant for row in self.alive.values()):
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
 

@@ -1,6 +1,7 @@
 """The task that takes signals.
 
-The only module that calls asyncio's `cancel`. What is done with a signal is decided in `_inbox`; here it is acted on.
+What is done with a signal is decided in `_inbox`; here it is acted on. Only this module and `_flight` call asyncio's
+`cancel`.
 
 An ordinary task pays for two slots and the shim: there is no `__init__` on the factory's path, no instance dict, and
 the inbox is made when the first signal is sent or the first block opened.
@@ -16,6 +17,7 @@ from collections.abc import Coroutine, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._flight import came_back, launch
 from ._inbox import Delivery, Fate, Inbox
 from ._shim import make_shim
 from . import signals
@@ -124,9 +126,11 @@ class Task(_Base[_T]):
             else:
                 msg = Terminate(reason)
             return self._receive(msg) is not Fate.REFUSED
-        if isinstance(msg, Signal):  # from a task that awaits this one: `False` if it is to get its own later (R8)
-            return self._receive(msg) is Fate.THROWN
         inbox = self._inbox
+        if isinstance(msg, Signal):  # from a task that awaits this one: `False` if it is to get its own later (R8)
+            if inbox is not None and inbox.flying is not None and inbox.flying.signal.origin is msg.origin:
+                came_back(self)
+            return self._receive(msg) is Fate.THROWN
         if msg is None and (signal := self._passed_on()) is not None:
             return self._receive(signal, forced=True) is not Fate.REFUSED
         if inbox is not None and inbox.masks_plain and not self.done():
@@ -168,16 +172,7 @@ class Task(_Base[_T]):
         inbox.launch(delivery)
         shim = _get_shim(self)
         shim.send = shim._resume
-        try:
-            _cancel(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
-        except RecursionError:
-            # A long chain of tasks that await each other: go on from here with a fresh stack.
-            inbox.weight += 1
-            self.get_loop().call_soon(_cancel, self, delivery.signal)
-        if delivery.signal.level >= KILL_LEVEL:
-            _free(self)
-            # A task that is running now will only then be seen to await something deaf.
-            self.get_loop().call_soon(_free, self)
+        launch(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
 
     def _handled(self, inbox: Inbox, signal: Signal) -> bool:
         """Run the `on_signal` callback for this signal, if there is one; `False` when there is none or it failed (R15)."""
@@ -410,25 +405,6 @@ def _run_in(context: Context | None, callback: Any, signal: Signal) -> None:
         if entered:
             raise
     callback(signal)  # that context is the one we are in: the task signals itself
-
-
-def _free(task: Task[Any]) -> None:
-    """Cut a killed task loose from what it awaits, if that will not be cancelled (R18).
-
-    This is the one use of asyncio's private attributes, for which there is no public way: what a task awaits is
-    nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody else.
-    Where they are missing the task stays where it is, and a `stop()` reports it as still there.
-    """
-    waiter = getattr(task, "_fut_waiter", None)
-    if task.done() or waiter is None or waiter.done():
-        return
-    for callback, context in tuple(getattr(waiter, "_callbacks", None) or ()):
-        if getattr(callback, "__self__", None) is task:
-            waiter.remove_done_callback(callback)
-            gone = task.get_loop().create_future()
-            gone.cancel()
-            task.get_loop().call_soon(callback, gone, context=context)
-            return
 
 
 def _awaken_running() -> None:

@@ -101,6 +101,11 @@ class Report:
         """How many tasks ended in each way."""
         return dict(Counter(task.ended for task in self.tasks))
 
+    @property
+    def last_words(self) -> str:
+        """Why the process had to be ended by force, and the threads that kept it."""
+        return "\n".join([self.note or "", *(str(thread) for thread in self.threads)])
+
     def to_dict(self) -> dict[str, Any]:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
         return {**asdict(self), "totals": self.totals}
@@ -116,8 +121,7 @@ class Report:
         totals = sorted(self.totals.items(), key=lambda item: -item[1])
         lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
         if self.note:
-            lines.append(f"  {self.note}")
-        lines += [f"  {thread}" for thread in self.threads]
+            lines += [f"  {line}" for line in self.last_words.splitlines()]
         for task in self.resisted[:SHOWN]:
             lines += [f"  {line}" for line in str(task).splitlines()]
         if len(self.resisted) > SHOWN:

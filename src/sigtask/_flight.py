@@ -1,0 +1,108 @@
+"""How a signal is put in flight: asyncio's `cancel`, for the task and for those that it awaits (R8).
+
+asyncio's `cancel` calls the awaited task's `cancel`, which calls the next one's. A chain of a thousand tasks would
+overflow the stack, and a ring of tasks would go round for ever (python/cpython#80637). So a launch inside a launch
+only takes its place in a queue, and the outermost one works it off before it returns: no turn of the loop passes.
+
+    task ──awaits──► task ──awaits──► task      each one's `cancel` runs on the same shallow stack
+      ▲                                 │
+      └──────────── awaits ─────────────┘       a ring: the last is cut loose, or none of them would ever be thrown into
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .signals import KILL_LEVEL, Signal
+
+if TYPE_CHECKING:
+    from ._task import Task
+
+_cancel: Any = asyncio.Task.cancel
+
+
+class _Launch:
+    """One task to cancel, and the launch whose `cancel` came to it."""
+
+    __slots__ = ("by", "ring", "signal", "task")
+
+    def __init__(self, task: Task[Any], signal: Signal, by: _Launch | None) -> None:
+        self.task = task
+        self.signal = signal
+        self.by = by
+        self.ring = False
+
+
+class _Here(threading.local):
+    """The launches of this thread: each may run a loop of its own."""
+
+    now: _Launch | None = None
+
+    def __init__(self) -> None:
+        self.queue: deque[_Launch] = deque()
+
+
+_here = _Here()
+
+
+def launch(task: Task[Any], signal: Signal) -> None:
+    """asyncio's `cancel(signal)` for `task`; a Kill also cuts it loose from what will not be cancelled (R18)."""
+    _here.queue.append(_Launch(task, signal, _here.now))
+    if _here.now is not None:
+        return
+    failed: BaseException | None = None
+    while _here.queue:
+        _here.now = _here.queue.popleft()
+        try:
+            _start(_here.now)
+        except BaseException as error:  # an awaited thing's own cancel() failed: the others still get theirs
+            failed = error
+        finally:
+            _here.now = None
+    try:
+        if failed is not None:
+            raise failed
+    finally:
+        del failed, task
+
+
+def _start(this: _Launch) -> None:
+    task = this.task
+    _cancel(task, this.signal)
+    if this.signal.level >= KILL_LEVEL:
+        free(task)
+        # A task that is running now will only then be seen to await something deaf.
+        task.get_loop().call_soon(free, task)
+    elif this.ring:
+        free(task)
+
+
+def came_back(task: Task[Any]) -> None:
+    """A signal met a task that it is in flight to. Is that one of those it came through, then they form a ring."""
+    by = _here.now
+    while by is not None and by.task is not task:
+        by = by.by
+    if by is not None and _here.now is not None:
+        _here.now.ring = True
+
+
+def free(task: Task[Any]) -> None:
+    """Cut a task loose from what it awaits, if that has not been cancelled: it is woken as if it had (R18).
+
+    This is the one use of asyncio's private attributes, for which there is no public way: what a task awaits is
+    nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody else.
+    Where they are missing the task stays where it is, and a `stop()` reports it as still there.
+    """
+    waiter = getattr(task, "_fut_waiter", None)
+    if task.done() or waiter is None or waiter.done():
+        return
+    for callback, context in tuple(getattr(waiter, "_callbacks", None) or ()):
+        if getattr(callback, "__self__", None) is task:
+            waiter.remove_done_callback(callback)
+            gone = task.get_loop().create_future()
+            gone.cancel()
+            task.get_loop().call_soon(callback, gone, context=context)
+            return

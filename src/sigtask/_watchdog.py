@@ -1,0 +1,86 @@
+"""The thread that ends the process when nothing else does (R30).
+
+It does not care about a blocked loop, non-daemon threads, a stuck executor or a stubborn atexit. What it cannot
+outlast is C code that holds the GIL, and an interpreter that is finalizing; for those there is `faulthandler`'s own
+timer, which needs neither, a little later, and with exit status 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+TICK = 0.1
+LAST_LINE = 3.0
+"""Seconds after the watchdog's time at which faulthandler's timer ends the process."""
+FLUSH = 0.5
+
+
+class Watchdog:
+    """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
+
+    When `tick()` gives an exit status, `last_words()` is called, the program's own output is flushed, all stacks are
+    dumped, and the process is gone.
+    """
+
+    def __init__(self, tick: Callable[[], int | None], last_words: Callable[[], None]) -> None:
+        self._tick = tick
+        self._last_words = last_words
+        # Reentrant, unlike an Event: `arm()` is called in signal handlers, which may interrupt one another.
+        self._orders: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="sigtask-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; it costs nothing until it is armed."""
+        self._thread.start()
+
+    def arm(self, seconds: float) -> None:
+        """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
+        with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
+            faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=sys.__stderr__ or 2)
+        self._orders.put(True)
+
+    def stop(self) -> None:
+        """Call the whole thing off: the thread is gone when this returns."""
+        faulthandler.cancel_dump_traceback_later()
+        self._orders.put(False)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        if not self._orders.get():
+            return
+        while (status := self._tick()) is None:
+            with contextlib.suppress(Empty):
+                if not self._orders.get(timeout=TICK):
+                    return
+        self._end(status)
+
+    def _end(self, status: int) -> None:
+        try:
+            self._last_words()
+            with contextlib.suppress(ValueError, OSError, AttributeError):
+                faulthandler.dump_traceback(file=sys.__stderr__ or 2, all_threads=True)
+            # The program's output may be locked by the very thread that is stuck.
+            flush = threading.Thread(target=_flush, daemon=True)
+            flush.start()
+            flush.join(FLUSH)
+        finally:
+            os._exit(status)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError, OSError, AttributeError):
+            stream.flush()
+
+
+def now() -> float:
+    """The watchdog's clock, in seconds."""
+    return time.monotonic()

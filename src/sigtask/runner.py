@@ -1,0 +1,342 @@
+"""`run()`: a program under a ladder, tied to the OS's signals (R29, R30).
+
+`Supervisor` is what the function and the command `sigtask run` share. Its `signalled` runs in the OS signal handler
+and only hands over; the ladder is climbed in the loop, by `Stopping`; the watchdog thread looks on from outside and
+ends the process when the ladder's time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import weakref
+from asyncio import AbstractEventLoop, CancelledError
+from collections.abc import Callable, Coroutine, Mapping
+from types import FrameType
+from typing import Any, Protocol, TypeVar
+
+from ._install import install
+from ._os_signals import OsSignals, die_of, name_of
+from ._stop import Stopping
+from ._watchdog import Watchdog, now
+from ._where import task_place, thread_place
+from .ladder import DEFAULT, Ladder, Rung
+from .report import Report, TaskReport, ThreadReport
+from .signals import Drain, Signal, Terminate, level_of
+
+_T = TypeVar("_T")
+log = logging.getLogger("sigtask")
+
+DEFAULT_SIGNALS: Mapping[int, type[Signal]] = {signal.SIGINT: Drain, signal.SIGTERM: Drain}
+MARGIN = 0.2
+"""Seconds after the ladder's end in which a process that is ending by itself may still do so."""
+
+
+class Observer(Protocol):
+    """Who is told how the stopping goes. `rung` is called in the loop, `tick` and, at times, `over` in the watchdog."""
+
+    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
+        """A rung begins."""
+
+    def tick(self, supervisor: Supervisor) -> None:
+        """A tenth of a second has passed."""
+
+    def over(self, report: Report) -> None:
+        """The tasks have ended, or the ladder has."""
+
+    def forced(self, report: Report, told: bool) -> None:
+        """The process would not end, and is ended now; `told` says whether `over` was called before."""
+
+
+class LogObserver:
+    """Tells `logging.getLogger("sigtask")`: a line a rung, and the report if anyone resisted."""
+
+    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
+        """Log that a rung begins."""
+        log.info("%s: %s, %g s for %d tasks", supervisor.cause, rung.name, rung.grace, supervisor.tasks_left)
+
+    def tick(self, supervisor: Supervisor) -> None:
+        """Nothing: a log is not a screen."""
+
+    def over(self, report: Report) -> None:
+        """Log the report."""
+        log.log(logging.WARNING if report.resisted else logging.INFO, "%s", report)
+
+    def forced(self, report: Report, told: bool) -> None:
+        """Log why."""
+        log.error("%s", report.last_words if told else report)
+
+
+class Supervisor:
+    """One process under a ladder: started by the first OS signal, moved on by each further one."""
+
+    def __init__(self, ladder: Ladder, signals: Mapping[int, type[Signal]], observer: Observer) -> None:
+        self.ladder = ladder
+        self.signals = signals
+        self.observer = observer
+        self.signum: int | None = None
+        self.stopping: Stopping | None = None
+        self.report: Report | None = None
+        self.program_handler: Callable[[int, FrameType | None], bool] | None = None
+        """What the hosted program does on a signal (R29): gives whether it listens for it."""
+        self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
+        self._zero = 0.0
+        self._first = 0
+        self._heard = False
+        self._os_signals = OsSignals(signals, self.signalled)
+        self.watchdog = Watchdog(self._tick, self._last_words)
+
+    def __enter__(self) -> Supervisor:
+        self.watchdog.start()
+        self._os_signals.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._os_signals.__exit__()
+        if self.signum is None:  # else it stays on guard until the process is gone
+            self.watchdog.stop()
+
+    def attach(self, loop: AbstractEventLoop) -> None:
+        """What runs in this loop is to be stopped, too."""
+        self._loops.add(loop)
+
+    # -- in the signal handler ------------------------------------------------------------------------------------
+
+    def signalled(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
+        """An OS signal came. Decide nothing here: this may be inside any line of the program."""
+        loop = self._running_loop()
+        if self.signum is not None:
+            if self.program_handler is not None and self.program_handler(signum, frame):
+                return  # the hosted program, having drained, has put the default action back and taken it
+            if fresh and loop is not None:
+                loop.call_soon_threadsafe(self._advance)
+            if fresh:
+                self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
+            return
+        if loop is None:
+            die_of(signum) if signum != signal.SIGINT else signal.default_int_handler(signum, frame)
+            return
+        self.signum = signum
+        self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
+        self._moved_to(self._first)
+        self.watchdog.arm(self.ladder.total + self.ladder.limit)
+        loop.call_soon_threadsafe(self._begin, loop)
+        if self.program_handler is not None:
+            self._heard = self.program_handler(signum, frame)
+
+    def _running_loop(self) -> AbstractEventLoop | None:
+        return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
+
+    def _moved_to(self, index: int) -> None:
+        """Keep the watchdog's count of the ladder: it must do without the loop's."""
+        self._zero = now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1))
+
+    # -- in the loop ----------------------------------------------------------------------------------------------
+
+    def _begin(self, loop: AbstractEventLoop) -> None:
+        if self.stopping is None or self.stopping.done.done():
+            self.stop_everything(loop, self._first)
+
+    def stop_everything(self, loop: AbstractEventLoop, first: int, reason: str | None = None) -> Stopping:
+        """Put the ladder, from its rung `first`, to every task of the loop."""
+        self.stopping = Stopping(
+            loop,
+            (),
+            self.ladder,
+            reason or self.cause,
+            everything=True,
+            heard=self._heard,
+            sender="sigtask.run",
+            on_rung=self._on_rung,
+            on_extend=self._on_extend,
+        )
+        self.stopping.begin(first)
+        return self.stopping
+
+    def _advance(self) -> None:
+        if self.stopping is not None:
+            self.stopping.advance()
+
+    def _on_rung(self, rung: Rung) -> None:
+        self._moved_to(self.ladder.rungs.index(rung))
+        if self.signum is not None:
+            self.observer.rung(rung, self)
+
+    def _on_extend(self, granted: float) -> None:
+        self._zero += granted
+
+    # -- for whoever looks on -------------------------------------------------------------------------------------
+
+    @property
+    def cause(self) -> str:
+        """What started it: the name of the OS signal."""
+        return "the end of main()" if self.signum is None else name_of(self.signum)
+
+    @property
+    def tasks_left(self) -> int:
+        """How many tasks are still to end."""
+        return 0 if self.stopping is None else len(self.stopping.alive)
+
+    @property
+    def rung_due(self) -> Rung | None:
+        """The rung that should be in force by the watchdog's count, which a blocked loop does not stop."""
+        index = self.ladder.index_at(now() - self._zero)
+        return self.ladder.rungs[index] if index < len(self.ladder.rungs) else None
+
+    @property
+    def rung_left(self) -> float:
+        """Seconds until the next rung, by the watchdog's count."""
+        return self.ladder.left(now() - self._zero)
+
+    @property
+    def slowest(self) -> str:
+        """Where the first of the tasks that are left stands; where the main thread is, if it blocks the loop."""
+        rows = () if self.stopping is None else tuple(self.stopping.alive)
+        running = next((task for task in rows if task is asyncio.current_task(task.get_loop())), None)
+        if self.stopping is None or running is not None:
+            return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
+        return f"{rows[0].get_name()} at {task_place(rows[0])}" if rows else thread_places()
+
+    # -- in the watchdog's thread ---------------------------------------------------------------------------------
+
+    def _tick(self) -> int | None:
+        if now() - self._zero >= self.ladder.total + MARGIN:
+            return 128 + (self.signum or signal.SIGTERM)
+        self.observer.tick(self)
+        return None
+
+    def _last_words(self) -> None:
+        told, report = self.report is not None, self.conclude()
+        report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
+        report.threads = _threads()
+        self.observer.forced(report, told)
+
+    def conclude(self) -> Report:
+        """The report as of now."""
+        if self.report is not None:
+            return self.report
+        if self.stopping is not None:
+            return self.stopping.done.result() if self.stopping.done.done() else self.stopping.report()
+        rows = [TaskReport(t.get_name(), note=task_place(t)) for loop in self._loops for t in asyncio.all_tasks(loop)]
+        return Report(str(self.ladder), self.cause, self.ladder.total, tuple(rows), ())
+
+    def conclude_at_exit(self) -> None:
+        """The hosted program has run to its end: tell what the ladder did, if it was climbed."""
+        if self.signum is not None and self.report is None:
+            if self.stopping is not None:
+                self.stopping.finish()
+            self.report = self.conclude()
+            self.observer.over(self.report)
+
+    def conclude_by_default_action(self) -> None:
+        """The hosted program has drained, and ends itself by the signal's default action now."""
+        report = self.conclude()
+        report.note = f"the program drained, and ended itself by {self.cause}"
+        self.report = report
+        self.observer.over(report)
+
+
+def _threads() -> tuple[ThreadReport, ...]:
+    return tuple(
+        ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
+        for thread in threading.enumerate()
+        if thread.ident is not None and thread is not threading.current_thread()
+    )
+
+
+def thread_places() -> str:
+    """Where the threads that keep the process are, in one line."""
+    return "; ".join(str(thread) for thread in _threads() if not thread.daemon)
+
+
+def run(
+    main: Coroutine[Any, Any, _T],
+    *,
+    ladder: Ladder | None = None,
+    signals: Mapping[int, type[Signal]] | None = None,
+    loop_factory: Callable[[], AbstractEventLoop] | None = None,
+    debug: bool | None = None,
+    observer: Observer | None = None,
+) -> _T:
+    """Run a program as `asyncio.run` does, with sigtask's tasks, and stop it by a ladder when the OS says so.
+
+    The first SIGINT or SIGTERM puts `ladder` (by default drain 10 s, terminate 5 s, kill) to every task of the loop;
+    each further one moves to the next rung at once; two within half a second count as one. `signals` maps OS signals
+    to the weakest signal each stands for: `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of
+    Interrupt's level or above. When the ladder's time is over the process is gone, whatever blocks it: a watchdog
+    thread sees to that. Tasks that `main` leaves behind get the ladder from Terminate on.
+
+    Returns what `main` returns, also when it was asked to drain and did. Raises: `SystemExit(128 + signum)` when it
+    was stopped by a stronger rung; what `main` raises; `RuntimeError` inside a running loop; `ValueError` when
+    `main` is no coroutine; `TypeError` for a wrong ladder or signal.
+    """
+    ladder, signals = _checked(main, ladder, signals)
+    with Supervisor(ladder, signals, observer or LogObserver()) as supervisor:
+        runner = asyncio.Runner(debug=debug, loop_factory=loop_factory)
+        try:
+            install(runner.get_loop())
+            supervisor.attach(runner.get_loop())
+            try:
+                return runner.run(main)
+            except CancelledError:
+                if supervisor.signum is None:
+                    raise
+                raise SystemExit(128 + supervisor.signum) from None
+            finally:
+                _wind_up(supervisor, runner.get_loop())
+        finally:
+            _close(supervisor, runner)
+
+
+def _checked(
+    main: Any, ladder: Ladder | None, signals: Mapping[int, type[Signal]] | None
+) -> tuple[Ladder, Mapping[int, type[Signal]]]:
+    try:
+        if not asyncio.iscoroutine(main):
+            hint = ": call it, as in run(main())" if asyncio.iscoroutinefunction(main) else ""
+            raise ValueError(f"run() takes a coroutine, got {main!r}{hint}")
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError("run() cannot be called in a running loop; there, use `await stop(...)` on the tasks")
+        if ladder is not None and not isinstance(ladder, Ladder):
+            raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, as in Ladder.parse('terminate=5s,kill')")
+        for signum, cls in (signals or {}).items():
+            signal.Signals(signum)
+            level_of(cls, f"signals[{signum!r}]", kill=True)
+    except BaseException:
+        if asyncio.iscoroutine(main):
+            main.close()
+        raise
+    return ladder or DEFAULT, DEFAULT_SIGNALS if signals is None else signals
+
+
+def _wind_up(supervisor: Supervisor, loop: AbstractEventLoop) -> None:
+    """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
+    stopping = supervisor.stopping
+    if stopping is None or stopping.done.done():
+        if not asyncio.all_tasks(loop):
+            return
+        terminate = supervisor.ladder.from_level(Terminate.level).rungs[0]
+        first = supervisor.ladder.rungs.index(terminate)
+        stopping = supervisor.stop_everything(loop, first, reason=f"{supervisor.cause}: main() has ended")
+    else:
+        stopping.advance(at_least=Terminate.level)
+    loop.run_until_complete(stopping.done)
+
+
+def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
+    """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
+    report = supervisor.conclude() if supervisor.stopping is not None else None
+    if report is None or not report.survivors:
+        runner.close()
+    else:
+        loop = runner.get_loop()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+    if report is not None and (supervisor.signum is not None or report.resisted):
+        supervisor.report = report
+        supervisor.observer.over(report)
+
+
