@@ -273,9 +273,9 @@ class Task(_Base[_T]):
     def _note_end(self, inbox: Inbox, error: CancelledError) -> None:
         """Remember what ended this task: a clean copy, for the raised one holds frames (R22)."""
         if isinstance(error, Signal):
+            if error.target is None:  # raised by hand: from here on it is as if it had been sent
+                error.stamp(self, self.get_name(), self.get_name())
             inbox.ended = error.copy()
-            if inbox.ended.target is None:  # raised by hand: from here on it is as if it had been sent
-                inbox.ended = error.addressed(self, self.get_name(), self.get_name())
         elif inbox.flying is not None:  # sent while the task ran, which then returned without another await
             inbox.ended = inbox.land().signal
         elif inbox.in_force and not inbox.plain_last:  # somebody's cleanup put a fresh CancelledError in its place

@@ -94,13 +94,17 @@ class Signal(CancelledError):
         """The copy that goes to `target`: stamped with the time, its origin, and `sender` if it names none."""
         twin = self.copy()
         twin.origin = self.origin
-        twin.sent_at = time.monotonic()
-        # Weak: a task remembers its signals, so a signal that held its task would be a reference cycle.
-        twin._target = weakref.ref(target)
-        twin._target_name = name
-        if twin.sender is None:
-            twin.sender = sender
+        twin.stamp(target, name, sender)
         return twin
+
+    def stamp(self, target: object, name: str, sender: object) -> None:
+        """Note whom it is for, when, and by whom unless it says so already."""
+        self.sent_at = time.monotonic()
+        # Weak: a task remembers its signals, so a signal that held its task would be a reference cycle.
+        self._target = weakref.ref(target)
+        self._target_name = name
+        if self.sender is None:
+            self.sender = sender
 
     def __str__(self) -> str:
         reason = "no reason given" if self.reason is None else _brief(self.reason)
