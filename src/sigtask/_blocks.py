@@ -37,12 +37,19 @@ def here(call: str) -> Task[Any]:
     task = current()
     if isinstance(task, Task):
         return task
-    if task is None:
+    name = repr(task)
+    # A frame of a raised error must not hold the task that will hold the error: here and in all that raises below.
+    del task
+    if name == "None":
         raise RuntimeError(f"{call} works in a task only, and none is running here")
     raise RuntimeError(
-        f"{call} works in a sigtask task, and {task!r} is a stock one; "
+        f"{call} works in a sigtask task, and {name} is a stock one; "
         f"call sigtask.install() before it is created, or start the program with sigtask.run()"
     )
+
+
+_UNUSED: Any = object()
+"""What a block that was never entered has in the place of the block around it."""
 
 
 class _Block:
@@ -58,12 +65,14 @@ class _Block:
 
     def __init__(self) -> None:
         self.inbox: Inbox | None = None
-        self.prev: Block | None = None
+        self.prev: Any = _UNUSED
 
     def _enter(self) -> tuple[Task[Any], Inbox]:
+        if self.prev is not _UNUSED:
+            # A task spawned inside has it in its list for good: entered again there, the list would be a ring.
+            state = "has been used" if self.inbox is None else f"is open already, in {self.inbox.task()!r}"
+            raise RuntimeError(f"{self!r} {state}; make a new one for each `with`")
         task = here(f"{self!r}")
-        if self.inbox is not None:
-            raise RuntimeError(f"{self!r} is open already, in {self.inbox.task()!r}; make a new one for each `with`")
         inbox = task._inbox
         if inbox is None:
             inbox = task._mailbox()
@@ -76,15 +85,20 @@ class _Block:
         if inbox is not None and inbox.top is self and inbox.task() is task:
             inbox.top, self.inbox = self.prev, None
             return task, inbox
+        del inbox, task
+        raise self._misplaced()
+
+    def _misplaced(self) -> RuntimeError:
+        inbox, task = self.inbox, current()
         if inbox is None:
-            raise RuntimeError(f"{self!r} is not open")
+            return RuntimeError(f"{self!r} is not open")
         owner = inbox.task()
         if owner is not task:
-            raise RuntimeError(
+            return RuntimeError(
                 f"{self!r} was entered in {owner!r} and left in {task!r}; a block must open and close in one task. "
                 f"An async generator that is abandoned inside a block does this: use contextlib.aclosing() (PEP 789)"
             )
-        raise RuntimeError(f"{self!r} was left while {inbox.top!r}, opened inside it, is open; close that one first")
+        return RuntimeError(f"{self!r} was left while {inbox.top!r}, opened inside it, is open; close that one first")
 
     def _fresh(self) -> Self:
         raise NotImplementedError
@@ -120,11 +134,12 @@ class accept(_Block):
         self.cls = cls
 
     def __enter__(self) -> None:
-        task, inbox = self._enter()
+        _, inbox = self._enter()
         inbox.listens_at = min(inbox.listens_at, self.accepts)
         if inbox.held and (delivery := inbox.pick()) is not None:
             self._leave()
             inbox.raise_now(delivery)
+            del _
             raise delivery.signal.copy()
 
     def __exit__(self, *exc: object) -> None:
@@ -154,7 +169,8 @@ class mask(_Block):
     __slots__ = ("_timer", "cls", "masks", "plain", "waiting", "within")
 
     def __init__(self, cls: type[Signal] = Terminate, *, within: float | None = None, plain: bool = False) -> None:
-        self.inbox = self.prev = None
+        self.inbox = None
+        self.prev = _UNUSED
         self.masks = level_of(cls, "mask()")
         if within is not None and not 0 < within < math.inf:
             raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
@@ -182,13 +198,12 @@ class mask(_Block):
                 try:
                     raise error
                 finally:
-                    del error
+                    del error, task
 
     def _end_timer(self) -> None:
         assert self._timer is not None
         self._timer.cancel()
         self._timer = None
-        self.masks = level_of(self.cls, "mask()")  # it may be used again
 
     def _expire(self) -> None:
         """`within` is over: the block is still open, but holds nothing from now on."""
@@ -294,7 +309,9 @@ class catch(_Block, Generic[_S]):
         self.signal = exc.copy()  # the raised one holds this very frame
         for _ in range(inbox.take_back(exc)):
             task.uncancel()
-        if task.cancelling() > self._count:
+        cancelled = task.cancelling() > self._count
+        del task, exc, tb
+        if cancelled:
             raise CancelledError from None
         return True
 

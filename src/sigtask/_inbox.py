@@ -134,7 +134,7 @@ class Inbox:
         """The highest level an open mask holds here: this task's own, or one it was spawned inside of (R14)."""
         level, block = 0, self.top
         while block is not None:
-            if block.inbox is not None and block.masks > level:
+            if block.masks > level and self._is_under(block):
                 level = block.masks
             block = block.prev
         return level
@@ -153,9 +153,17 @@ class Inbox:
     def masks_plain(self) -> bool:
         """Whether a `mask(plain=True)` is open here."""
         block = self.top
-        while block is not None and not (block.inbox is not None and block.plain):
+        while block is not None and not (block.plain and self._is_under(block)):
             block = block.prev
         return block is not None
+
+    def _is_under(self, block: Block) -> bool:
+        """Whether a block is open here. One that leaked out of another task ended with that task (R17)."""
+        owner = block.inbox
+        if owner is None or owner is self:
+            return owner is self
+        task = owner.task()
+        return task is not None and not task.done()
 
     def admits(self, delivery: Delivery) -> bool:
         """Whether the signal may be thrown now. One that a parent passed on is only stopped by a mask (R9)."""
@@ -197,14 +205,24 @@ class Inbox:
             delivery.fate = Fate.ABSORBED  # as in Unix, a signal that is pending already is not queued twice
             return
         self.held.append(delivery)
-        block = self.top
-        while block is not None:
-            if block.inbox is not None and block.inbox is not self and block.masks >= signal.level:
-                block.waiting.append(self.task)  # that mask's end must look here again
-            block = block.prev
+        self._ask_to_look_again(signal.level)
         for cls, future in self.waiters:
             if isinstance(signal, cls) and not future.done():
                 future.set_result(signal)
+
+    def hold_plain(self, msg: object) -> None:
+        """A `mask(plain=True)` holds this `cancel(msg)` back."""
+        self.plain_held += 1
+        self.plain_msg = msg
+        self._ask_to_look_again(0)
+
+    def _ask_to_look_again(self, level: int) -> None:
+        """The end of each mask that somebody else opened and that holds this must look here (R14)."""
+        block = self.top
+        while block is not None:
+            if block.inbox is not None and block.inbox is not self and (block.masks >= level if level else block.plain):
+                block.waiting.append(self.task)
+            block = block.prev
 
     def requested(self, cls: type[Signal]) -> Signal | None:
         """The strongest held signal of that class, the first of equals (R12)."""

@@ -134,8 +134,7 @@ class Task(_Base[_T]):
         if msg is None and (signal := self._passed_on()) is not None:
             return self._receive(signal, forced=True) is not Fate.REFUSED
         if inbox is not None and inbox.masks_plain and not self.done():
-            inbox.plain_held += 1
-            inbox.plain_msg = msg
+            inbox.hold_plain(msg)
             return True
         return bool(_cancel(self, msg))
 
@@ -185,9 +184,11 @@ class Task(_Base[_T]):
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self.get_loop().call_exception_handler(
-                {"message": f"on_signal callback {callback!r} failed", "exception": error, "task": self}
-            )
+            context = {"message": f"on_signal callback {callback!r} of {self!r} failed", "exception": error}
+            if current() is not self:  # asyncio runs the handler in the task's context, which must not be entered yet
+                context["task"] = self
+            self.get_loop().call_exception_handler(context)
+            del context
             return False
         return True
 
@@ -267,7 +268,8 @@ class Task(_Base[_T]):
             except CancelledError as error:
                 self._note_end(inbox, error)
                 if isinstance(error, Signal):
-                    inbox.unclaimed = error  # asyncio hands it out once; the first awaiter is still to get it
+                    # asyncio hands it out once, and the first awaiter is still to get it: without this very frame.
+                    inbox.unclaimed = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
         return inbox.ended
 
     def _note_end(self, inbox: Inbox, error: CancelledError) -> None:

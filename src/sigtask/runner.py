@@ -234,6 +234,8 @@ class Supervisor:
         """The hosted program has drained, and ends itself by the signal's default action now."""
         report = self.conclude()
         report.note = f"the program drained, and ended itself by {self.cause}"
+        for row in report.survivors:
+            row.ended = "ended with the process"
         self.report = report
         self.observer.over(report)
 

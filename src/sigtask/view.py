@@ -37,8 +37,8 @@ class LineView:
         ended = stopping is not None and stopping.done.done()
         if due is None or ended or (stopping is not None and stopping.rung is due) or self._blocked == due.name:
             return
-        self._blocked = due.name
         if supervisor.rung_left < due.grace - 0.2:  # else the loop may just be about to
+            self._blocked = due.name
             self._say(f"sigtask: {supervisor.cause}: {due.name} is due, and {supervisor.slowest}")
 
     def over(self, report: Report) -> None:
