@@ -25,12 +25,12 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from pythons import Python, find, probe  # noqa: E402
 
-COUNTED = 2000
-TIMED = 40_000
+COUNTED = 3000
+TIMED = 30_000
 IDLE = 100_000
-GOALS = {"step": 1.02, "wake": 1.02, "spawn": 1.20, "finish": None, "spawn, eager": None}
+GOALS = {"step": 1.02, "wake": 1.02, "spawn": 1.20, "crowd": None, "finish": None, "spawn, eager": None}
 IDLE_GOAL = 1.35
-TITLES = {"finish": "spawn in batches", "idle": "idle task"}
+TITLES = {"crowd": "step of 100 tasks", "finish": "spawn in batches", "idle": "idle task"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _run(python: Python, kind: str, workload: str, n: int, *before: str, stderr:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", action="append", metavar="PATH", help="measure on this one; may be given again")
-    parser.add_argument("--pairs", type=int, default=9, help="pairs of runs per wall-clock ratio (default: 9)")
+    parser.add_argument("--pairs", type=int, default=7, help="pairs of runs per wall-clock ratio (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--gate", action="store_true", help="exit with 1 when a goal is missed")
     return parser.parse_args()

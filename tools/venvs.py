@@ -15,7 +15,7 @@ from pythons import Python
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
 NEEDED = ("pytest", "hypothesis")
-"""Without these there is nothing to run. The other test packages are wanted: without one, the tests that use it skip."""
+"""Without these there is nothing to run. The other test packages are wanted: tests skip without them."""
 
 _PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-warn-script-location")
 
