@@ -134,12 +134,11 @@ class accept(_Block):
         self.cls = cls
 
     def __enter__(self) -> None:
-        _, inbox = self._enter()
+        inbox = self._enter()[1]
         inbox.listens_at = min(inbox.listens_at, self.accepts)
         if inbox.held and (delivery := inbox.pick()) is not None:
             self._leave()
             inbox.raise_now(delivery)
-            del _
             raise delivery.signal.copy()
 
     def __exit__(self, *exc: object) -> None:
