@@ -109,8 +109,8 @@ def seconds(kind: str, workload: str, n: int) -> float:
     """How long the workload takes on tasks of that kind, of `KINDS`."""
     with asyncio.Runner() as runner:
         _prepare(runner.get_loop(), kind)
-        # The garbage that the workload makes is collected as ever, at the workload's cost; but whether a full collection
-        # of all that Python and asyncio have imported falls into a run is chance, and drowns what is measured.
+        # The garbage that the workload makes is collected as ever, at its cost. But whether a full collection of all
+        # that was imported falls into a run is chance, and would drown what is measured.
         gc.collect()
         gc.freeze()
         start = time.perf_counter()
