@@ -1,0 +1,185 @@
+"""What is refused, and that the error names the object, its state and the next move. A refused call changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from sigtask import Drain, Interrupt, Kill, Signal, Task, Terminate, accept, catch, mask, on_signal
+from sigtask import requested, wait_requested
+from sigtask.testing import FakeClockLoop, turns
+
+
+async def forever():
+    await asyncio.get_running_loop().create_future()
+
+
+async def started(coro):
+    task = asyncio.create_task(coro)
+    await turns(1)
+    return task
+
+
+BLOCKS = [lambda: accept(Drain), lambda: mask(), lambda: on_signal(Drain, print), lambda: catch(Interrupt)]
+EVERY_BLOCK = pytest.mark.parametrize("make", BLOCKS, ids=["accept", "mask", "on_signal", "catch"])
+
+
+@pytest.mark.parametrize("bad", [42, "Terminate", None, ValueError, ValueError("x"), asyncio.CancelledError, Signal])
+async def test_send_signal_takes_signals_only(bad):
+    task = await started(forever())
+    with pytest.raises(TypeError, match=r"send_signal\(\) takes a signal \(Drain"):
+        task.send_signal(bad)
+    with pytest.raises(TypeError, match=r"send_signal_threadsafe\(\) takes a signal"):
+        task.send_signal_threadsafe(bad)
+    assert (task.history, task.cancelling()) == ((), 0)
+    task.kill()
+
+
+async def test_the_bare_signal_has_no_strength_to_be_sent_with():
+    task = await started(forever())
+    with pytest.raises(TypeError):
+        task.send_signal(Signal("weightless"))
+    task.kill()
+
+
+async def test_cancel_takes_msg_or_reason_not_both():
+    task = await started(forever())
+    with pytest.raises(TypeError, match="not both"):
+        task.cancel("msg", reason="reason")
+    assert (task.history, task.cancelling()) == ((), 0)
+    task.kill()
+
+
+async def test_send_signal_from_the_wrong_thread_names_the_right_call():
+    task = await started(forever())
+    errors = []
+
+    def sends():
+        try:
+            task.terminate()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=sends)
+    thread.start()
+    thread.join()
+    assert len(errors) == 1 and "use send_signal_threadsafe() from here" in errors[0]
+    assert task.history == ()
+    task.kill()
+
+
+def test_send_signal_threadsafe_on_a_closed_loop_is_a_runtime_error():
+    loop = FakeClockLoop()
+
+    async def makes():
+        return Task(turns(0))
+
+    task = loop.run_until_complete(makes())
+    loop.run_until_complete(task)
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        task.send_signal_threadsafe(Terminate)
+
+
+@pytest.mark.parametrize("make", [accept, mask, catch, lambda cls: on_signal(cls, print)])
+def test_a_block_takes_signal_classes_only(make):
+    for bad in (42, Drain(), ValueError, "Drain", None):
+        with pytest.raises(TypeError, match="takes a signal class such as Drain"):
+            make(bad)
+
+
+@pytest.mark.parametrize("make", [accept, mask, catch, lambda cls: on_signal(cls, print)])
+def test_no_block_takes_a_kill(make):
+    with pytest.raises(ValueError, match="the strongest that can is Terminate"):
+        make(Kill)
+
+
+@pytest.mark.parametrize("bad", [None, 42, forever])
+def test_on_signal_takes_a_function_that_does_not_wait(bad):
+    with pytest.raises(TypeError, match="a function to call at once, not async"):
+        on_signal(Drain, bad)
+
+
+@EVERY_BLOCK
+def test_a_block_outside_a_task_says_so(make):
+    with pytest.raises(RuntimeError, match="works in a task only"):
+        with make():
+            pass
+
+
+@EVERY_BLOCK
+async def test_a_block_in_a_callback_of_the_loop_says_so(make):
+    errors = []
+
+    def callback():
+        try:
+            make().__enter__()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    asyncio.get_running_loop().call_soon(callback)
+    await turns(2)
+    assert len(errors) == 1 and "works in a task only" in errors[0]
+
+
+@EVERY_BLOCK
+async def test_a_block_in_a_stock_task_says_what_to_do(make):
+    async def worker():
+        with pytest.raises(RuntimeError, match=r"is a stock one; call sigtask\.install\(\) before"):
+            with make():
+                pass
+
+    await asyncio.Task(worker())
+
+
+async def test_requested_in_a_stock_task_says_what_to_do():
+    async def worker():
+        with pytest.raises(RuntimeError, match=r"sigtask\.install\(\)"):
+            requested()
+        with pytest.raises(RuntimeError, match=r"sigtask\.install\(\)"):
+            await wait_requested()
+
+    await asyncio.Task(worker())
+
+
+async def test_requested_takes_signal_classes_only():
+    with pytest.raises(TypeError, match="takes a signal class"):
+        requested(42)
+    with pytest.raises(TypeError, match="takes a signal class"):
+        await wait_requested(ValueError)
+
+
+@EVERY_BLOCK
+def test_a_block_decorates_async_functions_only(make):
+    for bad in (len, lambda: None, 42):
+        with pytest.raises(TypeError, match=r"decorates async functions \(async def\)"):
+            make()(bad)
+
+
+@EVERY_BLOCK
+def test_a_block_does_not_decorate_an_async_generator(make):
+    async def generates():
+        yield 1
+
+    with pytest.raises(TypeError, match="decorates async functions"):
+        make()(generates)
+
+
+@EVERY_BLOCK
+async def test_a_refused_entry_leaves_the_block_usable(make):
+    block = make()
+
+    async def stock():
+        with pytest.raises(RuntimeError):
+            block.__enter__()
+
+    await asyncio.Task(stock())
+    with block:
+        await turns(1)
+
+
+async def test_a_task_takes_a_coroutine_only():
+    for bad in (42, None, forever, asyncio.get_running_loop().create_future()):
+        with pytest.raises(TypeError, match="a coroutine was expected"):
+            Task(bad)
