@@ -231,13 +231,12 @@ class Stopping:
         if self.rung is None:
             return
         self._rungs[-1].seconds = round(self.loop.time() - self._rung_began, 3)
-        for task, row in self.alive.items():
+        for task, row in tuple(self.alive.items()):  # the watchdog may ask, from its thread
             self._settle(task, row)
 
     def finish(self) -> None:
         """End the ladder here, and give the report."""
         if not self.done.done():
-            self._close_rung()
             self.detach()
             self.done.set_result(self.report())
 
@@ -250,6 +249,8 @@ class Stopping:
 
     def report(self) -> Report:
         """The report as of now."""
+        if not self.done.done():
+            self._close_rung()
         rows = tuple(row for row in self._rows if not row.descendant or row.stood)
         reason = None if self.reason is None else str(self.reason) or repr(self.reason)
         return Report(str(self.ladder), reason, round(self.loop.time() - self._began, 3), rows, tuple(self._rungs))
