@@ -74,7 +74,7 @@ def measure(python: Python, pairs: int) -> list[Row]:
     if shutil.which("valgrind"):
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             rows = [*pool.map(lambda name: _instructions(python, name), workloads), *rows]
-    return rows + [_seconds(python, name, pairs) for name in workloads]
+    return rows + [_seconds(python, name, pairs) for name in workloads if pairs]
 
 
 def _kinds(workload: str) -> tuple[str, str]:
@@ -130,7 +130,7 @@ def _run(python: Python, kind: str, workload: str, n: int, *before: str, stderr:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", action="append", metavar="PATH", help="measure on this one; may be given again")
-    parser.add_argument("--pairs", type=int, default=7, help="pairs of runs per wall-clock ratio (default: 7)")
+    parser.add_argument("--pairs", type=int, default=7, help="pairs of runs per wall-clock ratio (default: 7; 0: none)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--gate", action="store_true", help="exit with 1 when a goal is missed")
     return parser.parse_args()

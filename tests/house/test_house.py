@@ -134,8 +134,9 @@ def public(module) -> list[tuple[str, object]]:
 
 
 def undocumented(cls: type) -> list[str]:
-    """Public methods and properties that neither it nor a base explains."""
-    members = {n: v for n, v in vars(cls).items() if not n.startswith("_")}
+    """Public methods and properties that nobody explains; what a base from elsewhere has too is explained there."""
+    theirs = {n for base in cls.__mro__ if not base.__module__.startswith("sigtask") for n in vars(base)}
+    members = {n: v for n, v in vars(cls).items() if not n.startswith("_") and n not in theirs}
     explained = (property, classmethod, staticmethod)
     return [n for n, v in members.items() if (callable(v) or isinstance(v, explained)) and not doc(cls, n)]
 
