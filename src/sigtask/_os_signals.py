@@ -46,7 +46,9 @@ class OsSignals:
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        fresh, self._last = now - self._last >= MERGE, now
+        fresh = now - self._last >= MERGE
+        if fresh:  # a merged one does not count: who presses Ctrl-C three times a second is to get on as well
+            self._last = now
         self._on_signal(signum, frame, fresh)
 
 

@@ -3,12 +3,14 @@
 `Stopping` is driven by the loop's timers and the tasks' done callbacks, not by a task of its own: a program that
 cancels every task it finds must not cancel what bounds it. `Ladder` says what is due after so many seconds; the
 seconds are counted from `_zero`, which moves back when a rung ends early and forward when a task asks for more time.
+A rung that begins late, because something held the thread, still ends on time: a blocked loop buys nobody a second.
+No rung is left out for that, and the last one always has the few turns of the loop that a Kill takes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Future, TimerHandle
+from asyncio import AbstractEventLoop, Future, Handle
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,6 +23,8 @@ from .report import Report, RungReport, TaskReport
 from .signals import KILL_LEVEL, Interrupt, Signal, Terminate
 
 AnyTask = asyncio.Task[Any]
+LAST_TURNS = 5
+"""Turns of the loop that the last rung has, whatever its grace: a Kill takes two, its done callbacks another."""
 
 
 class Stopping:
@@ -61,7 +65,10 @@ class Stopping:
         self._index = -1
         self._zero = self._began = self._rung_began = loop.time()
         self._granted = 0.0
-        self._timer: TimerHandle | None = None
+        self._timer: Handle | None = None
+        self._turns = LAST_TURNS
+        self._targets_left = 0
+        self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
         for task in targets:
             self._track(task)
 
@@ -87,7 +94,12 @@ class Stopping:
         self._enter(first)
 
     def advance(self, at_least: int = 0) -> None:
-        """Go to the next rung now, or to the first of at least that level; past the last one, nothing happens."""
+        """Go to the next rung now, or to the first of at least that level if it is not reached yet.
+
+        Past the last one, nothing happens.
+        """
+        if self.rung is not None and 0 < at_least <= self.rung.signal.level:
+            return
         index = self._index + 1
         while index < len(self.ladder.rungs) and self.ladder.rungs[index].signal.level < at_least:
             index += 1
@@ -112,11 +124,17 @@ class Stopping:
         self._timer = self.loop.call_later(self.rung_left, self._due)
 
     def _due(self) -> None:
-        self._enter(max(self._index + 1, self.ladder.index_at(self.elapsed)))
+        if self._index + 1 == len(self.ladder.rungs) and self._turns:
+            self._turns -= 1
+            self._timer = self.loop.call_soon(self._due)
+        else:
+            self._enter(self._index + 1)
 
     # -- rungs ----------------------------------------------------------------------------------------------------
 
     def _enter(self, index: int) -> None:
+        for task in [task for task in self.alive if task.done()]:
+            self._one_ended(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
         if self._everything:
             for task in asyncio.all_tasks(self.loop):
@@ -125,17 +143,19 @@ class Stopping:
         while index < len(rungs) and self._unheard(rungs[index]):
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
-        if index == len(rungs) or not self.alive:
+        if index == len(rungs) or not self._targets_left:
             self.finish()
             return
         self._index, self.rung = index, rungs[index]
         self._rung_began = self.loop.time()
-        self._zero = self._rung_began - self.ladder.start(index)
+        self._zero = min(self._zero, self._rung_began - self.ladder.start(index))
         self._rungs.append(RungReport(self.rung.name))
         self._set_timer()
-        if self._on_rung is not None:
-            self._on_rung(self.rung)
-        self._send(self.rung)
+        try:
+            if self._on_rung is not None:
+                self._on_rung(self.rung)
+        finally:
+            self._send(self.rung)
 
     def _send(self, rung: Rung) -> None:
         signal = rung.signal(self.reason, sender=self.sender)
@@ -145,14 +165,20 @@ class Stopping:
         for task, row in targets + family:
             row.stood[rung.name] = task_place(task)
             self._rungs[-1].sent += 1
-            if isinstance(task, Task):
-                if self not in (stops := task._mailbox().stops):
-                    task._mailbox().stops = (*(stop for stop in stops if not stop.done.done()), self)
-                task.send_signal(signal)
-            elif rung.signal.level >= Terminate.level:
-                task.cancel(msg=signal)
-                if rung.signal.level >= KILL_LEVEL:
-                    row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
+            try:
+                self._send_one(task, row, signal)
+            except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
+                row.note = f"{rung.name} could not be sent: {type(error).__name__}: {error}"
+
+    def _send_one(self, task: AnyTask, row: TaskReport, signal: Signal) -> None:
+        if isinstance(task, Task):
+            if self not in (stops := task._mailbox().stops):
+                task._mailbox().stops = (*(stop for stop in stops if not stop.done.done()), self)
+            task.send_signal(signal)
+        elif signal.level >= Terminate.level:
+            if signal.level >= KILL_LEVEL:
+                row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
+            task.cancel(msg=signal)
 
     def _unheard(self, rung: Rung) -> bool:
         """R26: a rung that is only ever held, and nobody looks."""
@@ -164,13 +190,13 @@ class Stopping:
 
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
-        found = []
+        found: list[tuple[AnyTask, TaskReport]] = []
         everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
-        for task in descendants([task for task, row in self.alive.items() if not row.descendant], self.loop):
-            if task is not self.asker and task not in self.alive and (everyone or self._was_thrown_into(task)):
-                self._track(task, descendant=True)
+        for child in descendants([task for task, row in self.alive.items() if not row.descendant], self.loop):
+            if child is not self.asker and child not in self.alive and (everyone or self._was_thrown_into(child)):
+                self._track(child, descendant=True)
         for task, row in self.alive.items():
-            if row.descendant and (everyone or self._was_thrown_into(task)):
+            if row.descendant and isinstance(task, Task) and (everyone or self._was_thrown_into(task)):
                 found.append((task, row))
         return found
 
@@ -193,24 +219,26 @@ class Stopping:
             return
         self._rows.append(row)
         self.alive[task] = row
+        self._targets_left += not descendant
         task.add_done_callback(self._one_ended)
 
     def _one_ended(self, task: AnyTask) -> None:
         row = self.alive.pop(task, None)
         if row is None or self.rung is None:
             return
-        row.ended = _ending(task)
+        self._targets_left -= not row.descendant
+        row.ended = _ending(task, retrieve=not self._everything)
         row.rung = self.rung.name
         self._settle(task, row)
         self._rungs[-1].ended += self.rung.name in row.stood
-        if all(row.descendant for row in self.alive.values()):
+        if not self._targets_left:
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
 
     def _maybe_finish(self) -> None:
         if self._everything and not self.alive:
             for task in asyncio.all_tasks(self.loop):
                 self._track(task)
-        if all(row.descendant for row in self.alive.values()):
+        if not self._targets_left:
             self.finish()
 
     def _settle(self, task: AnyTask, row: TaskReport) -> None:
@@ -252,15 +280,15 @@ class Stopping:
         if not self.done.done():
             self._close_rung()
         rows = tuple(row for row in self._rows if not row.descendant or row.stood)
-        reason = None if self.reason is None else str(self.reason) or repr(self.reason)
-        return Report(str(self.ladder), reason, round(self.loop.time() - self._began, 3), rows, tuple(self._rungs))
+        return Report(str(self.ladder), self._why, round(self.loop.time() - self._began, 3), rows, tuple(self._rungs))
 
 
-def _ending(task: AnyTask) -> str:
+def _ending(task: AnyTask, *, retrieve: bool) -> str:
+    """How it ended. Not to `retrieve` an error leaves it to asyncio to complain when nobody else does."""
     if task.cancelled():
         signal = task.ended_by if isinstance(task, Task) else None
         return "cancelled" if signal is None else f"ended by {type(signal).__name__}"
-    error = task.exception()
+    error = task.exception() if retrieve else getattr(task, "_exception", None)
     return "returned" if error is None else f"raised {type(error).__name__}"
 
 
@@ -299,13 +327,14 @@ async def stop(*tasks: AnyTask, ladder: Ladder | None = None, reason: object = N
     _check(tasks, loop, ladder)
     ladder = DEFAULT if ladder is None else ladder
     asker = current()
-    if (outer := _tightest(asker)) is not None:
-        ladder = ladder.within(outer.left)
-    stopping = Stopping(loop, tasks, ladder, reason, sender=asker.get_name())
-    stopping.begin()
+    if outer := _at_work_on(asker):
+        ladder = ladder.within(min(stopping.left for stopping in outer))
+    stopping = Stopping(loop, dict.fromkeys(tasks), ladder, reason, sender=asker and asker.get_name())
     try:
+        stopping.begin()
         return await stopping.done
     finally:
+        stopping.done.cancel()  # else a target would still read its time_left() there
         stopping.detach()
 
 
@@ -323,14 +352,18 @@ def _check(tasks: tuple[object, ...], loop: AbstractEventLoop, ladder: object) -
             raise RuntimeError(f"{task!r} cannot stop() itself; raise a signal, or send one with send_signal()")
 
 
-def _tightest(task: object) -> Stopping | None:
-    """The ladder at work on this task, or on one it descends from, that leaves the least time."""
+def _at_work_on(task: object) -> list[Stopping]:
+    """The ladders at work on this task, or on one it descends from."""
     found: list[Stopping] = []
     while isinstance(task, Task):
         if task._inbox is not None:
-            found += [stop for stop in task._inbox.stops if not stop.done.done()]
+            found += [stopping for stopping in task._inbox.stops if not stopping.done.done()]
         task = None if task._parent is None else task._parent()
-    return min(found, key=lambda stop: stop.left, default=None)
+    return found
+
+
+def _next_due(task: object) -> Stopping | None:
+    return min(_at_work_on(task), key=lambda stopping: stopping.rung_left, default=None)
 
 
 def time_left() -> float | None:
@@ -340,7 +373,7 @@ def time_left() -> float | None:
 
     Raises: `RuntimeError` outside a sigtask task.
     """
-    stopping = _tightest(here("time_left()"))
+    stopping = _next_due(here("time_left()"))
     return None if stopping is None else stopping.rung_left
 
 
@@ -354,5 +387,5 @@ def extend(seconds: float) -> float:
     task = here("extend()")
     if not seconds > 0:
         raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
-    stopping = _tightest(task)
+    stopping = _next_due(task)
     return 0.0 if stopping is None else stopping.extend(seconds)

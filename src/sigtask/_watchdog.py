@@ -33,6 +33,7 @@ class Watchdog:
         self._tick = tick
         self._last_words = last_words
         # Reentrant, unlike an Event: `arm()` is called in signal handlers, which may interrupt one another.
+        self._armed = False
         self._orders: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sigtask-watchdog", daemon=True)
 
@@ -42,13 +43,15 @@ class Watchdog:
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
+        self._armed = True
         with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
             faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=sys.__stderr__ or 2)
         self._orders.put(True)
 
     def stop(self) -> None:
         """Call the whole thing off: the thread is gone when this returns."""
-        faulthandler.cancel_dump_traceback_later()
+        if self._armed:  # else the timer is somebody else's, a test runner's for example
+            faulthandler.cancel_dump_traceback_later()
         self._orders.put(False)
         if self._thread.ident is not None:
             self._thread.join()

@@ -8,18 +8,24 @@ import sys
 from types import FrameType
 from typing import Any
 
-_NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep)
+_NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep, "<frozen")
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+
+
+def _is_the_users(path: str) -> bool:
+    """Whether a file is the user's own or a library's, not the interpreter's and not ours."""
+    return not path.startswith(_NOT_THE_USERS) and (not path.startswith(_STDLIB) or "site-packages" in path)
 
 
 def task_place(task: asyncio.Task[Any]) -> str:
-    """Where a suspended task waits (`file:line in function`): its innermost frame that is not asyncio's or ours."""
+    """Where a suspended task waits (`file:line in function`): its innermost frame that is the user's or a library's."""
     coro: Any = task.get_coro()
     found: FrameType | None = None
     for _ in range(100_000):  # a chain that is longer is a loop
         frame = _frame(coro)
         if frame is None:
             break
-        if found is None or not frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        if found is None or _is_the_users(frame.f_code.co_filename):
             found = frame
         coro = getattr(coro, "cr_await", None) or getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
     return "no Python frame" if found is None else frame_place(found)
@@ -40,7 +46,10 @@ def frame_place(frame: FrameType) -> str:
 
 def short(path: str) -> str:
     """The path as a person at this terminal would write it."""
-    here = os.getcwd() + os.sep
+    try:
+        here = os.getcwd() + os.sep
+    except OSError:  # the directory has been removed
+        return path
     return path[len(here) :] if path.startswith(here) else path
 
 
@@ -49,14 +58,7 @@ def thread_place(ident: int) -> str:
     frame = sys._current_frames().get(ident)
     if frame is None:
         return "no Python frame"
-    best, stdlib = frame, os.path.dirname(os.__file__) + os.sep
     walk: FrameType | None = frame
-    while walk is not None:
-        name = walk.f_code.co_filename
-        if not name.startswith(("<frozen", *_NOT_THE_USERS)) and (
-            not name.startswith(stdlib) or "site-packages" in name
-        ):
-            best = walk
-            break
+    while walk is not None and not _is_the_users(walk.f_code.co_filename):
         walk = walk.f_back
-    return frame_place(best)
+    return frame_place(walk or frame)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from .signals import Drain, Interrupt, Kill, Signal, Terminate
 
@@ -64,6 +66,9 @@ class Ladder:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Ladder cannot be changed ({name}={value!r}); make a new one")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Ladder cannot be changed (del {name}); make a new one")
+
     @classmethod
     def parse(cls, text: str) -> Ladder:
         """The ladder that `text` describes, as in `"drain=10s,terminate=5s,kill"`.
@@ -71,8 +76,10 @@ class Ladder:
         A rung is a name (`drain`, `interrupt`, `terminate`, `kill`, or `package.module:Class`), `=` and a duration in
         `ms`, `s` (or nothing), `m` or `h`. `limit=30s` sets the limit.
 
-        Raises: `ValueError` that names the part that is wrong.
+        Raises: `ValueError` that names the part that is wrong; `TypeError` when `text` is no text.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"Ladder.parse() takes text such as 'drain=10s,kill', got {text!r}")
         rungs: list[tuple[type[Signal], float] | type[Signal]] = []
         limit = 0.0
         for part in text.split(","):
@@ -114,11 +121,15 @@ class Ladder:
         return max(0.0, self.start(self.index_at(elapsed) + 1) - elapsed)
 
     def within(self, seconds: float) -> Ladder:
-        """The same rungs in at most so many seconds, each shortened in proportion (R27)."""
-        if self.total <= seconds:
+        """The same rungs in at most so many seconds, the limit counted in, each shortened in proportion (R27)."""
+        if self.total + self.limit <= seconds:
             return self
+        if self.total <= seconds:
+            return Ladder(*self.rungs, limit=max(0.0, seconds - self.total))
         share = max(0.0, seconds) / self.total
-        return Ladder(*((rung.signal, rung.grace * share) for rung in self.rungs))
+        made = Ladder(*((rung.signal, rung.grace * share) for rung in self.rungs))
+        # Rounding may have added a hair, by which the ladder outside would be exceeded.
+        return made if made.total <= seconds or share == 0 else made.within(math.nextafter(seconds, 0.0))
 
     def from_level(self, level: int) -> Ladder:
         """The rungs at that level and above; the strongest if there is none."""
@@ -147,6 +158,7 @@ def _revive(rungs: tuple[Rung, ...], limit: float) -> Ladder:
 
 
 def _rung(what: object) -> Rung:
+    signal: Any
     if isinstance(what, Rung):
         signal, grace = what.signal, what.grace
     elif isinstance(what, tuple) and len(what) == 2:
@@ -165,7 +177,7 @@ def _rung(what: object) -> Rung:
 def _seconds(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{what} is {value!r}; it must be a number of seconds")
-    if not (0 <= value < math.inf):
+    if not (0 <= value <= sys.float_info.max):
         raise ValueError(f"{what} is {value!r}; it must be 0 or more, and finite")
     return float(value)
 
@@ -186,9 +198,9 @@ def _imported(name: str, part: str) -> type[Signal]:
         )
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module may fail in its own way
         raise ValueError(f"in the ladder, {part.strip()!r}: {error}") from None
-    if not (isinstance(found, type) and issubclass(found, Signal)):
+    if not (isinstance(found, type) and issubclass(found, Signal) and found is not Signal):
         raise ValueError(f"in the ladder, {part.strip()!r}: {name} is {found!r}, not a signal class")
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
 import weakref
@@ -32,6 +33,7 @@ log = logging.getLogger("sigtask")
 DEFAULT_SIGNALS: Mapping[int, type[Signal]] = {signal.SIGINT: Drain, signal.SIGTERM: Drain}
 MARGIN = 0.2
 """Seconds after the ladder's end in which a process that is ending by itself may still do so."""
+_NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
 
 
 class Observer(Protocol):
@@ -82,7 +84,7 @@ class Supervisor:
         self.program_handler: Callable[[int, FrameType | None], bool] | None = None
         """What the hosted program does on a signal (R29): gives whether it listens for it."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
-        self._zero = 0.0
+        self._zero = math.inf
         self._first = 0
         self._heard = False
         self._os_signals = OsSignals(signals, self.signalled)
@@ -101,6 +103,8 @@ class Supervisor:
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
+        if self.signum is not None and self.stopping is None:  # it came before there was any loop
+            loop.call_soon(self._begin, loop)
 
     # -- in the signal handler ------------------------------------------------------------------------------------
 
@@ -115,7 +119,7 @@ class Supervisor:
             if fresh:
                 self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
             return
-        if loop is None:
+        if loop is None and (self.program_handler is None or not self.program_listens(signum)):
             die_of(signum) if signum != signal.SIGINT else signal.default_int_handler(signum, frame)
             return
         self.signum = signum
@@ -130,8 +134,8 @@ class Supervisor:
         return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
 
     def _moved_to(self, index: int) -> None:
-        """Keep the watchdog's count of the ladder: it must do without the loop's."""
-        self._zero = now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1))
+        """Keep the watchdog's count of the ladder: it must do without the loop's, and a late rung buys no time (R30)."""
+        self._zero = min(self._zero, now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1)))
 
     # -- in the loop ----------------------------------------------------------------------------------------------
 
@@ -204,7 +208,10 @@ class Supervisor:
     def _tick(self) -> int | None:
         if now() - self._zero >= self.ladder.total + MARGIN:
             return 128 + (self.signum or signal.SIGTERM)
-        self.observer.tick(self)
+        try:
+            self.observer.tick(self)
+        except Exception:  # an observer that fails must not take the watchdog with it (R30)
+            log.exception("the observer's tick() failed")
         return None
 
     def _last_words(self) -> None:
@@ -304,7 +311,8 @@ def _checked(
         if ladder is not None and not isinstance(ladder, Ladder):
             raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, as in Ladder.parse('terminate=5s,kill')")
         for signum, cls in (signals or {}).items():
-            signal.Signals(signum)
+            if signal.Signals(signum) in _NOT_TO_BE_HANDLED:
+                raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)
     except BaseException:
         if asyncio.iscoroutine(main):
@@ -320,8 +328,13 @@ def _wind_up(supervisor: Supervisor, loop: AbstractEventLoop) -> None:
         if not asyncio.all_tasks(loop):
             return
         terminate = supervisor.ladder.from_level(Terminate.level).rungs[0]
+        if terminate.signal.level < Terminate.level and supervisor.signum is None:
+            # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
+            supervisor.ladder = DEFAULT.from_level(Terminate.level)
+            terminate = supervisor.ladder.rungs[0]
         first = supervisor.ladder.rungs.index(terminate)
-        stopping = supervisor.stop_everything(loop, first, reason=f"{supervisor.cause}: main() has ended")
+        cause = "" if supervisor.signum is None else f"{supervisor.cause}: "
+        stopping = supervisor.stop_everything(loop, first, reason=f"{cause}main() has ended")
     else:
         stopping.advance(at_least=Terminate.level)
     loop.run_until_complete(stopping.done)
