@@ -9,6 +9,7 @@ Copies nothing: for `sigtask` every loop that is made gets our task factory, and
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import io
 import json
@@ -34,6 +35,11 @@ class Outcomes(unittest.TestResult):
     def _worse(self, test: unittest.TestCase, outcome: str, err: object) -> None:
         self.by_name[test.id()] = outcome
         self.details[test.id()] = self._exc_info_to_string(err, test)  # type: ignore[attr-defined]
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        super().stopTest(test)
+        if self.by_name[test.id()] == "failed":
+            gc.collect()  # the traceback held tasks; what they log on their end must not fall into the next test
 
     def addFailure(self, test, err) -> None:  # noqa: D102
         self._worse(test, "failed", err)
