@@ -16,6 +16,7 @@ import inspect
 import sys
 
 import pytest
+
 import sigtask
 from sigtask.testing import FakeClockLoop
 

@@ -23,7 +23,7 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
-from ._inbox import Block, Inbox
+from ._inbox import Inbox
 from ._task import HAS_GET_CONTEXT, Task, current
 from .signals import KILL_LEVEL, Signal, Terminate, level_of
 

@@ -220,7 +220,8 @@ class Inbox:
         """The end of each mask that somebody else opened and that holds this must look here (R14)."""
         block = self.top
         while block is not None:
-            if block.inbox is not None and block.inbox is not self and (block.masks >= level if level else block.plain):
+            holds = block.masks >= level if level else block.plain
+            if holds and block.inbox is not None and block.inbox is not self:
                 block.waiting.append(self.task)
             block = block.prev
 
@@ -230,7 +231,7 @@ class Inbox:
         return max(found, key=lambda signal: signal.level, default=None)
 
     def pick(self) -> Delivery | None:
-        """Take what the threshold now admits out of `held`: the strongest, if it is to be thrown; the others end here."""
+        """Take what the threshold now admits out of `held`: the strongest, if it is thrown; the others end here."""
         ready = [delivery for delivery in self.held if self.admits(delivery)]
         if not ready:
             return None

@@ -12,15 +12,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
-from asyncio import AbstractEventLoop, CancelledError, current_task
+from asyncio import CancelledError, current_task
 from collections.abc import Coroutine, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from . import signals
 from ._flight import came_back, launch
 from ._inbox import Delivery, Fate, Inbox
 from ._shim import make_shim
-from . import signals
 from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
 
 _T = TypeVar("_T")
@@ -174,7 +174,7 @@ class Task(_Base[_T]):
         launch(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
 
     def _handled(self, inbox: Inbox, signal: Signal) -> bool:
-        """Run the `on_signal` callback for this signal, if there is one; `False` when there is none or it failed (R15)."""
+        """Run the `on_signal` callback for this signal; `False` when there is none or it failed (R15)."""
         block = inbox.handler(signal)
         if block is None or block.handles is None:
             return False

@@ -10,6 +10,7 @@ import sys
 import weakref
 
 import pytest
+
 from sigtask import (
     Drain,
     Fate,
@@ -44,7 +45,7 @@ def fates(task):
     return [(type(d.signal), d.fate) for d in task.history]
 
 
-# -- R21 --------------------------------------------------------------------------------------------------------------
+# -- R21 ------------------------------------------------------------
 
 
 async def test_r21_a_task_that_was_sent_nothing_has_no_history():
@@ -179,7 +180,7 @@ async def test_r21_a_delivery_says_where_the_signal_was_caught():
     assert task.history[0].caught_at.startswith(__file__)
 
 
-# -- R22 --------------------------------------------------------------------------------------------------------------
+# -- R22 ------------------------------------------------------------
 
 
 async def sees(task):
@@ -284,7 +285,7 @@ async def test_r22_a_plain_cancel_stays_as_in_asyncio():
     assert (type(info.value), info.value.args) == (asyncio.CancelledError, ("bye",))
 
 
-# -- R23: counts; the scopes are in test_scopes.py ------------------------------------------------------------------------
+# -- R23: counts; the scopes are in test_scopes.py ------------------------------------------------------------
 
 
 async def test_r23_a_signal_counts_as_one_request():
@@ -354,7 +355,7 @@ async def test_r23_a_plain_cancel_and_a_signal_in_one_turn_count_two():
     await asyncio.wait([task])
 
 
-# -- the user's coroutine, never the shim ---------------------------------------------------------------------------------
+# -- the user's coroutine, never the shim ------------------------------------------------------------
 
 
 async def test_repr_shows_the_users_coroutine():
@@ -453,7 +454,7 @@ async def test_a_users_subclass_of_task_works():
     assert (task.shout, type(task)) == ("WORKER", Named)
 
 
-# -- nothing keeps a task alive -------------------------------------------------------------------------------------------
+# -- nothing keeps a task alive ------------------------------------------------------------
 
 
 async def returns():

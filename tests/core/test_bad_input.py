@@ -6,8 +6,21 @@ import asyncio
 import threading
 
 import pytest
-from sigtask import Drain, Interrupt, Kill, Signal, Task, Terminate, accept, catch, mask, on_signal
-from sigtask import requested, wait_requested
+
+from sigtask import (
+    Drain,
+    Interrupt,
+    Kill,
+    Signal,
+    Task,
+    Terminate,
+    accept,
+    catch,
+    mask,
+    on_signal,
+    requested,
+    wait_requested,
+)
 from sigtask.testing import FakeClockLoop, turns
 
 

@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+
 import sigtask
 from sigtask import Task
 from sigtask.testing import FakeClockLoop, turns
@@ -158,7 +159,7 @@ def test_a_cancel_with_no_loop_running_works():
         run_on(loop, task)
 
 
-# -- the loop of sigtask.testing ------------------------------------------------------------------------------------------
+# -- the loop of sigtask.testing ------------------------------------------------------------
 
 
 def test_the_fake_clock_costs_no_time():

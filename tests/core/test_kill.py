@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+
 from sigtask import Kill, Task, Terminate, catch, mask, on_signal
 from sigtask.testing import turns
 
@@ -56,7 +57,7 @@ def stock(coro):
     return asyncio.Task(coro, loop=asyncio.get_running_loop())
 
 
-# -- R18: each state ----------------------------------------------------------------------------------------------------
+# -- R18: each state ------------------------------------------------------------
 
 
 async def test_r18_a_blocked_task():
@@ -286,7 +287,7 @@ async def test_r18_many_deaf_tasks_at_once():
     assert all(task.done() for task in tasks)
 
 
-# -- R19 --------------------------------------------------------------------------------------------------------------
+# -- R19 ------------------------------------------------------------
 
 
 async def test_r19_synchronous_finally_code_runs():
@@ -419,7 +420,7 @@ def test_r19_a_program_with_an_abandoned_coroutine_ends(swallows):
     assert (done.stdout, done.stderr) == ("killed die\n", "")
 
 
-# -- R8, R5 with a Kill -------------------------------------------------------------------------------------------------
+# -- R8, R5 with a Kill ------------------------------------------------------------
 
 
 async def test_r5_after_a_kill_nothing_is_thrown_any_more():

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+
 from sigtask import Drain, Interrupt, Terminate, accept, catch, mask, on_signal
 from sigtask.testing import turns
 
@@ -44,7 +45,7 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-# -- timeout ------------------------------------------------------------------------------------------------------------
+# -- timeout ------------------------------------------------------------
 
 
 @EVERY_BLOCK
@@ -213,7 +214,7 @@ async def test_r23_a_timeout_that_swallows_inside_a_task_group_keeps_the_group_g
     assert (now(), me().cancelling()) == (10, 0)
 
 
-# -- TaskGroup ------------------------------------------------------------------------------------------------------------
+# -- TaskGroup ------------------------------------------------------------
 
 
 async def fails():
@@ -316,7 +317,7 @@ async def test_r23_a_catch_around_a_group_takes_the_signal_and_the_children_end(
     assert (caught.signal.reason, child.ended_by.reason, me().cancelling()) == ("why", "why", 0)
 
 
-# -- gather, wait, wait_for, shield -----------------------------------------------------------------------------------------
+# -- gather, wait, wait_for, shield ------------------------------------------------------------
 
 
 async def test_r2_gather_with_return_exceptions_does_not_swallow_my_own_signal():

@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+
 from sigtask import Drain, Fate, Interrupt, Kill, Task, Terminate, accept, mask
 from sigtask.testing import turns
 
@@ -53,7 +54,7 @@ async def cleans_up(seen, seconds=1.0):
         raise
 
 
-# -- R3 ---------------------------------------------------------------------------------------------------------------
+# -- R3 ------------------------------------------------------------
 
 
 async def test_r3_send_signal_takes_a_class():
@@ -89,7 +90,7 @@ async def test_r3_drain_is_a_short_form_too():
     task.kill()
 
 
-# -- R4 ---------------------------------------------------------------------------------------------------------------
+# -- R4 ------------------------------------------------------------
 
 
 async def test_r4_cancel_without_a_reason_is_asyncios():
@@ -142,7 +143,7 @@ async def test_r4_a_signal_travels_through_gather():
         await together
 
 
-# -- R5 ---------------------------------------------------------------------------------------------------------------
+# -- R5 ------------------------------------------------------------
 
 
 @pytest.mark.clock
@@ -217,7 +218,7 @@ async def test_r5_once_taken_back_the_same_level_is_thrown_again():
     assert seen == [0, 0, 0]
 
 
-# -- R6 ---------------------------------------------------------------------------------------------------------------
+# -- R6 ------------------------------------------------------------
 
 BOTH_ORDERS = pytest.mark.parametrize("first, second", [(Interrupt, Terminate), (Terminate, Interrupt)])
 
@@ -282,7 +283,7 @@ async def test_r6_a_held_signal_is_on_record_in_a_task_that_never_looks():
     assert fates(task) == [(Drain, Fate.HELD)]
 
 
-# -- R7 ---------------------------------------------------------------------------------------------------------------
+# -- R7 ------------------------------------------------------------
 
 
 @pytest.mark.lazy
@@ -308,7 +309,7 @@ async def test_r7_a_drain_before_the_first_step_is_held_and_the_body_runs():
     assert await task == "ran"
 
 
-# -- R8 ---------------------------------------------------------------------------------------------------------------
+# -- R8 ------------------------------------------------------------
 
 
 async def test_r8_a_signal_goes_on_to_the_awaited_task():
@@ -499,7 +500,7 @@ async def test_r8_through_gather_every_child_gets_it():
     assert [(await end_of(child)).reason for child in children] == ["why"] * 3
 
 
-# -- R9 ---------------------------------------------------------------------------------------------------------------
+# -- R9 ------------------------------------------------------------
 
 
 async def test_r9_children_of_a_task_group_see_the_class_and_reason():
@@ -616,7 +617,7 @@ async def test_r9_after_the_signal_is_taken_back_a_cancel_is_plain_again():
     assert await task is asyncio.CancelledError
 
 
-# -- R10 --------------------------------------------------------------------------------------------------------------
+# -- R10 ------------------------------------------------------------
 
 
 async def test_r10_from_another_thread():
@@ -726,7 +727,7 @@ async def test_r10_a_signal_to_the_one_that_is_awaiting_me():
     assert (await end_of(task)).reason == "from below"
 
 
-# -- chains and cycles --------------------------------------------------------------------------------------------------
+# -- chains and cycles ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cls", [Interrupt, Terminate, Kill])

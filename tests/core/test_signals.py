@@ -8,6 +8,7 @@ import pickle
 import traceback
 
 import pytest
+
 from sigtask import Drain, Interrupt, Kill, Signal, Task, Terminate
 from sigtask.testing import turns
 

@@ -8,6 +8,7 @@ import contextvars
 import gc
 
 import pytest
+
 from sigtask import (
     Delivery,
     Drain,
@@ -56,7 +57,7 @@ def me():
     return asyncio.current_task()
 
 
-# -- R11 --------------------------------------------------------------------------------------------------------------
+# -- R11 ------------------------------------------------------------
 
 
 async def test_r11_a_new_task_has_the_threshold_interrupt():
@@ -82,7 +83,7 @@ async def test_r11_what_is_stronger_is_thrown_at_the_await_the_task_is_in(cls):
     assert await task == "why"
 
 
-# -- R12 --------------------------------------------------------------------------------------------------------------
+# -- R12 ------------------------------------------------------------
 
 
 async def test_r12_requested_is_none_when_nothing_is_held():
@@ -141,7 +142,7 @@ async def test_r12_wait_requested_is_ended_by_what_is_thrown():
     assert task._inbox.waiters == []
 
 
-# -- R13 --------------------------------------------------------------------------------------------------------------
+# -- R13 ------------------------------------------------------------
 
 
 async def test_r13_accept_lowers_the_threshold_for_the_block():
@@ -213,7 +214,7 @@ async def test_r13_a_stronger_level_in_accept_changes_nothing():
         assert me().threshold == Interrupt.level
 
 
-# -- R14 --------------------------------------------------------------------------------------------------------------
+# -- R14 ------------------------------------------------------------
 
 
 async def test_r14_a_mask_holds_up_to_its_level_and_raises_at_its_end():
@@ -563,7 +564,7 @@ async def test_r14_a_signal_and_a_plain_cancel_held_together_end_the_task():
     assert (await end_of(task)).reason == "why"
 
 
-# -- R15 --------------------------------------------------------------------------------------------------------------
+# -- R15 ------------------------------------------------------------
 
 
 async def test_r15_the_callback_gets_the_signal_on_arrival():
@@ -684,7 +685,7 @@ async def _handles_all():
         await forever()
 
 
-# -- R16 --------------------------------------------------------------------------------------------------------------
+# -- R16 ------------------------------------------------------------
 
 
 async def test_r16_catch_ends_the_block_and_keeps_the_signal():
@@ -822,7 +823,7 @@ async def test_r16_caught_inside_the_handler_of_a_weaker_one_the_weaker_stays_in
     assert await task == 1
 
 
-# -- R17 --------------------------------------------------------------------------------------------------------------
+# -- R17 ------------------------------------------------------------
 
 BLOCKS = [lambda: accept(Drain), lambda: mask(), lambda: on_signal(Drain, print), lambda: catch(Interrupt)]
 EVERY_BLOCK = pytest.mark.parametrize("make", BLOCKS, ids=["accept", "mask", "on_signal", "catch"])

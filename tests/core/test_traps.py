@@ -13,6 +13,7 @@ import sys
 import weakref
 
 import pytest
+
 from sigtask import (
     Drain,
     Fate,
@@ -524,7 +525,7 @@ async def test_trap_24_a_library_that_swallows_is_named():
     assert task.history[0].caught_at is not None
 
 
-# -- odd combinations -----------------------------------------------------------------------------------------------------
+# -- odd combinations ------------------------------------------------------------
 
 
 @pytest.mark.clock

@@ -40,7 +40,7 @@ class FakeClockLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on, as if the code that runs now had held the thread for so long. Timers fire at the next turn."""
+        """Move the clock on, as if the code that runs now had held the thread so long. Timers fire at the next turn."""
         if seconds < 0:
             raise ValueError(f"advance({seconds!r}): the clock of {self!r} goes forward only")
         self._jumping.now += seconds
