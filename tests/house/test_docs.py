@@ -53,7 +53,9 @@ def blocks() -> list[Block]:
         for fence, after in zip_longest(fences, fences[1:]):
             kind, *words = fence["info"].split() or [""]
             if kind == "python":
-                follows = after is not None and after["info"] == "output" and not text[fence.end() : after.start()].strip()
+                follows = (
+                    after is not None and after["info"] == "output" and not text[fence.end() : after.start()].strip()
+                )
                 output = after["body"] if follows and after is not None else None
                 found.append(Block(page, text[: fence.start()].count("\n") + 1, tuple(words), fence["body"], output))
     return found
@@ -115,7 +117,9 @@ def test_reference_names_every_public_name():
     import sigtask.testing
 
     text = (ROOT / "docs" / "reference.md").read_text("utf-8")
-    missing = [name for name in [*sigtask.__all__, *sigtask.testing.__all__] if not re.search(rf"`[^`\n]*\b{name}\b", text)]
+    missing = [
+        name for name in [*sigtask.__all__, *sigtask.testing.__all__] if not re.search(rf"`[^`\n]*\b{name}\b", text)
+    ]
     assert not missing, f"not in the reference: {missing}"
 
 
