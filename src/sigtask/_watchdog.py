@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from queue import Empty, SimpleQueue
 TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
-FLUSH = 0.5
+PATIENCE = 0.5
+"""Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
 
 class Watchdog:
@@ -36,10 +38,15 @@ class Watchdog:
         self._armed = False
         self._orders: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sigtask-watchdog", daemon=True)
+        # Started beforehand: an interpreter that is at its atexit handlers starts no thread (3.12).
+        self._may_speak: SimpleQueue[bool] = SimpleQueue()
+        self._has_spoken: SimpleQueue[bool] = SimpleQueue()
+        self._speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
         self._thread.start()
+        self._speaker.start()
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
@@ -54,7 +61,9 @@ class Watchdog:
             faulthandler.cancel_dump_traceback_later()
         self._orders.put(False)
         if self._thread.ident is not None:
+            self._may_speak.put(False)
             self._thread.join()
+            self._speaker.join()
 
     def _run(self) -> None:
         if not self._orders.get():
@@ -67,15 +76,27 @@ class Watchdog:
 
     def _end(self, status: int) -> None:
         try:
-            self._last_words()
-            with contextlib.suppress(ValueError, OSError, AttributeError):
-                faulthandler.dump_traceback(file=sys.__stderr__ or 2, all_threads=True)
-            # The program's output may be locked by the very thread that is stuck.
-            flush = threading.Thread(target=_flush, daemon=True)
-            flush.start()
-            flush.join(FLUSH)
+            self._may_speak.put(True)
+            with contextlib.suppress(Empty):
+                self._has_spoken.get(timeout=PATIENCE)
         finally:
             os._exit(status)
+
+    def _speak(self) -> None:
+        if not self._may_speak.get():
+            return
+        for step in (self._last_words, _dump, _flush):
+            with contextlib.suppress(Exception):
+                step()
+        self._has_spoken.put(True)
+
+
+def _dump() -> None:
+    # By way of a file, as faulthandler holds the GIL while it writes: on a full pipe it would hold it for ever.
+    with tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file=file, all_threads=True)
+        file.seek(0)
+        os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), file.read())
 
 
 def _flush() -> None:

@@ -82,7 +82,9 @@ class Supervisor:
         self.stopping: Stopping | None = None
         self.report: Report | None = None
         self.program_handler: Callable[[int, FrameType | None], bool] | None = None
-        """What the hosted program does on a signal (R29): gives whether it listens for it."""
+        """What the hosted program does on a signal (R29): gives whether there was anything to do."""
+        self.program_listens: Callable[[int], bool] = lambda signum: False
+        """Whether the hosted program has a handler of its own for that signal."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._zero = math.inf
         self._first = 0
@@ -119,16 +121,18 @@ class Supervisor:
             if fresh:
                 self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
             return
-        if loop is None and (self.program_handler is None or not self.program_listens(signum)):
+        if loop is None and not self.program_listens(signum):
             die_of(signum) if signum != signal.SIGINT else signal.default_int_handler(signum, frame)
             return
         self.signum = signum
         self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
         self._moved_to(self._first)
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
-        loop.call_soon_threadsafe(self._begin, loop)
+        if loop is not None:
+            loop.call_soon_threadsafe(self._begin, loop)
         if self.program_handler is not None:
-            self._heard = self.program_handler(signum, frame)
+            self._heard = self.program_listens(signum)  # before the call: it may raise
+            self.program_handler(signum, frame)
 
     def _running_loop(self) -> AbstractEventLoop | None:
         return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
@@ -195,6 +199,11 @@ class Supervisor:
         return self.ladder.left(now() - self._zero)
 
     @property
+    def time_left(self) -> float:
+        """Seconds until the ladder is over, by the watchdog's count."""
+        return max(0.0, self.ladder.total - (now() - self._zero))
+
+    @property
     def slowest(self) -> str:
         """Where the first of the tasks that are left stands; where the main thread is, if it blocks the loop."""
         rows = () if self.stopping is None else tuple(self.stopping.alive)
@@ -251,13 +260,15 @@ def _threads() -> tuple[ThreadReport, ...]:
     return tuple(
         ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
         for thread in threading.enumerate()
-        if thread.ident is not None and thread is not threading.current_thread()
+        if thread.ident is not None and not thread.name.startswith("sigtask-")
     )
 
 
 def thread_places() -> str:
-    """Where the threads that keep the process are, in one line."""
-    return "; ".join(str(thread) for thread in _threads() if not thread.daemon)
+    """Where the threads that keep the process are, in one line; the main thread counts when it is the only one."""
+    main = threading.main_thread()
+    others = [str(thread) for thread in _threads() if not thread.daemon and thread.name != main.name]
+    return "; ".join(others) or f"the main thread at {thread_place(main.ident or 0)}"
 
 
 def run(

@@ -5,14 +5,52 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TextIO
 
 from .ladder import Rung
 from .report import Report
 
 if TYPE_CHECKING:
     from .runner import Supervisor
+
+PATIENCE = 0.3
+"""Seconds to wait for what is being written; a terminal on hold (Ctrl-S) or a full pipe must not stop the stopping."""
+
+LINGER = 6
+"""Ticks for which a process without tasks is let be, before a line says what it waits for."""
+
+
+class _Pen:
+    """Does what writes on the screen, piece by piece, in a thread of its own, so that it can hold up nobody else."""
+
+    def __init__(self) -> None:
+        self._pieces: SimpleQueue[tuple[Callable[[], object], threading.Event]] = SimpleQueue()
+        self._last = threading.Event()
+        self._last.set()
+        self._stuck = False
+        threading.Thread(target=self._run, name="sigtask-view", daemon=True).start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written still."""
+        return not self._last.is_set()
+
+    def write(self, piece: Callable[[], object]) -> None:
+        """Have it done, and wait until it is, but not for long, and not again once the stream was found stuck."""
+        self._last = done = threading.Event()
+        self._pieces.put((piece, done))
+        self._stuck = not done.wait(0 if self._stuck else PATIENCE)
+
+    def _run(self) -> None:
+        while True:
+            piece, done = self._pieces.get()
+            with contextlib.suppress(OSError, ValueError):  # a terminal that went away, a stream that was closed
+                piece()
+            done.set()
 
 
 class LineView:
@@ -25,21 +63,31 @@ class LineView:
         self._stream = stream
         self._report_file = report_file
         self._blocked = ""
+        self._lingering = 0
+        self._pen = _Pen()
 
     def rung(self, rung: Rung, supervisor: Supervisor) -> None:
         """A line: what was sent, to how many, and how long they have."""
         self._say(f"sigtask: {supervisor.cause}: {rung.name}, {rung.grace:g} s for {_tasks(supervisor.tasks_left)}")
 
     def tick(self, supervisor: Supervisor) -> None:
-        """A line when a rung is due and the loop does not turn; else nothing."""
+        """A line when a rung is due and the loop does not turn, or when the process outlives its tasks; else nothing."""
         due = supervisor.rung_due
         stopping = supervisor.stopping
-        ended = stopping is not None and stopping.done.done()
-        if due is None or ended or (stopping is not None and stopping.rung is due) or self._blocked == due.name:
+        if stopping is not None and stopping.done.done():
+            self._linger(supervisor)
+            return
+        if due is None or (stopping is not None and stopping.rung is due) or self._blocked == due.name:
             return
         if supervisor.rung_left < due.grace - 0.2:  # else the loop may just be about to
             self._blocked = due.name
             self._say(f"sigtask: {supervisor.cause}: {due.name} is due, and {supervisor.slowest}")
+
+    def _linger(self, supervisor: Supervisor) -> None:
+        self._lingering += 1
+        if self._lingering == LINGER:
+            left = f"{supervisor.time_left:.1f} s left"
+            self._say(f"sigtask: no task is left, but the process is: {left}, waiting for {supervisor.slowest}")
 
     def over(self, report: Report) -> None:
         """The report's summary."""
@@ -53,8 +101,8 @@ class LineView:
 
     def _say(self, text: str) -> None:
         if self._stream is not None:
-            with contextlib.suppress(OSError, ValueError):  # a terminal that went away must not stop the stopping
-                print(text, file=self._stream, flush=True)
+            stream = self._stream
+            self._pen.write(lambda: print(text, file=stream, flush=True))
 
     def _write(self, report: Report) -> None:
         if self._report_file is None:
@@ -75,6 +123,7 @@ class LiveView(LineView):
         from rich.console import Console
         from rich.live import Live
 
+        self._closed = False
         # The program's own output goes where it goes: rich must not take it over.
         self._live = Live(
             console=Console(file=stream),
@@ -92,30 +141,34 @@ class LiveView(LineView):
         """Redraw the two lines."""
         from rich.text import Text
 
-        due = supervisor.rung_due
+        if self._pen.is_busy:
+            return
         stopping = supervisor.stopping
         if stopping is not None and stopping.done.done():
-            self._live.stop()
+            self._linger(supervisor)
             return
+        due = supervisor.rung_due
         name = "the end" if due is None else due.name
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{supervisor.cause}  ", style="bold")
         text.append(name, style="bold yellow" if name != "kill" else "bold red")
         text.append(f"  {supervisor.rung_left:4.1f} s left  {_tasks(supervisor.tasks_left)} left\n")
         text.append(f"waiting for {supervisor.slowest}", style="dim")
-        with contextlib.suppress(OSError, ValueError):
+        self._pen.write(lambda: self._draw(text))
+
+    def _draw(self, text: object) -> None:
+        if not self._closed:
             self._live.start()
-            self._live.update(text, refresh=True)
+            self._live.update(text, refresh=True)  # type: ignore[arg-type]  # a Text; rich is imported late
 
-    def over(self, report: Report) -> None:
-        """Take the lines away, and give the summary."""
-        self._live.stop()
-        super().over(report)
+    def _say(self, text: str) -> None:
+        """Take the lines away for good, and say it."""
+        self._pen.write(self._close)
+        super()._say(text)
 
-    def forced(self, report: Report, told: bool) -> None:
-        """Take the lines away, and say why."""
+    def _close(self) -> None:
+        self._closed = True
         self._live.stop()
-        super().forced(report, told)
 
 
 def _tasks(count: int) -> str:
@@ -124,9 +177,9 @@ def _tasks(count: int) -> str:
 
 def make_view(*, quiet: bool, report_file: Path | None, stream: TextIO | None = None) -> LineView:
     """The view that fits: silent, live on a terminal that has rich, else a line per rung."""
-    if quiet:
+    out = stream or sys.stderr
+    if quiet or out is None:  # Python has no sys.stderr when it was closed beforehand
         return LineView(None, report_file)
-    out: Any = stream or sys.stderr
     if out.isatty():
         with contextlib.suppress(ImportError):
             return LiveView(out, report_file)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -129,7 +130,7 @@ def write(tmp_path):
 
     def write(name, source):
         path = tmp_path / name
-        path.write_text(source)
+        path.write_text(textwrap.dedent(source))
         return path
 
     return write

@@ -18,14 +18,19 @@ class _StopsAtTheProgram(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put a `--` where the program's own arguments begin, and let click do the rest."""
         valued = {name for param in self.params if not getattr(param, "is_flag", False) for name in param.opts}
-        at = 0
-        while at < len(args) and args[at].startswith("-") and args[at] != "--":
-            if args[at] == "-m":
-                at += 2
+        at, fence = 0, ["--"]
+        while at < len(args) and args[at].startswith("-"):
+            if args[at] == "--":
+                fence = []
                 break
             at += 2 if args[at] in valued else 1
-        fence = [] if args[at : at + 1] == ["--"] or at >= len(args) else ["--"]
-        return super().parse_args(ctx, args[:at] + fence + args[at:])
+            if args[at - 2 : at - 1] == ["-m"]:
+                break
+        try:
+            return super().parse_args(ctx, args[:at] + (fence if at < len(args) else []) + args[at:])
+        except click.UsageError as error:
+            click.echo(f"sigtask: {error.format_message()}", err=True)
+            ctx.exit(2)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

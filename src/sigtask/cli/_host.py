@@ -31,6 +31,7 @@ class Host:
         self._in_loop: dict[int, tuple[AbstractEventLoop, Callable[..., object], tuple[Any, ...]]] = {}
         self._served = False
         supervisor.program_handler = self._on_signal
+        supervisor.program_listens = self._listens
 
     def move_in(self) -> None:
         """Patch this process: `signal.signal`, `signal.getsignal`, and what new loops are."""
@@ -49,7 +50,7 @@ class Host:
         if self._supervisor.stopping is None and not self._served:
             self._served = self._call_its_own(signum, frame)
             return self._served
-        if not self._served or signum in self._in_loop or self._own_handler(signum) is not None:
+        if not self._served or self._listens(signum):
             return False
         # Its handler ran, it has drained, and has put the default action back: this signal is its own way to end.
         if signum == signal.SIGINT:
@@ -57,6 +58,9 @@ class Host:
         self._supervisor.conclude_by_default_action()
         die_of(signum)
         return True
+
+    def _listens(self, signum: int) -> bool:
+        return signum in self._in_loop or self._own_handler(signum) is not None
 
     def _call_its_own(self, signum: int, frame: FrameType | None) -> bool:
         if signum in self._in_loop:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import importlib
 import importlib.util
+import inspect
 import os
 import runpy
 import signal
@@ -13,7 +15,9 @@ import warnings
 from asyncio import CancelledError
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
+from importlib.machinery import ModuleSpec
+from io import open_code
+from types import ModuleType, TracebackType
 from typing import Any
 
 from .._os_signals import die_of
@@ -43,6 +47,8 @@ class Program:
         if not words:
             raise BadInput("name a program: package.module:function, a script, or -m MODULE")
         name, args = words[0], words[1:]
+        if os.path.isdir(name) and not os.path.exists(os.path.join(name, "__main__.py")):
+            raise BadInput(f"{name!r} is a directory without a __main__.py")
         if os.path.exists(name):
             return cls("script", name, args)
         if ":" in name and not name.endswith(".py"):
@@ -55,8 +61,6 @@ def run_program(program: Program, ladder: Ladder, view: LineView, *, uvloop: boo
     loop_factory = _uvloop_factory() if uvloop else None
     if program.kind == "function":
         return _run_function(program, ladder, view, loop_factory)
-    if program.kind == "module" and not _module_exists(program.name):
-        raise BadInput(f"there is no module named {program.name!r}")
     if loop_factory is not None:
         _make_default(loop_factory)
     return _run_hosted(program, ladder, view)
@@ -79,7 +83,7 @@ def _run_function(
 
 def _load(name: str) -> Callable[[], Any]:
     module_name, _, attribute = name.partition(":")
-    if not _module_exists(module_name):
+    if _spec(module_name) is None:
         raise BadInput(f"there is no module named {module_name!r}")
     found: Any = importlib.import_module(module_name)
     for part in attribute.split("."):
@@ -88,16 +92,25 @@ def _load(name: str) -> Callable[[], Any]:
         found = getattr(found, part)
     if not asyncio.iscoroutinefunction(found):
         raise BadInput(f"{name} is {found!r}, not a coroutine function (async def)")
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        raise BadInput(f"{name} is called without arguments, and that is an error: {error}") from None
     return found  # type: ignore[no-any-return]  # checked just above
 
 
-def _module_exists(name: str) -> bool:
+def _spec(name: str) -> ModuleSpec | None:
+    """Where that module is; `None` if there is none. Raises: what a package above it raises."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        return importlib.util.find_spec(name) is not None
-    except (ModuleNotFoundError, ValueError):
-        return False
+        return None if name.startswith(".") else importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # another module, which a package above this one needs
+        return None
+    except ValueError:
+        return None
 
 
 def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
@@ -114,11 +127,15 @@ def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
 def _run_as_main(program: Program, supervisor: Supervisor) -> int:
     sys.argv = [program.name, *program.args]
     try:
-        if program.kind == "script":
-            sys.path.insert(0, os.path.dirname(os.path.abspath(program.name)))
+        if program.kind == "module":
+            _check_module(program.name)
+            runpy.run_module(program.name, run_name="__main__", alter_sys=True)
+        elif os.path.isdir(program.name):
             runpy.run_path(program.name, run_name="__main__")
         else:
-            runpy.run_module(program.name, run_name="__main__", alter_sys=True)
+            _run_script(program.name)
+    except BadInput:
+        raise
     except SystemExit as error:
         supervisor.conclude_at_exit()
         raise error.with_traceback(None)
@@ -131,12 +148,32 @@ def _run_as_main(program: Program, supervisor: Supervisor) -> int:
     return 0
 
 
+def _check_module(name: str) -> None:
+    spec = _spec(name)
+    if spec is None:
+        raise BadInput(f"there is no module named {name!r}")
+    if spec.submodule_search_locations is not None and _spec(f"{name}.__main__") is None:
+        raise BadInput(f"{name!r} is a package without a __main__ module, and cannot be run")
+
+
+def _run_script(name: str) -> None:
+    """As `python name` does it. `runpy.run_path` would take `__main__` away before threads and atexit are done."""
+    path = os.path.abspath(name)
+    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+    with open_code(path) as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    module = ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    sys.modules["__main__"] = module
+    exec(code, module.__dict__)
+
+
 def _show(error: BaseException) -> int:
     """Show it as Python does, without the frames that are ours; gives the exit status."""
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    sys.excepthook(type(error), error.with_traceback(trace or error.__traceback__), trace or error.__traceback__)
+    linked: BaseException | None = error
+    while linked is not None and linked.__traceback__ is not None:
+        linked = _strip(linked).__cause__ or linked.__context__
+    sys.excepthook(type(error), error, error.__traceback__)
     sys.stderr.flush()
     if isinstance(error, KeyboardInterrupt):
         sys.stdout.flush()
@@ -144,11 +181,23 @@ def _show(error: BaseException) -> int:
     return 1
 
 
-_OURS = (os.path.dirname(os.path.dirname(__file__)) + os.sep, "<frozen runpy>", runpy.__file__)
+def _strip(error: BaseException) -> BaseException:
+    """Take our frames out of its traceback, and what imports and compiles the program; a bug of ours keeps all."""
+    steps: list[TracebackType] = []
+    trace = error.__traceback__
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith((*_OURS, *_STARTERS) if not steps else _OURS):
+            steps.append(trace)
+        trace = trace.tb_next
+    for step, after in zip(steps, [*steps[1:], None], strict=False):
+        step.tb_next = after
+    if steps or isinstance(error, SyntaxError):
+        error.__traceback__ = steps[0] if steps else None
+    return error
 
 
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OURS)
+_OURS = (os.path.dirname(os.path.dirname(__file__)) + os.sep,)
+_STARTERS = ("<frozen runpy>", runpy.__file__, "<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
 
 
 def _uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
