@@ -1,8 +1,9 @@
 """Signals for asyncio tasks: many strengths of "stop", each with a reason, from a polite word to a kill that works."""
 
-from ._blocks import accept, catch, mask, on_signal, requested, wait_requested
+from ._blocks import accept, catch, mask, on_signal
 from ._inbox import Delivery, Fate
 from ._install import eager_task_factory, install, task_factory
+from ._requested import requested, wait_requested
 from ._shim import abandoned_count
 from ._stop import extend, stop, time_left
 from ._task import Task

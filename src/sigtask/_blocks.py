@@ -1,4 +1,4 @@
-"""Blocks of code that say what a task does with its signals: `accept`, `mask`, `on_signal`, `catch` (R11 to R17).
+"""Blocks of code that say what a task does with its signals: `accept`, `mask`, `on_signal`, `catch` (R11, R13 to R17).
 
     with catch(Interrupt) as caught:        # ends the block when an Interrupt for this task comes out of it
         with accept(Drain):                 # here a Drain may interrupt the await
@@ -21,31 +21,15 @@ from asyncio import CancelledError, TimerHandle
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from ._inbox import Inbox
-from ._task import HAS_GET_CONTEXT, Task, current
+from ._task import Task, current, here
 from .signals import KILL_LEVEL, Signal, Terminate, level_of
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
-
-
-def here(call: str) -> Task[Any]:
-    """The running task. Raises: `RuntimeError` when there is none, or it is a stock task."""
-    task = current()
-    if isinstance(task, Task):
-        return task
-    name = repr(task)
-    # A frame of a raised error must not hold the task that will hold the error: here and in all that raises below.
-    del task
-    if name == "None":
-        raise RuntimeError(f"{call} works in a task only, and none is running here")
-    raise RuntimeError(
-        f"{call} works in a sigtask task, and {name} is a stock one; "
-        f"call sigtask.install() before it is created, or start the program with sigtask.run()"
-    )
 
 
 _UNUSED: Any = object()
@@ -60,8 +44,7 @@ class _Block:
     masks = 0
     accepts = KILL_LEVEL
     plain = False
-    handles: tuple[type[Signal], Callable[[Any], object]] | None = None
-    context: Context | None = None
+    waiting: list[weakref.ref[Any]]
 
     def __init__(self) -> None:
         self.inbox: Inbox | None = None
@@ -77,16 +60,17 @@ class _Block:
         if inbox is None:
             inbox = task._mailbox()
         self.prev, self.inbox = inbox.top, inbox
-        inbox.top = self  # type: ignore[assignment]  # a Block, but for the attributes only a mask has
+        inbox.top = self
         return task, inbox
 
     def _leave(self) -> tuple[Task[Any], Inbox]:
-        inbox, task = self.inbox, current()
-        if inbox is not None and inbox.top is self and inbox.task() is task:
-            inbox.top, self.inbox = self.prev, None
-            return task, inbox
-        del inbox, task
-        raise self._misplaced()
+        inbox: Inbox | None = self.inbox
+        task: Any = current()
+        if inbox is None or inbox.top is not self or inbox.task() is not task:
+            del inbox, task
+            raise self._misplaced()
+        inbox.top, self.inbox = self.prev, None
+        return task, inbox
 
     def _misplaced(self) -> RuntimeError:
         inbox, task = self.inbox, current()
@@ -100,7 +84,13 @@ class _Block:
             )
         return RuntimeError(f"{self!r} was left while {inbox.top!r}, opened inside it, is open; close that one first")
 
-    def _fresh(self) -> Self:
+    def handles(self, signal: Signal) -> bool:
+        return False
+
+    def take(self, task: Any, signal: Signal) -> bool:
+        return False
+
+    def _fresh(self) -> Any:
         raise NotImplementedError
 
     def __call__(self, fn: Callable[_P, Awaitable[_R]]) -> Callable[_P, Awaitable[_R]]:
@@ -110,9 +100,9 @@ class _Block:
 
         @functools.wraps(fn)
         async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self._fresh():  # type: ignore[attr-defined]  # every concrete block is a context manager
+            with self._fresh():
                 return await fn(*args, **kwargs)
-            return None  # type: ignore[unreachable]  # `catch` may end the block
+            return None  # `catch` may end the block
 
         return wrapper
 
@@ -249,31 +239,67 @@ class on_signal(_Block, Generic[_S]):
     Raises: `TypeError` for what is no signal class or not callable, `ValueError` for `Kill`.
     """
 
-    __slots__ = ("context", "handles")
+    __slots__ = ("callback", "cls", "context")
 
     def __init__(self, cls: type[_S], callback: Callable[[_S], object]) -> None:
         super().__init__()
         level_of(cls, "on_signal()")
         if not callable(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError(f"on_signal() takes a function to call at once, not async, got {callback!r}")
-        self.handles = (cls, callback)
+        self.cls = cls
+        self.callback = callback
         self.context: Context | None = None
 
     def __enter__(self) -> None:
         _, inbox = self._enter()
-        cls, _ = self.handles
-        inbox.listens_at = min(inbox.listens_at, cls.level)
-        if not HAS_GET_CONTEXT:
+        inbox.listens_at = min(inbox.listens_at, self.cls.level)
+        if not hasattr(asyncio.Task, "get_context"):  # Python 3.11
             self.context = copy_context()
 
     def __exit__(self, *exc: object) -> None:
         self._leave()
 
+    def handles(self, signal: Signal) -> bool:
+        """Whether this signal is one of those named."""
+        return isinstance(signal, self.cls)
+
+    def take(self, task: Any, signal: Any) -> bool:
+        """Run the callback; `False` when it failed, which the loop's exception handler is told (R15)."""
+        try:
+            self._run(task, signal)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            context = {"message": f"on_signal callback {self.callback!r} of {task!r} failed", "exception": error}
+            if current() is not task:  # asyncio runs the handler in the task's context, which must not be entered yet
+                context["task"] = task
+            task.get_loop().call_exception_handler(context)
+            del context
+            return False
+        return True
+
+    def _run(self, task: Any, signal: _S) -> None:
+        entered = False
+
+        def call() -> None:
+            nonlocal entered
+            entered = True
+            self.callback(signal)
+
+        context = task.get_context() if self.context is None else self.context
+        try:
+            context.run(call)
+            return
+        except RuntimeError:
+            if entered:
+                raise
+        self.callback(signal)  # that context is the one we are in: the task signals itself
+
     def _fresh(self) -> on_signal[_S]:
-        return on_signal(*self.handles)
+        return on_signal(self.cls, self.callback)
 
     def __repr__(self) -> str:
-        return f"on_signal({self.handles[0].__name__}, {self.handles[1]!r})"
+        return f"on_signal({self.cls.__name__}, {self.callback!r})"
 
 
 class catch(_Block, Generic[_S]):
@@ -319,51 +345,6 @@ class catch(_Block, Generic[_S]):
 
     def __repr__(self) -> str:
         return f"catch({self.cls.__name__})"
-
-
-@overload
-def requested() -> Signal | None: ...
-@overload
-def requested(cls: type[_S]) -> _S | None: ...
-def requested(cls: type[Signal] = Signal) -> Signal | None:
-    """The strongest signal of that class that the running task holds, or `None` (R12). It stays held.
-
-    Raises: `RuntimeError` outside a sigtask task, `TypeError` for what is no signal class.
-    """
-    inbox = _listening(cls, "requested()")
-    return inbox.requested(cls) if inbox.held else None
-
-
-@overload
-async def wait_requested() -> Signal: ...
-@overload
-async def wait_requested(cls: type[_S]) -> _S: ...
-async def wait_requested(cls: type[Signal] = Signal) -> Signal:
-    """Wait until the running task holds a signal of that class, and give the strongest; it stays held (R12).
-
-    Returns at once when there is one. A signal that is thrown ends the wait as it ends any other. When cancelled, it
-    leaves nothing behind.
-
-    Raises: as `requested`.
-    """
-    inbox = _listening(cls, "wait_requested()")
-    while (signal := inbox.requested(cls)) is None:
-        entry = (cls, asyncio.get_running_loop().create_future())
-        inbox.waiters.append(entry)
-        try:
-            await entry[1]
-        finally:
-            inbox.waiters.remove(entry)
-    return signal
-
-
-def _listening(cls: object, call: str) -> Inbox:
-    level = level_of(cls, call, kill=True)
-    inbox = here(call)._mailbox()
-    inbox.listens_at = min(inbox.listens_at, level)
-    return inbox
-
-
 
 
 for _cls in (accept, mask, on_signal, catch):

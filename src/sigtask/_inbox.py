@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Callable
-from contextvars import Context
 from enum import Enum
 from typing import Any, Protocol
 
@@ -74,14 +72,20 @@ class Delivery:
 class Block(Protocol):
     """What an inbox asks of the blocks open in its task (`_blocks`)."""
 
-    prev: Block | None
+    prev: Any  # a Block, or None for the outermost
     inbox: Inbox | None
     masks: int
     accepts: int
     plain: bool
     waiting: list[weakref.ref[Any]]
-    handles: tuple[type[Signal], Callable[[Any], object]] | None
-    context: Context | None
+
+    def handles(self, signal: Signal) -> bool:
+        """Whether it is an `on_signal` that names this signal's class."""
+        ...
+
+    def take(self, task: Any, signal: Signal) -> bool:
+        """Run its callback; `False` when that failed."""
+        ...
 
 
 class Inbox:
@@ -179,7 +183,7 @@ class Inbox:
         """The innermost `on_signal` that names this signal's class (R15)."""
         block = self.top
         while block is not None:
-            if block.inbox is self and block.handles is not None and isinstance(signal, block.handles[0]):
+            if block.inbox is self and block.handles(signal):
                 return block
             block = block.prev
         return None

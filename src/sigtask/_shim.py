@@ -22,6 +22,7 @@ from .signals import KILL_LEVEL, Kill, Signal
 if TYPE_CHECKING:
     from ._inbox import Delivery, Inbox
 
+
 class Killed(BaseException):
     """What a killed coroutine gets in the end, at an await that ate the Kill itself (R19)."""
 
@@ -38,7 +39,7 @@ def abandoned_count() -> int:
 
 
 class Shim:
-    """Drives `coro` for a task. Made by `make_shim` and the task factory without `__init__`, which would cost every spawn a Python call."""
+    """Drives `coro` for a task. Made without `__init__`, which would cost every spawn a Python call."""
 
     __slots__ = ("coro", "send")
 
@@ -50,7 +51,7 @@ class Shim:
         inbox = _inbox_of_current_task()
         try:
             if inbox is None and isinstance(error, Signal):
-                inbox = current_task()._mailbox()  # an awaited task's: it may end this one too (R22)
+                inbox = _running()._mailbox()  # an awaited task's: it may end this one too (R22)
             if inbox is None or inbox.flying is None:
                 if inbox is not None and isinstance(error, CancelledError):
                     inbox.plain_last = not isinstance(error, Signal)
@@ -136,12 +137,16 @@ def make_shim(coro: Any) -> Shim:
     return shim
 
 
+def _running() -> Any:
+    return current_task()
+
+
 def _inbox_of_current_task() -> Inbox | None:
     return getattr(current_task(), "_inbox", None)
 
 
 def _consume(inbox: Inbox) -> None:
-    task = inbox.task()
+    task = _running()
     for _ in range(inbox.consume()):
         task.uncancel()
 

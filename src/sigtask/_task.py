@@ -14,7 +14,6 @@ import sys
 import weakref
 from asyncio import CancelledError, current_task
 from collections.abc import Coroutine, Generator
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import signals
@@ -42,8 +41,6 @@ _uncancel: Any = asyncio.Task.uncancel
 _result: Any = asyncio.Task.result
 _exception: Any = asyncio.Task.exception
 _await: Any = asyncio.Task.__await__
-
-HAS_GET_CONTEXT = hasattr(asyncio.Task, "get_context")  # Python 3.12
 
 
 class Task(_Base[_T]):
@@ -158,7 +155,7 @@ class Task(_Base[_T]):
         if self.done():
             delivery.fate = Fate.REFUSED
             return Fate.REFUSED
-        if copy.level < KILL_LEVEL and self._handled(inbox, copy):
+        if copy.level < KILL_LEVEL and (block := inbox.handler(copy)) is not None and block.take(self, copy):
             delivery.fate = Fate.HANDLED
             return Fate.THROWN
         if inbox.judge(delivery):
@@ -172,25 +169,6 @@ class Task(_Base[_T]):
         shim = _get_shim(self)
         shim.send = shim._resume
         launch(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
-
-    def _handled(self, inbox: Inbox, signal: Signal) -> bool:
-        """Run the `on_signal` callback for this signal; `False` when there is none or it failed (R15)."""
-        block = inbox.handler(signal)
-        if block is None or block.handles is None:
-            return False
-        callback = block.handles[1]
-        try:
-            _run_in(self.get_context() if HAS_GET_CONTEXT else block.context, callback, signal)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            context = {"message": f"on_signal callback {callback!r} of {self!r} failed", "exception": error}
-            if current() is not self:  # asyncio runs the handler in the task's context, which must not be entered yet
-                context["task"] = self
-            self.get_loop().call_exception_handler(context)
-            del context
-            return False
-        return True
 
     def _check_thread(self) -> None:
         loop = self.get_loop()
@@ -392,21 +370,20 @@ def current() -> Any:
         return None
 
 
-def _run_in(context: Context | None, callback: Any, signal: Signal) -> None:
-    entered = False
-
-    def call() -> None:
-        nonlocal entered
-        entered = True
-        callback(signal)
-
-    try:
-        if context is not None:
-            return context.run(call)
-    except RuntimeError:
-        if entered:
-            raise
-    callback(signal)  # that context is the one we are in: the task signals itself
+def here(call: str) -> Task[Any]:
+    """The running task. Raises: `RuntimeError` when there is none, or it is a stock task."""
+    task = current()
+    if isinstance(task, Task):
+        return task
+    name = repr(task)
+    # A frame of a raised error must not hold the task that will hold the error: here and in all that raises below.
+    del task
+    if name == "None":
+        raise RuntimeError(f"{call} works in a task only, and none is running here")
+    raise RuntimeError(
+        f"{call} works in a sigtask task, and {name} is a stock one; "
+        f"call sigtask.install() before it is created, or start the program with sigtask.run()"
+    )
 
 
 def _awaken_running() -> None:
