@@ -1,0 +1,19 @@
+"""What a test of stop() stops."""
+
+import asyncio
+
+import pytest
+
+
+@pytest.fixture
+def deaf():
+    """A coroutine function that swallows whatever it can; it ends when `deaf.release` is set."""
+
+    async def deaf():
+        while not getattr(deaf, "release", False):
+            try:
+                await asyncio.get_running_loop().create_future()
+            except BaseException:
+                pass
+
+    return deaf
