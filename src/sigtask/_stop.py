@@ -14,9 +14,9 @@ from asyncio import AbstractEventLoop, Future, Handle
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._blocks import here
+from ._flight import cancel_stock
 from ._inbox import Fate
-from ._task import Task, current
+from ._task import Task, current, here
 from ._where import short, task_place
 from .ladder import DEFAULT, Ladder, Rung
 from .report import Report, RungReport, TaskReport
@@ -178,7 +178,7 @@ class Stopping:
         elif signal.level >= Terminate.level:
             if signal.level >= KILL_LEVEL:
                 row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
-            task.cancel(msg=signal)
+            cancel_stock(task, signal)
 
     def _unheard(self, rung: Rung) -> bool:
         """R26: a rung that is only ever held, and nobody looks."""
@@ -275,11 +275,15 @@ class Stopping:
         for task in self.alive:
             task.remove_done_callback(self._one_ended)
 
+    def _passed_by(self, row: TaskReport) -> bool:
+        """Whether it is none of ours unless it was sent something; so `asyncio.run` has its own last tasks."""
+        return row.descendant or (self._everything and row.ended != "still running")
+
     def report(self) -> Report:
         """The report as of now."""
         if not self.done.done():
             self._close_rung()
-        rows = tuple(row for row in self._rows if not row.descendant or row.stood)
+        rows = tuple(row for row in self._rows if row.stood or not self._passed_by(row))
         return Report(str(self.ladder), self._why, round(self.loop.time() - self._began, 3), rows, tuple(self._rungs))
 
 

@@ -87,6 +87,7 @@ class Supervisor:
         """Whether the hosted program has a handler of its own for that signal."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._zero = math.inf
+        self._signalled_at = 0.0
         self._first = 0
         self._heard = False
         self._os_signals = OsSignals(signals, self.signalled)
@@ -124,7 +125,7 @@ class Supervisor:
         if loop is None and not self.program_listens(signum):
             die_of(signum) if signum != signal.SIGINT else signal.default_int_handler(signum, frame)
             return
-        self.signum = signum
+        self.signum, self._signalled_at = signum, now()
         self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
         self._moved_to(self._first)
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
@@ -138,7 +139,7 @@ class Supervisor:
         return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
 
     def _moved_to(self, index: int) -> None:
-        """Keep the watchdog's count of the ladder: it must do without the loop's, and a late rung buys no time (R30)."""
+        """Keep the watchdog's count of the ladder, without the loop's; a late rung buys no time (R30)."""
         self._zero = min(self._zero, now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1)))
 
     # -- in the loop ----------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ class Supervisor:
         if self.stopping is not None:
             return self.stopping.done.result() if self.stopping.done.done() else self.stopping.report()
         rows = [TaskReport(t.get_name(), note=task_place(t)) for loop in self._loops for t in asyncio.all_tasks(loop)]
-        return Report(str(self.ladder), self.cause, self.ladder.total, tuple(rows), ())
+        return Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), tuple(rows), ())
 
     def conclude_at_exit(self) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""
@@ -364,5 +365,3 @@ def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
     if report is not None and (supervisor.signum is not None or report.resisted):
         supervisor.report = report
         supervisor.observer.over(report)
-
-

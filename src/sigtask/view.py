@@ -71,7 +71,7 @@ class LineView:
         self._say(f"sigtask: {supervisor.cause}: {rung.name}, {rung.grace:g} s for {_tasks(supervisor.tasks_left)}")
 
     def tick(self, supervisor: Supervisor) -> None:
-        """A line when a rung is due and the loop does not turn, or when the process outlives its tasks; else nothing."""
+        """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
         due = supervisor.rung_due
         stopping = supervisor.stopping
         if stopping is not None and stopping.done.done():

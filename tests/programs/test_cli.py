@@ -195,13 +195,14 @@ def test_quiet_says_nothing_and_still_writes_the_report(sigtask_run, write, tmp_
 
 @pytest.mark.os
 def test_R28_both_reports_name_the_file_and_line_of_who_refused(sigtask_run, write, tmp_path):
-    line = write("stubborn.py", STUBBORN).read_text().splitlines().index("                await asyncio.sleep(1000)") + 1
+    lines = write("stubborn.py", STUBBORN).read_text().splitlines()
+    line = lines.index("                await asyncio.sleep(1000)") + 1
     for report in ("r.json", "r.txt"):
         program = sigtask_run(*QUICK, "--report", report, "stubborn.py").wait_for("ready")
         program.signal(signal.SIGTERM)
         assert program.wait() == 143
     (task,) = json.loads((tmp_path / "r.json").read_text())["tasks"]
-    assert task["stood"] == {rung: f"stubborn.py:{line} in main" for rung in ("drain", "terminate", "kill")}
+    assert task["stood"] == dict.fromkeys(("drain", "terminate", "kill"), f"stubborn.py:{line} in main")
     assert task["swallowed"] == [f"Terminate at stubborn.py:{line}"]
     text = (tmp_path / "r.txt").read_text()
     assert f"at kill it stood at stubborn.py:{line} in main" in text
@@ -233,6 +234,7 @@ async def main():
     print("ready", flush=True)
     while not told:
         await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
     print("drained")
 asyncio.run(main())
 """

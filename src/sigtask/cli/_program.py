@@ -138,7 +138,7 @@ def _run_as_main(program: Program, supervisor: Supervisor) -> int:
         raise
     except SystemExit as error:
         supervisor.conclude_at_exit()
-        raise error.with_traceback(None)
+        raise error.with_traceback(None) from error.__cause__
     except CancelledError as error:
         if supervisor.signum is None:
             return _show(error)
@@ -210,7 +210,6 @@ def _uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def _make_default(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
     """Let `asyncio.run` and `new_event_loop` in the program make this kind of loop."""
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # policies go in 3.16; programs' loops still come from one
 
@@ -219,5 +218,3 @@ def _make_default(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None
                 return loop_factory()
 
         asyncio.set_event_loop_policy(Policy())
-
-

@@ -1,4 +1,4 @@
-"""A small aiohttp server with slow and with hostile handlers; served by `python -m aiohttp.web ... aiohttp_app:init`."""
+"""A small aiohttp server with slow and hostile handlers; served by `python -m aiohttp.web ... aiohttp_app:init`."""
 
 import asyncio
 import threading

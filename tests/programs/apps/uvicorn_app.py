@@ -1,4 +1,4 @@
-"""A small ASGI app with slow and with hostile handlers; served by `python -m uvicorn ... uvicorn_app:app`."""
+"""A small ASGI app with slow and hostile handlers; served by `python -m uvicorn ... uvicorn_app:app`."""
 
 import asyncio
 import threading
