@@ -139,7 +139,7 @@ class Task(_Base[_T]):
         """R9: the signal that the running task, this one's parent, is under, unless that strength is here already."""
         if self._parent is None or (parent := self._parent()) is None or parent is not current():
             return None
-        theirs, ours = parent._inbox, self._inbox
+        theirs, ours = getattr(parent, "_inbox", None), self._inbox  # a stock parent has none
         if theirs is None or not theirs.in_force:
             return None
         signal = theirs.in_force[-1][0].signal

@@ -182,6 +182,18 @@ def test_the_fake_clock_fires_timers_in_order():
     assert run_on(FakeClockLoop(), main()) == [1, 2, 3]
 
 
+def test_r31_a_stock_task_that_installs_may_cancel_the_tasks_it_spawns():
+    async def main():
+        sigtask.install()
+        task = asyncio.create_task(asyncio.sleep(3600))
+        await turns(1)
+        assert task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert run_on(FakeClockLoop(), main())
+
+
 def test_the_fake_clock_stands_still_while_something_is_ready():
     async def main():
         await turns(100)
