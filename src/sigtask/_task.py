@@ -41,6 +41,7 @@ _uncancel: Any = asyncio.Task.uncancel
 _result: Any = asyncio.Task.result
 _exception: Any = asyncio.Task.exception
 _await: Any = asyncio.Task.__await__
+_cancelled_error: Any = asyncio.Task._make_cancelled_error  # type: ignore[attr-defined]  # not in typeshed
 
 
 class Task(_Base[_T]):
@@ -299,12 +300,14 @@ class Task(_Base[_T]):
     __iter__ = __await__
 
     def _make_cancelled_error(self) -> CancelledError:
-        # `asyncio.gather` asks each child for its error by this name, and by no public one.
-        try:
-            self.result()
-        except CancelledError as error:
-            return error
-        raise AssertionError("asked for the cancellation of a task that was not cancelled")
+        # `asyncio.gather` asks each child for its error by this name, and by no public one. Cancelled itself while all
+        # its children went on, it asks the last of them, which has none of its own.
+        if self.cancelled():
+            try:
+                self.result()
+            except CancelledError as error:
+                return error
+        return _cancelled_error(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
 
     if sys.version_info[:2] == (3, 13):
 
