@@ -122,14 +122,15 @@ class Ladder:
 
     def within(self, seconds: float) -> Ladder:
         """The same rungs in at most so many seconds, the limit counted in, each shortened in proportion (R27)."""
+        seconds = max(0.0, seconds)
         if self.total + self.limit <= seconds:
             return self
         if self.total <= seconds:
-            return Ladder(*self.rungs, limit=max(0.0, seconds - self.total))
-        share = max(0.0, seconds) / self.total
-        made = Ladder(*((rung.signal, rung.grace * share) for rung in self.rungs))
-        # Rounding may have added a hair, by which the ladder outside would be exceeded.
-        return made if made.total <= seconds or share == 0 else made.within(math.nextafter(seconds, 0.0))
+            return Ladder(*self.rungs, limit=seconds - self.total)
+        share = seconds / self.total if seconds > _CLOSE else 0.0
+        if sum(rung.grace * share for rung in self.rungs) > seconds:
+            share *= 1 - 1e-12  # rounding has added a hair, by which the ladder outside would be exceeded
+        return Ladder(*((rung.signal, rung.grace * share) for rung in self.rungs))
 
     def from_level(self, level: int) -> Ladder:
         """The rungs at that level and above; the strongest if there is none."""

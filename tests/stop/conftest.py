@@ -3,6 +3,10 @@
 import asyncio
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("sigtask", deadline=None)  # a busy machine is no failure
+settings.load_profile("sigtask")
 
 
 @pytest.fixture
