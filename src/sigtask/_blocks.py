@@ -16,7 +16,6 @@ import asyncio
 import functools
 import inspect
 import math
-import weakref
 from asyncio import CancelledError, TimerHandle
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -44,7 +43,7 @@ class _Block:
     masks = 0
     accepts = KILL_LEVEL
     plain = False
-    waiting: list[weakref.ref[Any]]
+    waiting: list[Callable[[], Any]]
 
     def __init__(self) -> None:
         self.inbox: Inbox | None = None
@@ -166,7 +165,7 @@ class mask(_Block):
         self.cls = cls
         self.within = within
         self.plain = plain
-        self.waiting: list[weakref.ref[Any]] = []
+        self.waiting: list[Callable[[], Any]] = []
         self._timer: TimerHandle | None = None
 
     def __enter__(self) -> None:

@@ -69,6 +69,11 @@ def launch(task: Task[Any], signal: Signal) -> None:
         del failed, task
 
 
+def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
+    """All that a stock task can be told: asyncio's cancel, with the signal as its message (R25)."""
+    task.cancel(msg=signal)
+
+
 def _start(this: _Launch) -> None:
     task = this.task
     _cancel(task, this.signal)

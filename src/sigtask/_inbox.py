@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
@@ -53,15 +54,17 @@ class Delivery:
 
     `signal` is the copy with the task as its target. `fate` is `HELD` from its arrival until something else happens.
     `caught_at` is where (`"file:line"`) the task caught it when it was thrown and the task went on, else `None`;
-    `refused` is how many more awaits a Kill had to answer.
+    `taken_back` says that its request was then taken back, by `catch` or `uncancel()`, as is right; `refused` is how
+    many more awaits a Kill had to answer.
     """
 
-    __slots__ = ("caught_at", "fate", "forced", "refused", "signal")
+    __slots__ = ("caught_at", "fate", "forced", "refused", "signal", "taken_back")
 
     def __init__(self, signal: Signal, *, forced: bool = False) -> None:
         self.signal = signal
         self.fate = Fate.HELD
         self.caught_at: str | None = None
+        self.taken_back = False
         self.refused = 0
         self.forced = forced
 
@@ -77,7 +80,7 @@ class Block(Protocol):
     masks: int
     accepts: int
     plain: bool
-    waiting: list[weakref.ref[Any]]
+    waiting: list[Callable[[], Any]]
 
     def handles(self, signal: Signal) -> bool:
         """Whether it is an `on_signal` that names this signal's class."""
@@ -113,7 +116,7 @@ class Inbox:
     )
 
     def __init__(self, task: object, top: Block | None = None) -> None:
-        self.task: weakref.ref[Any] = weakref.ref(task)
+        self.task: Callable[[], Any] = weakref.ref(task)
         self.history: deque[Delivery] = deque(maxlen=HISTORY)
         self.held: list[Delivery] = []
         self.flying: Delivery | None = None
@@ -285,6 +288,7 @@ class Inbox:
         for index, (delivery, weight) in reversed(list(enumerate(self.in_force))):
             if delivery.signal.origin is signal.origin:
                 del self.in_force[index]
+                delivery.taken_back = True
                 return weight
         return 0  # raised by hand: nobody asked for it
 
@@ -294,4 +298,4 @@ class Inbox:
         Other requests go first: a timeout inside a cleanup takes back its own, not the signal's.
         """
         while self.in_force and count < sum(weight for _, weight in self.in_force):
-            self.in_force.pop()
+            self.in_force.pop()[0].taken_back = True

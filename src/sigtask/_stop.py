@@ -17,7 +17,7 @@ from typing import Any
 from ._flight import cancel_stock
 from ._inbox import Fate
 from ._task import Task, current, here
-from ._where import short, task_place
+from ._where import swallow_places, task_place
 from .ladder import DEFAULT, Ladder, Rung
 from .report import Report, RungReport, TaskReport
 from .signals import KILL_LEVEL, Interrupt, Signal, Terminate
@@ -245,11 +245,7 @@ class Stopping:
         if self.rung is not None and self.rung.name in row.stood:
             row.seconds[self.rung.name] = round(self.loop.time() - self._rung_began, 3)
         if isinstance(task, Task) and task._inbox is not None:
-            # "file:line" of frames; what was caught and then raised on is a cleanup, not a refusal
-            caught = [delivery for delivery in task.history if delivery.caught_at]
-            ended_by = type(task.ended_by).__name__ if task.done() else None
-            names = [(type(delivery.signal).__name__, str(delivery.caught_at)) for delivery in caught]
-            row.swallowed = [f"{name} at {short(place)}" for name, place in names if name != ended_by]
+            row.swallowed = swallow_places(task)
             row.refused = sum(delivery.refused for delivery in task.history)
             row.abandoned = task._inbox.abandoned
             if row.abandoned:

@@ -137,15 +137,18 @@ class Task(_Base[_T]):
         return bool(_cancel(self, msg))
 
     def _passed_on(self) -> Signal | None:
-        """R9: the signal that the running task, this one's parent, is under, unless that strength is here already."""
+        """R9: the signal that the running task, this one's parent, is under, unless it has passed that on before.
+
+        A second plain cancel goes as it came: asyncio throws it, where the signal would be absorbed (R5).
+        """
         if self._parent is None or (parent := self._parent()) is None or parent is not current():
             return None
-        theirs, ours = getattr(parent, "_inbox", None), self._inbox  # a stock parent has none
+        theirs, ours = getattr(parent, "_inbox", None), self._inbox  # a parent may be a stock task
         if theirs is None or not theirs.in_force:
             return None
-        signal = theirs.in_force[-1][0].signal
-        # A second plain cancel must not be absorbed: asyncio throws it, so it goes as it came.
-        return signal if ours is None or signal.level > ours.force else None
+        signal: Signal = theirs.in_force[-1][0].signal
+        before = () if ours is None else ours.history
+        return None if any(one.forced and one.signal.origin is signal.origin for one in before) else signal
 
     def _receive(self, signal: Signal, *, forced: bool = False) -> Fate:
         """Take in one signal. `THROWN` here says that it is taken: thrown soon, merged with one that is, or handled."""

@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
+OUR_THREADS = ("_watchdog.py", "view.py")
 PATIENCE = 0.5
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
@@ -96,7 +97,10 @@ def _dump() -> None:
     with tempfile.TemporaryFile() as file:
         faulthandler.dump_traceback(file=file, all_threads=True)
         file.seek(0)
-        os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), file.read())
+        stacks = file.read().strip().split(b"\n\n")
+    ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
+    others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
+    os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), b"\n\n".join(others) + b"\n")
 
 
 def _flush() -> None:

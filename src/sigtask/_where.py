@@ -12,7 +12,7 @@ _NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
-def _is_the_users(path: str) -> bool:
+def is_the_users(path: str) -> bool:
     """Whether a file is the user's own or a library's, not the interpreter's and not ours."""
     return not path.startswith(_NOT_THE_USERS) and (not path.startswith(_STDLIB) or "site-packages" in path)
 
@@ -25,7 +25,7 @@ def task_place(task: asyncio.Task[Any]) -> str:
         frame = _frame(coro)
         if frame is None:
             break
-        if found is None or _is_the_users(frame.f_code.co_filename):
+        if found is None or is_the_users(frame.f_code.co_filename):
             found = frame
         coro = getattr(coro, "cr_await", None) or getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
     return "no Python frame" if found is None else frame_place(found)
@@ -59,6 +59,19 @@ def thread_place(ident: int) -> str:
     if frame is None:
         return "no Python frame"
     walk: FrameType | None = frame
-    while walk is not None and not _is_the_users(walk.f_code.co_filename):
+    while walk is not None and not is_the_users(walk.f_code.co_filename):
         walk = walk.f_back
     return frame_place(walk or frame)
+
+
+def swallow_places(task: Any) -> list[str]:
+    """Where a sigtask task caught a signal and went on (`Terminate at file:line`).
+
+    Not what `catch` took back, nor what it raised on after a cleanup, nor a TaskGroup that waits for its children.
+    """
+    ended_by = type(task.ended_by) if task.done() else None
+    return [
+        f"{type(one.signal).__name__} at {short(one.caught_at)}"
+        for one in task.history
+        if one.caught_at and not one.taken_back and type(one.signal) is not ended_by and is_the_users(one.caught_at)
+    ]

@@ -5,7 +5,6 @@ Everything here is a function of elapsed seconds; nothing reads a clock.
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from dataclasses import dataclass

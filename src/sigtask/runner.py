@@ -8,6 +8,7 @@ ends the process when the ladder's time is over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import signal
@@ -225,7 +226,11 @@ class Supervisor:
         return None
 
     def _last_words(self) -> None:
-        told, report = self.report is not None, self.conclude()
+        told = self.report is not None
+        try:
+            report = self.conclude()
+        except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
+            report = Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
         report.threads = _threads()
         self.observer.forced(report, told)
@@ -287,14 +292,15 @@ def run(
     each further one moves to the next rung at once; two within half a second count as one. `signals` maps OS signals
     to the weakest signal each stands for: `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of
     Interrupt's level or above. When the ladder's time is over the process is gone, whatever blocks it: a watchdog
-    thread sees to that. Tasks that `main` leaves behind get the ladder from Terminate on.
+    thread sees to that. Tasks that `main` leaves behind get the ladder from Terminate on. In a script that is run with
+    `sigtask run`, the command line's ladder, signals and view are used in place of these.
 
     Returns what `main` returns, also when it was asked to drain and did. Raises: `SystemExit(128 + signum)` when it
     was stopped by a stronger rung; what `main` raises; `RuntimeError` inside a running loop; `ValueError` when
     `main` is no coroutine; `TypeError` for a wrong ladder or signal.
     """
     ladder, signals = _checked(main, ladder, signals)
-    with Supervisor(ladder, signals, observer or LogObserver()) as supervisor:
+    with _hosted() or Supervisor(ladder, signals, observer or LogObserver()) as supervisor:
         runner = asyncio.Runner(debug=debug, loop_factory=loop_factory)
         try:
             install(runner.get_loop())
@@ -309,6 +315,15 @@ def run(
                 _wind_up(supervisor, runner.get_loop())
         finally:
             _close(supervisor, runner)
+
+
+host: Supervisor | None = None
+"""The supervisor of `sigtask run`, in the process of a program that it hosts."""
+
+
+def _hosted() -> contextlib.AbstractContextManager[Supervisor] | None:
+    """Under `sigtask run`, its ladder and its view are what the person asked for: a `run()` inside joins them."""
+    return None if host is None else contextlib.nullcontext(host)
 
 
 def _checked(

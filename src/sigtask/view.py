@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PATIENCE = 0.3
 """Seconds to wait for what is being written; a terminal on hold (Ctrl-S) or a full pipe must not stop the stopping."""
 
+SAVE, RESTORE, BOLD, DIM, PLAIN = "\x1b7", "\x1b8", "\x1b[1m", "\x1b[2m", "\x1b[m"
 LINGER = 6
 """Ticks for which a process without tasks is let be, before a line says what it waits for."""
 
@@ -116,22 +119,16 @@ class LineView:
 
 
 class LiveView(LineView):
-    """Two lines on a terminal that stay up to date: the rung with its seconds and tasks, and where the slowest is."""
+    """Two lines at the bottom of a terminal that stay up to date: the rung with its seconds, and who is waited for.
+
+    The lines above are the program's own: they scroll in a region of their own, so that neither writes over the other.
+    """
 
     def __init__(self, stream: TextIO, report_file: Path | None = None) -> None:
         super().__init__(stream, report_file)
-        from rich.console import Console
-        from rich.live import Live
-
         self._closed = False
-        # The program's own output goes where it goes: rich must not take it over.
-        self._live = Live(
-            console=Console(file=stream),
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._size = (0, 0)
+        """Columns and rows the region was set up for; none when it is not."""
 
     def rung(self, rung: Rung, supervisor: Supervisor) -> None:
         """Show it at once."""
@@ -139,8 +136,6 @@ class LiveView(LineView):
 
     def tick(self, supervisor: Supervisor) -> None:
         """Redraw the two lines."""
-        from rich.text import Text
-
         if self._pen.is_busy:
             return
         stopping = supervisor.stopping
@@ -149,17 +144,28 @@ class LiveView(LineView):
             return
         due = supervisor.rung_due
         name = "the end" if due is None else due.name
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{supervisor.cause}  ", style="bold")
-        text.append(name, style="bold yellow" if name != "kill" else "bold red")
-        text.append(f"  {supervisor.rung_left:4.1f} s left  {_tasks(supervisor.tasks_left)} left\n")
-        text.append(f"waiting for {supervisor.slowest}", style="dim")
-        self._pen.write(lambda: self._draw(text))
+        rungs = supervisor.ladder.rungs
+        after = rungs[rungs.index(due) + 1 :] if due is not None else ()
+        then = after[0].name if after else "the process is ended"
+        tasks = f"{_tasks(supervisor.tasks_left)} left"
+        head = f"{supervisor.cause}  {name}  {supervisor.rung_left:4.1f} s, then {then}  ({tasks})"
+        below = re.sub(r"\S*site-packages/", "", f"waiting for {supervisor.slowest}")
+        self._pen.write(lambda: self._draw(head, below))
 
-    def _draw(self, text: object) -> None:
-        if not self._closed:
-            self._live.start()
-            self._live.update(text, refresh=True)  # type: ignore[arg-type]  # a Text; rich is imported late
+    def _draw(self, *lines: str) -> None:
+        if self._closed or self._stream is None:
+            return
+        size = os.get_terminal_size(self._stream.fileno())
+        columns, rows = size
+        out = ""
+        if size != self._size:  # make room, and let the program have the rest
+            self._size = size
+            out += "\n" * len(lines) + f"{SAVE}\x1b[1;{rows - len(lines)}r{RESTORE}\x1b[{len(lines)}A"
+        out += SAVE
+        for row, line in enumerate(lines, rows - len(lines) + 1):
+            text = line if len(line) < columns else line[: columns - 2] + "…"
+            out += f"\x1b[{row};1H{BOLD if line is lines[0] else DIM}{text}{PLAIN}\x1b[K"
+        print(out + RESTORE, end="", file=self._stream, flush=True)
 
     def _say(self, text: str) -> None:
         """Take the lines away for good, and say it."""
@@ -168,7 +174,9 @@ class LiveView(LineView):
 
     def _close(self) -> None:
         self._closed = True
-        self._live.stop()
+        rows, self._size = self._size[1], (0, 0)
+        if rows:
+            print(f"{SAVE}\x1b[{rows - 1};1H\x1b[J\x1b[r{RESTORE}", end="", file=self._stream, flush=True)
 
 
 def _tasks(count: int) -> str:
@@ -176,11 +184,20 @@ def _tasks(count: int) -> str:
 
 
 def make_view(*, quiet: bool, report_file: Path | None, stream: TextIO | None = None) -> LineView:
-    """The view that fits: silent, live on a terminal that has rich, else a line per rung."""
+    """The view that fits: silent, live on a terminal, else a line per rung."""
     out = stream or sys.stderr
     if quiet or out is None:  # Python has no sys.stderr when it was closed beforehand
         return LineView(None, report_file)
-    if out.isatty():
-        with contextlib.suppress(ImportError):
-            return LiveView(out, report_file)
-    return LineView(out, report_file)
+    return LiveView(out, report_file) if _is_screen(out) else LineView(out, report_file)
+
+
+def _is_screen(stream: TextIO) -> bool:
+    """Whether it is a terminal that can be drawn on, and has the room."""
+    try:
+        return (
+            stream.isatty()
+            and os.environ.get("TERM", "dumb") != "dumb"
+            and min(os.get_terminal_size(stream.fileno())) > 5
+        )
+    except (OSError, ValueError):
+        return False

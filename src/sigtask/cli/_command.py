@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -33,8 +34,15 @@ class _StopsAtTheProgram(click.Command):
             ctx.exit(2)
 
 
+def _version() -> str:
+    try:
+        return version("sigtask")
+    except PackageNotFoundError:
+        return "(not installed, run from its source)"
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sigtask")
+@click.version_option(_version())
 def sigtask() -> None:
     """Signals for asyncio tasks: stop a program politely, then firmly, and always."""
 

@@ -20,6 +20,7 @@ from io import open_code
 from types import ModuleType, TracebackType
 from typing import Any
 
+from .. import runner
 from .._os_signals import die_of
 from ..ladder import Ladder
 from ..runner import DEFAULT_SIGNALS, Supervisor, run
@@ -117,6 +118,7 @@ def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
     """A script or a module that may call `asyncio.run` itself and need not know of us."""
     supervisor = Supervisor(ladder, DEFAULT_SIGNALS, view)
     host = Host(supervisor)
+    runner.host = supervisor
     with supervisor:
         host.move_in()
         status = _run_as_main(program, supervisor)
