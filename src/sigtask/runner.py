@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 from ._install import install
 from ._os_signals import OsSignals, die_of, name_of
 from ._stop import Stopping
+from ._task import Task
 from ._watchdog import Watchdog, now
 from ._where import task_place, thread_place
 from .ladder import DEFAULT, Ladder, Rung
@@ -207,12 +208,16 @@ class Supervisor:
 
     @property
     def slowest(self) -> str:
-        """Where the first of the tasks that are left stands; where the main thread is, if it blocks the loop."""
+        """Where the first task stands that is left and waits for no child; where the loop is blocked, if it is."""
         rows = () if self.stopping is None else tuple(self.stopping.alive)
         running = next((task for task in rows if task is asyncio.current_task(task.get_loop())), None)
         if self.stopping is None or running is not None:
             return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
-        return f"{rows[0].get_name()} at {task_place(rows[0])}" if rows else thread_places()
+        if not rows:
+            return thread_places()
+        parents = {task._parent() for task in rows if isinstance(task, Task) and task._parent is not None}
+        first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
+        return f"{first.get_name()} at {task_place(first)}"
 
     # -- in the watchdog's thread ---------------------------------------------------------------------------------
 

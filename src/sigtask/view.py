@@ -149,7 +149,8 @@ class LiveView(LineView):
         then = after[0].name if after else "the process is ended"
         tasks = f"{_tasks(supervisor.tasks_left)} left"
         head = f"{supervisor.cause}  {name}  {supervisor.rung_left:4.1f} s, then {then}  ({tasks})"
-        below = re.sub(r"\S*site-packages/", "", f"waiting for {supervisor.slowest}")
+        slowest = supervisor.slowest.replace("the loop is blocked", "the loop: blocked")
+        below = re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")
         self._pen.write(lambda: self._draw(head, below))
 
     def _draw(self, *lines: str) -> None:
