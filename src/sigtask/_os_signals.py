@@ -6,9 +6,12 @@ sleep or a busy loop, and then the watchdog must know.
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import socket
 import threading
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
@@ -32,6 +35,7 @@ class OsSignals:
         self._on_signal = on_signal
         self._before: dict[int, Any] = {}
         self._last = -MERGE
+        self._pipe: tuple[socket.socket, socket.socket] | None = None
 
     def __enter__(self) -> OsSignals:
         if threading.current_thread() is threading.main_thread():
@@ -39,7 +43,32 @@ class OsSignals:
                 self._before[signum] = set_handler(signum, self._handle)
         return self
 
+    def wake(self, loop: AbstractEventLoop) -> None:
+        """See that a signal wakes this loop, also one that comes just before it goes to sleep.
+
+        Python runs a handler between two lines of Python, so that one would lie until something else wakes the loop.
+        A byte in a pipe does not get lost; uvloop and the Windows loop have such a pipe of their own.
+        """
+        if not self._before or not isinstance(loop, asyncio.SelectorEventLoop):
+            return
+        self._end_pipe()
+        self._pipe = read, write = socket.socketpair()
+        for end in self._pipe:
+            end.setblocking(False)
+        loop.add_reader(read, read.recv, 4096)
+        signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
+
+    def _end_pipe(self) -> None:
+        if self._pipe is not None:
+            fd = signal.set_wakeup_fd(-1)
+            if fd not in (-1, self._pipe[1].fileno()):  # the program's own, by loop.add_signal_handler
+                signal.set_wakeup_fd(fd)
+            for end in self._pipe:
+                end.close()
+            self._pipe = None
+
     def __exit__(self, *exc: object) -> None:
+        self._end_pipe()
         for signum, handler in self._before.items():
             set_handler(signum, signal.SIG_DFL if handler is None else handler)
         self._before.clear()
