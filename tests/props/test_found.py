@@ -30,3 +30,19 @@ async def test_r23_a_cancelled_gather_whose_children_all_went_on_still_ends(sign
     assert task.cancelled()
     assert type(task.ended_by) is (Terminate if signal else type(None))
     assert [child.result() for child in children] == ["went on", "went on"]
+
+
+async def test_r22_a_task_that_awaits_an_ended_one_ends_by_the_same_signal_for_every_awaiter():
+    async def late():
+        await asyncio.sleep(1)
+        await first
+
+    first = asyncio.create_task(asyncio.sleep(3600))
+    second = asyncio.create_task(late())
+    await turns(1)
+    first.terminate("early")
+    await asyncio.wait([second])
+    for _ in range(3):
+        with pytest.raises(Terminate, match="early"):
+            await second
+    assert type(second.ended_by) is Terminate

@@ -1,0 +1,63 @@
+"""Run many machines with random seeds, for so long: `python tests/props/soak.py --minutes 10` (or `--steps 1000000`).
+
+Ends with 1 at the first violation, and prints the shortest list of steps found that shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import machine
+
+
+def steps_of(seed, length):
+    rng = random.Random(seed)
+    return [machine.step(rng.choice) for _ in range(length)]
+
+
+def shrink(steps):
+    """Leave out what can be left out: halves, quarters, ..., single steps."""
+    size = len(steps) // 2
+    while size:
+        at = 0
+        while at < len(steps):
+            less = steps[:at] + steps[at + size :]
+            if machine.run(less) is not None:
+                steps = less
+            else:
+                at += size
+        size //= 2
+    return steps
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**9))
+    parser.add_argument("--length", type=int, default=60)
+    options = parser.parse_args()
+    until = time.monotonic() + options.minutes * 60
+    seed = options.seed
+    while time.monotonic() < until and (options.steps is None or machine.Pair.steps < options.steps):
+        steps = steps_of(seed, options.length)
+        if machine.run(steps) is not None:
+            steps = shrink(steps)
+            print(f"seed {seed}: {machine.run(steps)}")
+            sys.unraisablehook = lambda _: None  # what a violation leaves unfinished
+            print("\n".join(f"    {step!r}," for step in steps))
+            return 1
+        seed += 1
+    print(f"seeds         {options.seed} to {seed - 1}")
+    print(machine.report())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
