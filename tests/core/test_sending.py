@@ -552,6 +552,60 @@ async def test_r9_a_masked_child_of_a_group_finishes_its_mask_first():
     assert log == ["booked"]
 
 
+async def test_r9_a_group_leaves_alone_the_cleanup_of_a_child_that_was_signalled_itself():
+    """A ladder signals parent and child alike: the group's cancel must not tear the child's cleanup (R5)."""
+    log = []
+
+    async def child():
+        try:
+            await forever()
+        except Terminate:
+            await turns(5)
+            log.append("clean")
+            raise
+
+    async def group():
+        async with asyncio.TaskGroup() as tg:
+            children.append(tg.create_task(child()))
+
+    children = []
+    task = await started(group())
+    await turns(1)
+    children[0].terminate("why")
+    task.terminate("why")
+    assert type(await end_of(task)) is Terminate
+    assert log == ["clean"]
+    assert [fate for _, fate in fates(children[0])][0] is Fate.THROWN
+    assert Fate.ABSORBED in [fate for _, fate in fates(children[0])]
+
+
+async def test_r9_a_second_plain_cancel_by_the_parent_is_thrown_as_in_asyncio():
+    """Level-triggered code cancels again and again: a signal that is in force must not make the child deaf to it."""
+    thrown = []
+
+    async def child():
+        while len(thrown) < 2:
+            try:
+                await forever()
+            except asyncio.CancelledError as error:
+                thrown.append(type(error))
+
+    async def parent():
+        task = asyncio.create_task(child())
+        try:
+            await forever()
+        finally:
+            while not task.done():
+                task.cancel()
+                await turns(2)
+
+    task = await started(parent())
+    await turns(1)
+    task.terminate("why")
+    await end_of(task)
+    assert thrown == [Terminate, asyncio.CancelledError]
+
+
 async def test_r9_a_cancel_by_hand_in_the_parents_cleanup_passes_it_on():
     child = None
 
