@@ -110,4 +110,11 @@ def free(task: Task[Any]) -> None:
             gone = task.get_loop().create_future()
             gone.cancel()
             task.get_loop().call_soon(callback, gone, context=context)
+            waiter.add_done_callback(_claim_cancellation)
             return
+
+
+def _claim_cancellation(waiter: Any) -> None:
+    """Nobody awaits it any more. `gather` keeps a cancellation as its exception: that is not to be called lost."""
+    if not waiter.cancelled() and isinstance(getattr(waiter, "_exception", None), asyncio.CancelledError):
+        waiter.exception()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._flight import cancel_stock
+from ._family import descendants
 from ._inbox import Fate
 from ._task import Task, current, here
 from ._where import swallow_places, task_place
@@ -68,6 +69,8 @@ class Stopping:
         self._timer: Handle | None = None
         self._turns = LAST_TURNS
         self._targets_left = 0
+        self._ending = False
+        self._killed: list[AnyTask] = []
         self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
         for task in targets:
             self._track(task)
@@ -161,8 +164,10 @@ class Stopping:
         signal = rung.signal(self.reason, sender=self.sender)
         self._origins.append(signal)
         targets = [(task, row) for task, row in self.alive.items() if not row.descendant]
-        family = [] if self._everything else self._family(rung)
-        for task, row in targets + family:
+        self._send_to(targets + ([] if self._everything else self._family(rung)), rung, signal)
+
+    def _send_to(self, tasks: list[tuple[AnyTask, TaskReport]], rung: Rung, signal: Signal) -> None:
+        for task, row in tasks:
             row.stood[rung.name] = task_place(task)
             self._rungs[-1].sent += 1
             try:
@@ -227,19 +232,38 @@ class Stopping:
         if row is None or self.rung is None:
             return
         self._targets_left -= not row.descendant
+        if self.rung.signal.level >= KILL_LEVEL:
+            self._killed.append(task)  # alive, it leads to what it spawned
         row.ended = _ending(task, retrieve=not self._everything)
         row.rung = self.rung.name
         self._settle(task, row)
         self._rungs[-1].ended += self.rung.name in row.stood
-        if not self._targets_left:
+        if not self._targets_left and not self._ending:
+            self._ending = True
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
 
     def _maybe_finish(self) -> None:
+        self._ending = False
         if self._everything and not self.alive:
             for task in asyncio.all_tasks(self.loop):
                 self._track(task)
-        if not self._targets_left:
+        if self._turns and not self.done.done() and self._kill_newborn():
+            self._turns -= 1
+            self._ending = True
+            self.loop.call_soon(self._maybe_finish)
+        elif not self._targets_left:
             self.finish()
+
+    def _kill_newborn(self) -> bool:
+        """R25: what a killed task spawned on its last way is killed, too. Gives whether there is any left to wait for."""
+        if self.rung is None or self.rung.signal.level < KILL_LEVEL:
+            return False
+        for task in () if self._everything else descendants(self._killed, self.loop):
+            if task is not self.asker:
+                self._track(task, descendant=True)
+        born = [(task, row) for task, row in self.alive.items() if self.rung.name not in row.stood]
+        self._send_to(born, self.rung, self._origins[-1])
+        return any(row.descendant for row in self.alive.values()) or bool(born)
 
     def _settle(self, task: AnyTask, row: TaskReport) -> None:
         if self.rung is not None and self.rung.name in row.stood:
@@ -290,23 +314,6 @@ def _ending(task: AnyTask, *, retrieve: bool) -> str:
         return "cancelled" if signal is None else f"ended by {type(signal).__name__}"
     error = task.exception() if retrieve else getattr(task, "_exception", None)
     return "returned" if error is None else f"raised {type(error).__name__}"
-
-
-def descendants(targets: Iterable[AnyTask], loop: AbstractEventLoop) -> list[Task[Any]]:
-    """Every living task spawned by one of these, or by one spawned by them; a task whose parent ended is nobody's."""
-    children: dict[AnyTask, list[Task[Any]]] = {}
-    for task in asyncio.all_tasks(loop):
-        if isinstance(task, Task) and task._parent is not None and (parent := task._parent()) is not None:
-            children.setdefault(parent, []).append(task)
-    found: list[Task[Any]] = []
-    seen, queue = set(targets), list(targets)
-    while queue:
-        for child in children.get(queue.pop(), ()):
-            if child not in seen:
-                seen.add(child)
-                found.append(child)
-                queue.append(child)
-    return found
 
 
 async def stop(*tasks: AnyTask, ladder: Ladder | None = None, reason: object = None) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, Future
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -114,7 +114,7 @@ async def iterates_a_generator_that_yields_in_finally() -> None:
             await asyncio.sleep(HOUR)
 
 
-async def _yields_in_finally() -> AsyncIterator[str]:
+async def _yields_in_finally() -> AsyncGenerator[str, None]:
     try:
         while True:
             yield "an item"

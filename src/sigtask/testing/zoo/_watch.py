@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
-from ..._blocks import mask
+from ..._blocks import catch, mask
 from ..._inbox import Fate
 from ..._install import install
 from ..._stop import stop
@@ -48,6 +48,8 @@ def watch(animal: Animal) -> Row:
     terminate = in_a_loop(lambda: effect(animal, Terminate))
     kill, count, ended = in_a_loop(lambda: killing(animal))
     verdict = in_a_loop(lambda: stopping(animal, masked=False))
+    if verdict is None:
+        verdict = f"terminated itself; in a mask: {in_a_loop(lambda: stopping(animal, masked=True))}"
     return Row(animal.name, animal.habit, interrupt, terminate, kill, str(count), ended, verdict)
 
 
@@ -58,9 +60,16 @@ def in_a_loop(make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         try:
             return runner.run(make())
         finally:
-            for task in asyncio.all_tasks(runner.get_loop()):
-                if isinstance(task, Task):
-                    task.kill("the scene is over")
+            clear(runner.get_loop())
+
+
+def clear(loop: asyncio.AbstractEventLoop) -> None:
+    """Kill all, and what they spawned on their last way."""
+    for _ in range(5):
+        for task in asyncio.all_tasks(loop):
+            if isinstance(task, Task):
+                task.kill("the scene is over")
+        loop.run_until_complete(turns(3))
 
 
 @contextmanager
@@ -85,16 +94,22 @@ async def begun(animal: Animal) -> Task[None]:
 
 async def settled(task: asyncio.Task[Any]) -> None:
     """Until the task is done, or nothing ends any more."""
-    before, now = sys.maxsize, len(asyncio.all_tasks())
+    burst, before, now = BURST, sys.maxsize, len(asyncio.all_tasks())
     while not task.done() and now < before:
-        await turns(BURST)
-        before, now = now, len(asyncio.all_tasks())
+        await turns(burst)
+        burst, before, now = 2 * burst, now, len(asyncio.all_tasks())
+
+
+async def send(task: Task[Any], cls: type[Signal]) -> None:
+    """Send it one signal, from nobody: an animal may turn on the sender."""
+    asyncio.get_running_loop().call_soon(task.send_signal, cls("watched"))
+    await turns(1)
 
 
 async def effect(animal: Animal, cls: type[Signal]) -> str:
     """What one signal does to it."""
     task = await begun(animal)
-    task.send_signal(cls("watched"))
+    await send(task, cls)
     await settled(task)
     if task.done():
         return ending(task)
@@ -106,7 +121,7 @@ async def effect(animal: Animal, cls: type[Signal]) -> str:
 async def killing(animal: Animal) -> tuple[str, int, str]:
     """What a Kill does to it, after how many turns of the loop it is done, and how it ended."""
     task = await begun(animal)
-    task.kill("watched")
+    await send(task, Kill)
     count = 0
     while not task.done():
         await turns(1)
@@ -127,8 +142,8 @@ def ending(task: asyncio.Task[Any]) -> str:
     return "returned" if error is None else f"raised {type(error).__name__}"
 
 
-async def stopping(animal: Animal, *, masked: bool) -> str:
-    """What a `stop()` says of it, that climbs from Interrupt; in a mask, if it does not come through without."""
+async def stopping(animal: Animal, *, masked: bool) -> str | None:
+    """What a `stop()` says of it, that climbs from Interrupt; `None` if the animal had the stopping task stopped."""
     task = await begun(animal)
     asked = asyncio.create_task(_asks(task, masked), name="the killer")
     loop = asyncio.get_running_loop()
@@ -139,15 +154,12 @@ async def stopping(animal: Animal, *, masked: bool) -> str:
             break
         loop.advance(rung.grace)
     await asyncio.wait([asked])
-    if asked.cancelled():
-        task.kill("the killer is gone")
-        return f"`stop()` was terminated; in a mask: {await stopping(animal, masked=True)}"
-    return asked.result()
+    return None if asked.cancelled() else asked.result()
 
 
 async def _asks(task: asyncio.Task[Any], masked: bool) -> str:
     if masked:
-        with mask(Terminate, plain=True):
+        with catch(Terminate), mask(Terminate, plain=True):
             report = await stop(task, ladder=LADDER)
     else:
         report = await stop(task, ladder=LADDER)
