@@ -10,6 +10,7 @@ This is the one place that patches; it does so in a process that `sigtask run` h
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -117,7 +118,7 @@ class Host:
         def add_signal_handler(sig: int, callback: Callable[..., object], *args: Any) -> None:
             if sig not in self._signums:
                 return add(sig, callback, *args)  # type: ignore[no-any-return]  # the loop's own, untyped here
-            if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
                 raise TypeError("coroutines cannot be used with add_signal_handler()")
             self._in_loop[sig] = (loop, callback, args)
 

@@ -91,7 +91,7 @@ def _load(name: str) -> Callable[[], Any]:
         if not hasattr(found, part):
             raise BadInput(f"{module_name} has no {attribute!r}")
         found = getattr(found, part)
-    if not asyncio.iscoroutinefunction(found):
+    if not inspect.iscoroutinefunction(found):
         raise BadInput(f"{name} is {found!r}, not a coroutine function (async def)")
     try:
         inspect.signature(found).bind()
