@@ -4,12 +4,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test demo lint types layers format bench-core clean
+.PHONY: help python test compat demo lint types layers format bench-core clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make test        tests on every CPython 3.11 to 3.14 found here, lint, types, layers"
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
+	@echo "make compat      CPython's own asyncio tests on our tasks, against stock ones"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
@@ -20,7 +21,7 @@ help:
 python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found on PATH." >&2; exit 1; }
 
-test lint types layers format: python
+test compat lint types layers format: python
 	@$(PYTHON) tools/check.py $@
 
 demo: python

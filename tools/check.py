@@ -41,6 +41,12 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     return [debug, *steps]  # the slowest first: two run at a time
 
 
+def compat_steps(venvs: list[Venv]) -> list[Step]:
+    """CPython's own asyncio tests on our tasks, against a stock run beside them."""
+    suite = "tests/compat/asyncio_suite.py"
+    return [Step(f"asyncio's tests on {venv.python.full}", [venv.exe, suite], lines=14) for venv in venvs]
+
+
 def lint_steps(venv: Venv) -> list[Step]:
     """Style: ruff's rules, and its format."""
     ruff = str(venv.bin / "ruff")
@@ -63,11 +69,13 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 
 def main(what: str) -> int:
-    """Do one of `test`, `lint`, `types`, `layers`, `format`, `venv`; 0 when all went well."""
-    venvs = environments(every=what == "test")
+    """Do one of `test`, `compat`, `lint`, `types`, `layers`, `format`, `venv`; 0 when all went well."""
+    venvs = environments(every=what in ("test", "compat"))
     default = venvs[0]
     if what == "test":
         steps = [*test_steps(venvs), *types_steps(default), *lint_steps(default), *layers_steps(default)]
+    elif what == "compat":
+        steps = compat_steps(venvs)
     elif what == "format":
         ruff = str(default.bin / "ruff")
         steps = [Step("ruff check --fix", [ruff, "check", "--fix", "."]), Step("ruff format", [ruff, "format", "."])]
