@@ -282,6 +282,7 @@ class Task(_Base[_T]):
             return _result(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
         except CancelledError as error:
             claimed = self._claim(error)
+            _awaken_running()  # it may end that task as well (R22)
         finally:
             del self  # an error raised through here holds this frame, and the task holds the error
         try:
