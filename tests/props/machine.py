@@ -11,7 +11,7 @@ from collections import Counter
 import model
 from worlds import ModelWorld, RealWorld
 
-SIGNALS = ("Drain", "Reload", "Interrupt", "Preempted", "Terminate", "Kill")
+SIGNALS = ("Drain", "Drain", "Reload", "Interrupt", "Interrupt", "Preempted", "Terminate", "Terminate", "Kill")
 MASKED = ("Drain", "Interrupt", "Preempted", "Terminate")
 CAUGHT = ("Signal", "Drain", "Interrupt", "Terminate")
 ACCEPTED = ("Drain", "Reload", "Interrupt", "Terminate")
@@ -119,7 +119,7 @@ class Pair:
                 world.resolve(*args)
             elif what != "advance":
                 who, *rest = args
-                getattr(world, what)(who % len(world.tasks), *rest)
+                getattr(world, what)(world.whom(who), *rest)
 
         return act
 
@@ -139,8 +139,10 @@ class Pair:
 
     def end(self):
         """R18: a Kill to all, and all are done. R21: count what was sent against what became of it."""
-        for number in range(len(self.model.tasks)):
-            self.take(("send", "and wait", number, "Kill"))
+        for _ in self.model.tasks:
+            if all(task.done() for task in self.real.tasks):
+                break
+            self.take(("send", "now", 0, "Kill"))
         self.take(("advance", "now", 5.0))
         alive = [task for task in self.real.tasks if not task.done()]
         if alive:
@@ -179,7 +181,7 @@ def run(steps):
         for one in steps:
             pair.take(one)
         pair.end()
-    except Violation as violation:
+    except Exception as violation:  # the model's own errors, too
         pair.close()
         return violation
     return None

@@ -78,7 +78,7 @@ ROWS = (
     | {("level", name, fate) for name in LEVELS for fate in (*OUTCOMES, "refused")}
     - {("level", "Kill", "handled"), ("level", "Kill", "held")}
     | {("way", way, fate) for way in ("sent", "by await", "by the parent") for fate in OUTCOMES}
-    | {("way", "sent", "refused")}
+    | {("way", way, "refused") for way in ("sent", "by await", "by the parent")}
     | {("handler", "failed"), ("launch", "over a weaker one"), ("launch", "alone")}
     | {("flight", end) for end in ("thrown", "consumed", "consumed by an error", "ended before its await")}
     | {("flight", "never ran")}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-MOST_TASKS = 10
+MOST_TASKS = 16
 DEEPEST = 5
 
 
@@ -43,6 +43,11 @@ class World:
         self.groups.append([])
         self.tasks.append(None)
         self.tasks[me] = self.start(program(self, me), f"t{me}", group)
+
+    def whom(self, number):
+        """Mostly somebody who lives."""
+        alive = [who for who, task in enumerate(self.tasks) if not self.is_done(task)]
+        return alive[number % len(alive)] if alive and number < 9 else number % len(self.tasks)
 
     def feed(self, me, commands):
         prompt = self.prompts.get(me)
@@ -141,7 +146,7 @@ def uncancel(world, me):
 
 def on_other(method):
     def act(world, me, who, *args):
-        method(world, who % len(world.tasks), *args)
+        method(world, world.whom(who), *args)
 
     return act
 
@@ -160,7 +165,7 @@ DO = {
 
 
 async def wait_for_tasks(world, me, whom, wait):
-    whom = [who % len(world.tasks) for who in whom]
+    whom = list(dict.fromkeys(world.whom(who) for who in whom))
     if any(world.leads_to(who, me) for who in whom):
         return  # rings are for tests of their own
     world.awaiting[me] = whom
@@ -184,7 +189,7 @@ async def gather(world, me, *whom):
     async def several(tasks):
         await world.gather(tasks)
 
-    await wait_for_tasks(world, me, list(dict.fromkeys(whom)), several)
+    await wait_for_tasks(world, me, whom, several)
 
 
 async def await_future(world, me, index):

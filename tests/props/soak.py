@@ -49,7 +49,7 @@ def main():
         steps = steps_of(seed, options.length)
         if machine.run(steps) is not None:
             steps = shrink(steps)
-            print(f"seed {seed}: {machine.run(steps)}")
+            print(f"seed {seed}: {machine.run(steps)!r}")
             sys.unraisablehook = lambda _: None  # what a violation leaves unfinished
             print("\n".join(f"    {step!r}," for step in steps))
             return 1
