@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import math
 import signal
@@ -337,7 +338,7 @@ def _checked(
 ) -> tuple[Ladder, Mapping[int, type[Signal]]]:
     try:
         if not asyncio.iscoroutine(main):
-            hint = ": call it, as in run(main())" if asyncio.iscoroutinefunction(main) else ""
+            hint = ": call it, as in run(main())" if inspect.iscoroutinefunction(main) else ""
             raise ValueError(f"run() takes a coroutine, got {main!r}{hint}")
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("run() cannot be called in a running loop; there, use `await stop(...)` on the tasks")

@@ -29,7 +29,7 @@ async def gives(value):
 
 
 async def forever():
-    await asyncio.get_running_loop().create_future()
+    await asyncio.sleep(100_000)  # a bare future would not keep its task alive
 
 
 def watchdogs():
@@ -528,7 +528,7 @@ def say(*words):
     print(*words, flush=True)
 
 async def forever():
-    await asyncio.get_running_loop().create_future()
+    await asyncio.sleep(100_000)  # a bare future would not keep its task alive
 
 async def stubborn():
     say("ready")
