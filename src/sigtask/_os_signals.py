@@ -51,6 +51,8 @@ class OsSignals:
         """
         if not self._before or not isinstance(loop, asyncio.SelectorEventLoop):
             return
+        if threading.current_thread() is not threading.main_thread():
+            return  # a loop in another thread is woken by what our handler puts to it
         self._end_pipe()
         self._pipe = read, write = socket.socketpair()
         for end in self._pipe:

@@ -109,7 +109,7 @@ class Supervisor:
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
-        self._os_signals.wake(loop)
+        loop.call_soon(self._os_signals.wake, loop)  # a hosted program's loop is still being made
         if self.signum is not None and self.stopping is None:  # it came before there was any loop
             loop.call_soon(self._begin, loop)
 
