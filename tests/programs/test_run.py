@@ -16,6 +16,7 @@ import time
 import warnings
 
 import pytest
+
 import sigtask
 from sigtask import Drain, Interrupt, Kill, Ladder, Rung, Terminate, run
 from sigtask.runner import LogObserver, Supervisor
@@ -440,7 +441,9 @@ def test_r30_a_run_without_signals_leaves_faulthandlers_timer_alone():
         sigtask.run(main())
         time.sleep(30)
     """
-    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, timeout=20).returncode == 1
+    assert (
+        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, timeout=20).returncode == 1
+    )
 
 
 # -- observers --------------------------------------------------------------------------------------------------------
@@ -810,6 +813,7 @@ BLOCKERS = {
 @only_posix
 @pytest.mark.parametrize("blocker", BLOCKERS)
 def test_r30_the_process_is_gone_when_the_ladders_time_is_over_whatever_blocks_it(program, blocker):
+    """R20 as well: code that holds the thread is for the watchdog to end."""
     process = program("LADDER = Ladder((Terminate, 0.7), (Kill, 0.5))\n" + textwrap.dedent(BLOCKERS[blocker]))
     at = process.signal(signal.SIGTERM)
     assert process.wait() == 128 + signal.SIGTERM

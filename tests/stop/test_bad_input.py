@@ -7,6 +7,7 @@ import gc
 import warnings
 
 import pytest
+
 from sigtask import Drain, Kill, Ladder, Terminate, install, stop, task_factory
 from sigtask.testing import turns
 

@@ -8,6 +8,7 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sigtask import Drain, Interrupt, Kill, Ladder, Rung, Signal, Terminate
 from sigtask.ladder import DEFAULT, KILL_GRACE
 
@@ -18,8 +19,11 @@ class Reload(Drain):
     level = 12
 
 
+GRACES = st.floats(0, 1e6)
+
+
 @st.composite
-def ladders(draw, seconds=st.floats(0, 1e6)):
+def ladders(draw, seconds=GRACES):
     chosen = draw(st.sets(st.sampled_from(CLASSES), min_size=1))
     rungs = [(cls, draw(seconds)) for cls in CLASSES if cls in chosen]
     return Ladder(*rungs, limit=draw(st.floats(0, 100)))
@@ -106,7 +110,9 @@ def test_r24_a_ladder_needs_a_rung():
         Ladder()
 
 
-@pytest.mark.parametrize("rung", [42, "drain", None, (Drain,), (Drain, 1, 2), [Drain, 1], (int, 3), (Signal, 3), Signal])
+@pytest.mark.parametrize(
+    "rung", [42, "drain", None, (Drain,), (Drain, 1, 2), [Drain, 1], (int, 3), (Signal, 3), Signal]
+)
 def test_r24_what_is_no_rung_is_a_type_error_that_shows_one(rung):
     with pytest.raises(TypeError, match=r"\(Drain, 10\)"):
         Ladder(rung)
@@ -205,7 +211,9 @@ def test_r24_equal_ladders_are_equal_and_hash_alike():
     assert hash(one) == hash(two)
 
 
-@pytest.mark.parametrize("other", [Ladder((Drain, 10)), Ladder((Drain, 9), Kill), Ladder((Drain, 10), Kill, limit=1), 1])
+@pytest.mark.parametrize(
+    "other", [Ladder((Drain, 10)), Ladder((Drain, 9), Kill), Ladder((Drain, 10), Kill, limit=1), 1]
+)
 def test_r24_a_ladder_with_another_rung_grace_or_limit_is_another(other):
     assert Ladder((Drain, 10), Kill) != other
 
@@ -229,7 +237,8 @@ def test_r24_each_rung_begins_when_the_graces_before_it_are_over():
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "index", "left"), [(0, 0, 10), (9.5, 0, 0.5), (10, 1, 5), (14, 1, 1), (15, 2, 1), (16, 3, 0), (99, 3, 0)]
+    ("elapsed", "index", "left"),
+    [(0, 0, 10), (9.5, 0, 0.5), (10, 1, 5), (14, 1, 1), (15, 2, 1), (16, 3, 0), (99, 3, 0)],
 )
 def test_r24_index_and_left_at_the_edges(elapsed, index, left):
     assert (DEFAULT.index_at(elapsed), DEFAULT.left(elapsed)) == (index, pytest.approx(left))

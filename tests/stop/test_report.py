@@ -8,6 +8,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
+
 from sigtask import Drain, Interrupt, Kill, Ladder, Report, Terminate, stop, wait_requested
 from sigtask.report import SHOWN, RungReport, TaskReport, ThreadReport
 from sigtask.testing import turns

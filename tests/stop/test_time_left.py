@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from sigtask import Drain, Kill, Ladder, Terminate, extend, stop, time_left, wait_requested
 from sigtask.testing import turns
 
