@@ -49,10 +49,25 @@ def task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]
     return task
 
 
-def eager_task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]:
-    """As `task_factory`, and each task starts running at once, as with `asyncio.eager_task_factory` (Python 3.12)."""
-    kwargs.setdefault("eager_start", True)
+def _eager(coro: Any, *, loop: AbstractEventLoop, **kwargs: Any) -> Task[Any]:
     return task_factory(loop, coro, **kwargs)
+
+
+if sys.version_info >= (3, 12):
+    # Made by asyncio's own: anyio knows an eager factory by its code, and reads out of it how to start a child later.
+    eager_task_factory = asyncio.create_eager_task_factory(_eager)
+else:
+
+    def eager_task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]:
+        raise ValueError("eager tasks need Python 3.12 or later")
+
+
+eager_task_factory.__name__ = eager_task_factory.__qualname__ = "eager_task_factory"
+eager_task_factory.__module__ = "sigtask"
+eager_task_factory.__doc__ = """As `task_factory`, and each task starts running at once, as with asyncio's own one.
+
+    Raises: `ValueError` before Python 3.12.
+    """
 
 
 def install(loop: AbstractEventLoop | None = None, *, eager: bool = False) -> None:

@@ -34,7 +34,8 @@ else:
 
 # asyncio's own, bound once: a call through `super()` would look each of them up again.
 _init: Any = asyncio.Task.__init__
-_get_shim: Any = asyncio.Task.get_coro
+# Not `get_coro`: that of CPython 3.12.1 crashes for a task that started eagerly and is done.
+_get_shim: Any = asyncio.Task._coro.__get__  # type: ignore[attr-defined]  # not in typeshed
 _cancel: Any = asyncio.Task.cancel
 _cancelling: Any = asyncio.Task.cancelling
 _uncancel: Any = asyncio.Task.uncancel
