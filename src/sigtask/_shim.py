@@ -98,7 +98,7 @@ class Shim:
         The later answers are a `Killed`, which is no CancelledError. Code that waits on for its children after a
         cancellation, as TaskGroup does, would eat every Kill and keep the frames around it from their `finally`.
         """
-        delivery = inbox.land()
+        delivery, others = inbox.land(), None
         try:
             for turn in range(KILL_ROUNDS):
                 try:
@@ -107,13 +107,18 @@ class Shim:
                     raise
                 except (StopIteration, CancelledError, Killed):
                     break  # it swallowed the Kill and returned, or put another in its place: that changes nothing
+                except BaseExceptionGroup as group:
+                    others = group.split(Killed)[1]  # to a TaskGroup it was an error of its body, which it wraps
+                    if others is None:
+                        break
+                    raise others from None
                 delivery.refused += 1
             else:
                 _abandon(self.coro)
                 inbox.abandoned = True
             raise delivery.signal.copy()
         finally:
-            del delivery, inbox
+            del delivery, inbox, others
 
     def close(self) -> None:
         """For `collections.abc.Coroutine`; asyncio never calls it."""
