@@ -262,6 +262,8 @@ class Stopping:
             if task is not self.asker:
                 self._track(task, descendant=True)
         born = [(task, row) for task, row in self.alive.items() if self.rung.name not in row.stood]
+        if self._everything:  # what no task spawned is asyncio.run's own, tidying up after its main
+            born = [(task, row) for task, row in born if getattr(task, "_parent", self) is not None]
         self._send_to(born, self.rung, self._origins[-1])
         return any(row.descendant for row in self.alive.values()) or bool(born)
 
