@@ -76,13 +76,16 @@ def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
 
 def _start(this: _Launch) -> None:
     task = this.task
-    _cancel(task, this.signal)
+    failed = True
+    try:
+        _cancel(task, this.signal)
+        failed = False
+    finally:
+        if failed or this.ring or this.signal.level >= KILL_LEVEL:
+            free(task)
     if this.signal.level >= KILL_LEVEL:
-        free(task)
         # A task that is running now will only then be seen to await something deaf.
         task.get_loop().call_soon(free, task)
-    elif this.ring:
-        free(task)
 
 
 def came_back(task: Task[Any]) -> None:

@@ -26,6 +26,7 @@ What it does not do: it knows nothing of plain `cancel()` but the count of those
 from __future__ import annotations
 
 import weakref
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -299,3 +300,24 @@ class Inbox:
         """
         while self.in_force and count < sum(weight for _, weight in self.in_force):
             self.in_force.pop()[0].taken_back = True
+
+    # -- afterwards -----------------------------------------------------------------------------------------------
+
+    def note_end(self, error: CancelledError) -> None:
+        """Remember what ended the task: a clean copy, for the raised one holds frames (R22)."""
+        if isinstance(error, Signal):
+            if error.target is None and (task := self.task()) is not None:
+                error.stamp(task, task.get_name(), task.get_name())  # raised by hand: as if it had been sent
+            self.ended = error.copy()
+        elif self.flying is not None:  # sent while the task ran, which then returned without another await
+            self.ended = self.land().signal
+        elif self.in_force and not self.plain_last:  # somebody's cleanup put a fresh CancelledError in its place
+            self.ended = self.in_force[-1][0].signal
+
+    def claim(self, error: CancelledError) -> CancelledError:
+        """What an awaiter sees, where asyncio has `error`: the raised signal itself the first, copies the others."""
+        if self.ended is None:
+            self.note_end(error)
+            return error if isinstance(error, Signal) or self.ended is None else self.ended.copy()
+        first, self.unclaimed = self.unclaimed, None
+        return self.ended.copy() if first is None else first

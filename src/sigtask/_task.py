@@ -249,33 +249,17 @@ class Task(_Base[_T]):
             try:
                 _result(self)
             except CancelledError as error:
-                self._note_end(inbox, error)
+                inbox.note_end(error)
                 if isinstance(error, Signal):
                     # asyncio hands it out once, and the first awaiter is still to get it: without this very frame.
                     inbox.unclaimed = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
         return inbox.ended
 
-    def _note_end(self, inbox: Inbox, error: CancelledError) -> None:
-        """Remember what ended this task: a clean copy, for the raised one holds frames (R22)."""
-        if isinstance(error, Signal):
-            if error.target is None:  # raised by hand: from here on it is as if it had been sent
-                error.stamp(self, self.get_name(), self.get_name())
-            inbox.ended = error.copy()
-        elif inbox.flying is not None:  # sent while the task ran, which then returned without another await
-            inbox.ended = inbox.land().signal
-        elif inbox.in_force and not inbox.plain_last:  # somebody's cleanup put a fresh CancelledError in its place
-            inbox.ended = inbox.in_force[-1][0].signal
-
     def _claim(self, error: CancelledError) -> CancelledError:
-        """R22: what an awaiter is to see of this task's end: the raised signal itself the first, copies the others."""
+        """R22: what an awaiter is to see of this task's end."""
         if self._inbox is None and not isinstance(error, Signal):
             return error
-        inbox = self._mailbox()
-        if inbox.ended is None:
-            self._note_end(inbox, error)
-            return error if isinstance(error, Signal) or inbox.ended is None else inbox.ended.copy()
-        first, inbox.unclaimed = inbox.unclaimed, None
-        return first if first is not None else inbox.ended.copy()
+        return self._mailbox().claim(error)
 
     def result(self) -> _T:
         """As in asyncio. Ended by a signal, it raises that signal, to every caller (R22)."""
