@@ -11,12 +11,14 @@ from collections import Counter
 import model
 from worlds import ModelWorld, RealWorld
 
-SIGNALS = ("Drain", "Drain", "Reload", "Interrupt", "Interrupt", "Preempted", "Terminate", "Terminate", "Kill")
+SIGNALS = (*("Drain", "Reload", "Interrupt", "Preempted", "Terminate") * 3, "Drain", "Kill")
 MASKED = ("Drain", "Interrupt", "Preempted", "Terminate")
 CAUGHT = ("Signal", "Drain", "Interrupt", "Terminate")
 ACCEPTED = ("Drain", "Reload", "Interrupt", "Terminate")
 HANDLED = ("Drain", "Interrupt", "Preempted", "Terminate")
 TICK = 0.001
+NEWEST = -1  # of the living
+WHO = (*range(10), NEWEST, NEWEST)
 
 
 class Violation(AssertionError):
@@ -25,7 +27,10 @@ class Violation(AssertionError):
 
 def command(pick):
     """One thing to tell a task; `pick` chooses one of several."""
-    who = lambda: pick(range(10))  # noqa: E731
+
+    def who():
+        return pick(WHO)
+
     what = pick(COMMANDS)
     if what == "send":
         return what, who(), pick(SIGNALS)
@@ -55,29 +60,52 @@ def command(pick):
 
 
 COMMANDS = (
-    *("send", "send", "send itself", "send itself", "cancel", "uncancel", "spawn", "spawn", "resolve"),
+    *("send", "send", "send", "send itself", "send itself", "cancel", "uncancel", "spawn", "spawn", "resolve"),
     *("await", "await", "gather", "await future", "sleep", "turn"),
     *("leave", "leave", "leave", "finish", "raise"),
     *("mask", "mask", "accept", "catch", "on_signal", "timeout", "group", "group"),
     *("swallow", "swallow", "errors", "cleanup", "cleanup", "deaf", "fresh"),
 )
 
-STEPS = ("spawn", "feed", "feed", "feed", "feed", "feed", "feed", "send", "send", "send", "cancel", "resolve", "advance")
+FAMILIES = (
+    (("spawn",), ("await", NEWEST)),
+    (("spawn",), ("spawn",), ("gather", NEWEST, NEWEST - 1)),
+    (("group",), ("spawn",), ("spawn",)),
+    (("group",), ("spawn",), ("leave",)),
+    (("errors",), ("group",), ("spawn",), ("spawn",)),
+    (("catch", "Interrupt"), ("spawn",), ("await", NEWEST)),
+    (("cleanup",), ("spawn",), ("spawn",)),
+)
+
+HABITS = (
+    (("swallow",), ("swallow",)),
+    (("on_signal", "Terminate", True), ("on_signal", "Interrupt", True)),
+    (("on_signal", "Interrupt", False),),
+    (("mask", "Interrupt", False, None),),
+    (("mask", "Terminate", True, None),),
+    (("accept", "Drain"),),
+)
+
+STEPS = (*["feed"] * 8, *["family"] * 3, *["habit"] * 3, *["send"] * 4, "spawn", "cancel", "resolve", "advance")
 
 
-def step(pick):
+def step(pick, what=None):
     """One step; whether the loop turns after it; and whether it is made in a callback of the loop."""
-    what = pick(STEPS)
+    what = what or pick(STEPS)
     when = pick(("now", "now", "in a callback", "and wait"))
-    who = pick(range(10))
+    who = pick(WHO)
     if what == "feed":
         return what, when, who, tuple(command(pick) for _ in range(pick((1, 1, 2, 3))))
+    if what == "family":
+        return "feed", when, who, pick(FAMILIES)
+    if what == "habit":
+        return "feed", when, NEWEST, pick(HABITS)
     if what == "send":
         return what, when, who, pick(SIGNALS)
     if what == "cancel":
         return what, when, who, pick((None, None, None, "Interrupt", "Terminate"))
     if what == "resolve":
-        return what, when, who
+        return what, when, who % 2
     if what == "advance":
         return what, "now", pick((0.4, 1.0))
     return what, when
@@ -101,6 +129,8 @@ class Pair:
         self.trail.append(step)
         Pair.steps += 1
         what, when, *args = step
+        if all(task.done() for task in self.real.tasks):
+            what, args = "spawn", ()
         for world in (self.model, self.real):
             act = self._act(world, what, args)
             if when == "in a callback":
@@ -125,6 +155,8 @@ class Pair:
 
     def compare(self):
         mine, real = self.model, self.real
+        if unknown := set(model.Task.rows) - model.ROWS:
+            raise Violation(f"in no table: {unknown}")
         if real.complaints:
             raise Violation(f"the loop complains: {real.complaints}")
         if len(mine.tasks) != len(real.tasks):
@@ -143,7 +175,6 @@ class Pair:
             if all(task.done() for task in self.real.tasks):
                 break
             self.take(("send", "now", 0, "Kill"))
-        self.take(("advance", "now", 5.0))
         alive = [task for task in self.real.tasks if not task.done()]
         if alive:
             raise Violation(f"still there after a Kill: {alive}")
@@ -176,6 +207,8 @@ class Pair:
 
 def run(steps):
     """Take these steps; the violation, if there is one."""
+    for row in set(model.Task.rows) - model.ROWS:
+        del model.Task.rows[row]
     pair = Pair()
     try:
         for one in steps:

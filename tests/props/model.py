@@ -74,6 +74,7 @@ STATES = ("unstarted", "running", "ready", "blocked", "awaiting a task", "awaiti
 OUTCOMES = ("handled", "absorbed", "held", "superseded", "flies")
 ROWS = (
     {("arrival", state, fate) for state in STATES for fate in OUTCOMES}
+    - {("arrival", "unstarted", "handled")}  # it has opened no block yet
     | {("arrival", "done", "refused")}
     | {("level", name, fate) for name in LEVELS for fate in (*OUTCOMES, "refused")}
     - {("level", "Kill", "handled"), ("level", "Kill", "held")}
@@ -82,7 +83,7 @@ ROWS = (
     | {("handler", "failed"), ("launch", "over a weaker one"), ("launch", "alone")}
     | {("flight", end) for end in ("thrown", "consumed", "consumed by an error", "ended before its await")}
     | {("flight", "never ran")}
-    | {("kill", end) for end in ("passed", "swallowed", "abandoned", "error", "refused", "cut loose")}
+    | {("kill", end) for end in ("passed", "swallowed", "abandoned", "error", "wrapped", "refused", "cut loose")}
     | {("mask", end) for end in ("nothing held", "raises", "raises a plain cancel", "still masked", "left by an error")}
     | {("mask", end) for end in ("a child is released", "within ends it")}
     | {("accept", what) for what in ("raises", "nothing held")}
@@ -114,11 +115,10 @@ class Task(Future):
         self.plain_last = False
         loop.call_soon(self.step)
 
-    rows: Counter = Counter()
+    rows: Counter = Counter()  # also those that are in no table: the machine looks
 
     @classmethod
     def row(cls, *row):
-        assert row in ROWS, f"{row} is in no table"
         cls.rows[row] += 1
 
     # -- thresholds (R11 to R14) --
@@ -396,9 +396,10 @@ class Task(Future):
             except (StopIteration, Cancelled, Killed):
                 self.row("kill", "swallowed")
                 raise delivery.signal.copy() from None
-            except BaseException:
-                self.row("kill", "error")
-                raise
+            except BaseException as failure:
+                others = failure.split(Killed)[1] if isinstance(failure, BaseExceptionGroup) else failure
+                self.row("kill", "wrapped" if others is None else "error")
+                raise delivery.signal.copy() if others is None else others from None
             self.row("kill", "refused")
         self.row("kill", "abandoned")
         raise delivery.signal.copy()

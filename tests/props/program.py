@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-MOST_TASKS = 16
+MOST_TASKS = 20
 DEEPEST = 5
 
 

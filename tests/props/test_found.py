@@ -46,3 +46,18 @@ async def test_r22_a_task_that_awaits_an_ended_one_ends_by_the_same_signal_for_e
         with pytest.raises(Terminate, match="early"):
             await second
     assert type(second.ended_by) is Terminate
+
+
+async def test_r19_nested_task_groups_do_not_turn_a_kill_into_an_error():
+    async def nested():
+        async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+            for group in (outer, inner):
+                group.create_task(asyncio.sleep(3600))
+            await asyncio.sleep(3600)
+
+    task = asyncio.create_task(nested())
+    await turns(2)
+    task.kill("all")
+    await turns(3)
+    assert task.cancelled()
+    assert str(task.ended_by.reason) == "all"
