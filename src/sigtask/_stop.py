@@ -173,7 +173,7 @@ class Stopping:
             try:
                 self._send_one(task, row, signal)
             except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
-                row.note = f"{rung.name} could not be sent: {type(error).__name__}: {error}"
+                row.note = f"{rung.name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
 
     def _send_one(self, task: AnyTask, row: TaskReport, signal: Signal) -> None:
         if isinstance(task, Task):
