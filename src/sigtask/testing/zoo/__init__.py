@@ -77,7 +77,9 @@ class Animal:
         return self.name
 
 
-def _animal(habit: str, make: Callable[[], Coroutine[Any, Any, None]], reach: Literal["stop", "run"] = "stop") -> Animal:
+def _animal(
+    habit: str, make: Callable[[], Coroutine[Any, Any, None]], reach: Literal["stop", "run"] = "stop"
+) -> Animal:
     return Animal(make.__name__, habit, make, reach)
 
 

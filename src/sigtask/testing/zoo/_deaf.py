@@ -86,7 +86,7 @@ async def shields_itself() -> None:
 async def masks_for_ever() -> None:
     """Mask every signal that can be masked, plain `cancel()` too, and never come out."""
     with mask(Terminate, plain=True):
-        while True:
+        while True:  # noqa: ASYNC110 - this is the habit
             await asyncio.sleep(HOUR)
 
 
