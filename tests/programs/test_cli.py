@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 CliRunner = pytest.importorskip("click.testing").CliRunner
-pytest.importorskip("rich")
 
 QUICK = ("--ladder", "drain=300ms,terminate=300ms,kill=300ms")
 PATIENT = ("--ladder", "drain=20s,terminate=20s,kill=5s")

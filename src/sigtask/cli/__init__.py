@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from ._command import sigtask
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        if error.name != "click":
             raise
-        sys.exit(f"sigtask: the command needs {error.name}; install it with: pip install 'sigtask[cli]'")
+        sys.exit("sigtask: the command needs click; install it with: pip install 'sigtask[cli]'")
     sigtask(prog_name="sigtask")
