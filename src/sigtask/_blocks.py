@@ -321,9 +321,9 @@ class catch(_Block, Generic[_S]):
         self._count = 0
 
     def __enter__(self) -> Self:
-        task, _ = self._enter()
+        task, inbox = self._enter()
         self.signal = None
-        self._count = task.cancelling()
+        self._count = Task.cancelling(task) - inbox.plain_held  # what a mask holds has not come yet (R14)
         return self
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> bool:
@@ -331,10 +331,12 @@ class catch(_Block, Generic[_S]):
         if not isinstance(exc, self.cls) or exc.level >= KILL_LEVEL or exc.target not in (None, task):
             return False
         self.signal = exc.copy()  # the raised one holds this very frame
+        held, inbox.plain_held = inbox.plain_held, 0  # a plain cancel that a mask holds is not taken back (R14)
         for _ in range(inbox.take_back(exc)):
-            task.uncancel()
-        cancelled = task.cancelling() > self._count
-        del task, exc, tb
+            Task.uncancel(task)  # not `task.uncancel`: aiotools' shield puts one on the task that knows its own alone
+        cancelled = Task.cancelling(task) > self._count
+        inbox.plain_held = held
+        del task, inbox, exc, tb
         if cancelled:
             raise CancelledError from None
         return True

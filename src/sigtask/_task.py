@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import signals
-from ._flight import came_back, launch
+from ._flight import came_back, cancel_plain, launch
 from ._inbox import Delivery, Fate, Inbox
 from ._shim import make_shim
 from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
@@ -36,7 +36,6 @@ else:
 _init: Any = asyncio.Task.__init__
 # Not `get_coro`: that of CPython 3.12.1 crashes for a task that started eagerly and is done.
 _get_shim: Any = asyncio.Task._coro.__get__  # type: ignore[attr-defined]  # not in typeshed
-_cancel: Any = asyncio.Task.cancel
 _cancelling: Any = asyncio.Task.cancelling
 _uncancel: Any = asyncio.Task.uncancel
 _result: Any = asyncio.Task.result
@@ -135,7 +134,7 @@ class Task(_Base[_T]):
         if inbox is not None and inbox.masks_plain and not self.done():
             inbox.hold_plain(msg)
             return True
-        return bool(_cancel(self, msg))
+        return cancel_plain(self, msg)
 
     def _passed_on(self) -> Signal | None:
         """R9: the signal that the running task, this one's parent, is under, unless it has passed that on before.
@@ -157,6 +156,7 @@ class Task(_Base[_T]):
         copy = signal.addressed(self, self.get_name(), None if sender is None else sender.get_name())
         inbox, delivery = self._mailbox(), Delivery(copy, forced=forced)
         inbox.history.append(delivery)
+        inbox.settle(Task.cancelling(self))  # aiotools leaves an `uncancel` of its own on a task, which knows no inbox
         if self.done():
             delivery.fate = Fate.REFUSED
             return Fate.REFUSED
@@ -200,7 +200,7 @@ class Task(_Base[_T]):
         if inbox.plain_held and not inbox.masks_plain:
             inbox.extra += inbox.plain_held - 1
             inbox.plain_held = 0
-            _cancel(self, inbox.plain_msg)
+            cancel_plain(self, inbox.plain_msg)
 
     # -- counts (R23) ---------------------------------------------------------------------------------------------
 

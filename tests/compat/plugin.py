@@ -1,0 +1,66 @@
+"""A pytest plugin: a library's own tests, on stock tasks or on ours, and what became of each test.
+
+    SIGTASK_COMPAT=stock|sigtask SIGTASK_OUTCOMES=file python -m pytest -p plugin ...
+
+For `sigtask` every loop that is made, uvloop's as well, gets our task factory; a test that asks for asyncio's eager
+tasks gets our eager ones. The file gets one JSON object: outcome per test, details of those that failed, and how many
+tasks of ours were made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+
+made = 0
+outcomes: dict[str, str] = {}
+details: dict[str, str] = {}
+
+
+def _counting(loop, coro, **kwargs):
+    global made
+    made += 1
+    return _task_factory(loop, coro, **kwargs)
+
+
+def _inject(loop_class, lazy, eager):
+    init, set_factory = loop_class.__init__, loop_class.set_task_factory
+
+    def __init__(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        set_factory(self, lazy)
+
+    def set_task_factory(self, factory):
+        is_eager = factory is not None and factory is getattr(asyncio, "eager_task_factory", None)
+        set_factory(self, eager if is_eager else factory)
+
+    loop_class.__init__, loop_class.set_task_factory = __init__, set_task_factory
+
+
+def pytest_configure():
+    global _task_factory
+    if os.environ["SIGTASK_COMPAT"] != "sigtask":
+        return
+    import sigtask
+
+    _task_factory = sigtask.task_factory
+    sigtask._install.task_factory = _counting  # the eager one makes its tasks by this, too
+    sigtask._install.backport_gh_113848()
+    for module, name in (("asyncio", "BaseEventLoop"), ("uvloop", "Loop")):
+        if importlib.util.find_spec(module) is not None:
+            _inject(getattr(importlib.import_module(module), name), _counting, sigtask.eager_task_factory)
+
+
+def pytest_runtest_logreport(report):
+    seen = outcomes.get(report.nodeid)
+    if seen is None or report.outcome == "failed" or seen == "passed":
+        outcomes[report.nodeid] = report.outcome
+    if report.failed:
+        details[report.nodeid] = report.longreprtext
+
+
+def pytest_unconfigure():
+    with open(os.environ["SIGTASK_OUTCOMES"], "w") as file:
+        json.dump({"outcomes": outcomes, "details": details, "made": made}, file)
