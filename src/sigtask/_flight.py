@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .signals import KILL_LEVEL, Signal
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._task import Task
 
 _cancel: Any = asyncio.Task.cancel
+DEEP = 30
+"""How many plain cancels may stand on the stack, one inside another, before the next one is put off."""
 
 
 class _Launch:
@@ -36,13 +38,24 @@ class _Launch:
         self.ring = False
 
 
+class _Deep(NamedTuple):
+    """A plain cancel that came too deep on the stack, and the one that it came through."""
+
+    task: Task[Any]
+    msg: object
+    by: _Deep | None
+
+
 class _Here(threading.local):
     """The launches of this thread: each may run a loop of its own."""
 
     now: _Launch | None = None
+    depth = 0
+    turn: _Deep | None = None
 
     def __init__(self) -> None:
         self.queue: deque[_Launch] = deque()
+        self.deep: deque[_Deep] = deque()
 
 
 _here = _Here()
@@ -67,6 +80,37 @@ def launch(task: Task[Any], signal: Signal) -> None:
             raise failed
     finally:
         del failed, task
+
+
+def cancel_plain(task: Task[Any], msg: object) -> bool:
+    """asyncio's `cancel(msg)`, also for a chain of tasks for which the stack has no room.
+
+    Raises: `RecursionError` when the tasks await each other in a ring, as in asyncio.
+    """
+    if _here.depth >= DEEP and not task.done():
+        _put_off(task, msg)
+        return True  # as asyncio's says of every task that is not done
+    _here.depth += 1
+    try:
+        found = bool(_cancel(task, msg))
+        while _here.depth == 1 and _here.deep:
+            _here.turn = _here.deep.popleft()
+            _cancel(_here.turn.task, _here.turn.msg)
+        return found
+    finally:
+        _here.depth -= 1
+        if _here.depth == 0:
+            _here.turn = None
+            _here.deep.clear()
+
+
+def _put_off(task: Task[Any], msg: object) -> None:
+    by = _here.turn
+    while by is not None:
+        if by.task is task:
+            raise RecursionError(f"{task!r} awaits itself, by way of what it awaits; a signal can open such a ring")
+        by = by.by
+    _here.deep.append(_Deep(task, msg, _here.turn))
 
 
 def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:

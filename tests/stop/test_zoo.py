@@ -212,6 +212,31 @@ async def test_a_signal_needs_no_recursion_for_a_deep_chain_of_tasks():
     assert not others()
 
 
+@pytest.mark.clock
+@pytest.mark.lazy
+async def test_r4_a_plain_cancel_needs_no_recursion_for_a_deep_chain_of_tasks_either():
+    sys.setrecursionlimit(1000)
+    task = await begun(ZOO["deep_tasks"])
+    assert task.cancel("enough")
+    assert {other.cancelling() for other in others()} == {1}
+    while not task.done():
+        await turns(1000)
+    assert task.cancelled()
+    assert not others()
+
+
+async def test_r4_a_plain_cancel_of_a_ring_raises_recursion_error_as_in_asyncio_and_a_signal_opens_it():
+    task = await begun(ZOO["sits_in_a_ring"])
+    with pytest.raises(RecursionError, match="awaits itself"):
+        task.cancel()
+    await turns(3)
+    assert not task.done()
+    await send(task, Terminate)
+    await turns(10)
+    assert isinstance(task.ended_by, Terminate)
+    assert not others()
+
+
 # -- the zoo itself ---------------------------------------------------------------------------------------------------
 
 

@@ -38,11 +38,10 @@ TAIL = """\
   it; so does asyncio's `cancel()` then. A chain of 100,000 overflows the C stack, and the process dies, with or
   without sigtask.
 - **Depth, tasks.** asyncio's `cancel()` goes down a chain of tasks by recursion. On 10,000 of them it raises
-  `RecursionError` on CPython 3.11 to 3.13 (on 3.12 and 3.13 whatever the recursion limit), and no task ends. Signals
-  are queued, not nested: they reach every task of the chain in one turn, at any limit. A plain `cancel()` without a
-  reason goes down by recursion here, too.
-- **Rings.** asyncio's `cancel()` goes round a ring of tasks until the `RecursionError` (python/cpython#80637), and so
-  does a plain `cancel()` here. A signal opens the ring.
+  `RecursionError` on CPython 3.11 to 3.13 (on 3.12 and 3.13 whatever the recursion limit), and no task ends. Signals,
+  and a plain `cancel()` of sigtask's tasks, are queued where the stack would not do: they reach the end of any chain.
+- **Rings.** asyncio's `cancel()` goes round a ring of tasks until the `RecursionError` (python/cpython#80637), and a
+  plain `cancel()` here raises it, too. A signal opens the ring.
 - **Children.** `task.kill()` kills that task and what it awaits. `stop()` kills its descendants too, with those that
   they spawn in their last cleanup.
 - **Fighting back.** A `stop()` is called by a task, which an animal may find and signal: then `stop()` is cancelled

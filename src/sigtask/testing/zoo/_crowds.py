@@ -34,7 +34,7 @@ def deep_coroutines(depth: int = MANY) -> Coroutine[Any, Any, None]:
 async def deep_tasks(depth: int = MANY) -> None:
     """A chain of `depth` tasks, each awaiting the next.
 
-    asyncio's own `cancel()` goes down such a chain by recursion, and raises `RecursionError` before Python 3.14.
+    asyncio's `cancel()` goes down a chain of stock tasks by recursion, and raises `RecursionError` before Python 3.14.
     """
     task = asyncio.create_task(_forever())
     for _ in range(depth - 2):
@@ -48,7 +48,7 @@ async def gathers_a_crowd(count: int = MANY) -> None:
 
 
 async def sits_in_a_ring(count: int = 3) -> None:
-    """Be one of some tasks that await each other in a ring. asyncio's own `cancel()` goes round it for ever."""
+    """Be one of some tasks that await each other in a ring. a plain `cancel()` raises `RecursionError`."""
     me = asyncio.current_task()
     assert me is not None
     task: Future[None] = me

@@ -53,7 +53,7 @@ class Outcome:
 def watch_program(animal: Animal) -> Row:
     """Each signal is the only rung of a `run()` that gets a SIGTERM; the programs run at the same time."""
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda rung: play(animal, rung), RUNGS))
+        outcomes = list(pool.map(play, [animal] * len(RUNGS), RUNGS))
     interrupt, terminate, kill = (outcome.effect(rung) for outcome, rung in zip(outcomes, RUNGS, strict=True))
     ways = {f"{'ended by the watchdog' if o.forced else 'ended'}, status {o.status}" for o in outcomes}
     ended = kill if outcomes[-1].task["ended"] != "still running" else "with the process"

@@ -15,6 +15,7 @@ from ..._install import install
 from ..._stop import stop
 from ..._task import Task
 from ...ladder import Ladder
+from ...report import Report
 from ...signals import Interrupt, Kill, Signal, Terminate
 from .. import FakeClockLoop, turns
 from . import Animal
@@ -158,10 +159,15 @@ async def stopping(animal: Animal, *, masked: bool) -> str | None:
 
 
 async def _asks(task: asyncio.Task[Any], masked: bool) -> str:
-    if masked:
-        with catch(Terminate), mask(Terminate, plain=True):
-            report = await stop(task, ladder=LADDER)
-    else:
-        report = await stop(task, ladder=LADDER)
+    if not masked:
+        return told(await stop(task, ladder=LADDER))
+    verdict = ""
+    with catch(Terminate), mask(Terminate, plain=True):
+        verdict = told(await stop(task, ladder=LADDER))
+    return verdict  # noqa: RET504 - what the mask raises at its end would take a `return` in there with it
+
+
+def told(report: Report) -> str:
+    """What a report says of its one target, and of who is left."""
     row = report.tasks[0]
     return f"{row.ended} at {row.rung}" + (f", {len(report.survivors)} survive" if report.survivors else "")
