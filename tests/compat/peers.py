@@ -124,6 +124,7 @@ def _run(main, install):
         if install is not None:
             install(loop)
         result = runner.run(main())
-    gc.collect()
+    if install is not None:
+        gc.collect()
     assert not complaints, complaints
     return result
