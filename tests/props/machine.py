@@ -50,6 +50,8 @@ def command(pick):
         return what, pick(MASKED), pick((False, False, True)), pick((None, None, 0.75))
     if what == "accept":
         return what, pick(ACCEPTED)
+    if what in ("ask", "wait requested"):
+        return what, pick(("Signal", "Drain", "Terminate"))
     if what == "catch":
         return what, pick(CAUGHT)
     if what == "on_signal":
@@ -62,9 +64,10 @@ def command(pick):
 COMMANDS = (
     *("send", "send", "send", "send itself", "send itself", "cancel", "uncancel", "spawn", "spawn", "resolve"),
     *("await", "await", "gather", "await future", "sleep", "turn"),
+    *("ask", "wait requested"),
     *("leave", "leave", "leave", "finish", "raise"),
     *("mask", "mask", "accept", "catch", "on_signal", "timeout", "group", "group"),
-    *("swallow", "swallow", "errors", "cleanup", "cleanup", "deaf", "fresh"),
+    *("swallow", "obey", "errors", "cleanup", "cleanup", "deaf", "fresh"),
 )
 
 FAMILIES = (
@@ -79,6 +82,8 @@ FAMILIES = (
 
 HABITS = (
     (("swallow",), ("swallow",)),
+    (("obey",),),
+    (("obey",), ("cleanup",)),
     (("on_signal", "Terminate", True), ("on_signal", "Interrupt", True)),
     (("on_signal", "Interrupt", False),),
     (("mask", "Interrupt", False, None),),
@@ -109,6 +114,26 @@ def step(pick, what=None):
     if what == "advance":
         return what, "now", pick((0.4, 1.0))
     return what, when
+
+
+RARE = (
+    (("spawn", "and wait"), *[("send", "and wait", NEWEST, cls) for cls in ("Drain", "Drain", "Terminate", "Interrupt")]),
+    *((("feed", "now", 0, (("accept", "Drain"),)), *[("send", "and wait", 0, cls)] * 2) for cls in ("Drain", "Reload")),
+    (
+        ("feed", "now", 0, (("spawn",), ("await", NEWEST))),
+        ("feed", "now", NEWEST, (("swallow",),)),
+        ("send", "now", 0, "Interrupt"),
+        ("feed", "now", NEWEST, (("raise",),)),
+    ),
+    (
+        ("feed", "now", 0, (("cleanup",),)),
+        ("send", "now", 0, "Terminate"),
+        ("feed", "now", 0, (("spawn",),)),
+        ("feed", "now", NEWEST, (("finish",),)),
+        ("feed", "now", 0, (("cancel", 11, None),)),
+    ),
+)
+"""Rows of the tables that chance seldom comes to."""
 
 
 class Pair:

@@ -86,6 +86,7 @@ ROWS = (
     | {("kill", end) for end in ("passed", "swallowed", "abandoned", "error", "wrapped", "refused", "cut loose")}
     | {("mask", end) for end in ("nothing held", "raises", "raises a plain cancel", "still masked", "left by an error")}
     | {("mask", end) for end in ("a child is released", "within ends it")}
+    | {("requested", what) for what in ("nothing", "one", "the strongest")}
     | {("accept", what) for what in ("raises", "nothing held")}
     | {("catch", what) for what in ("caught", "of another task", "another exception", "nothing", "a plain one came too")}
     | {("cancel", what) for what in ("plain", "held", "passed on", "done")}
@@ -113,6 +114,7 @@ class Task(Future):
             self.cover = parent.masks_over()
         self.ended = None
         self.plain_last = False
+        self.listening = []
         loop.call_soon(self.step)
 
     rows: Counter = Counter()  # also those that are in no table: the machine looks
@@ -208,9 +210,27 @@ class Task(Future):
 
     def hold(self, delivery):
         self.held.append(delivery)
+        for cls, future in self.listening:
+            if cls in KINDS[delivery.signal.cls] and not future.done:
+                future.settle()
         for block in reversed(self.masks_over()):
             if block.level >= delivery.signal.level and block.owner is not self:
                 block.waiting.append(self)
+
+    def requested(self, cls):
+        """R12."""
+        of_class = [delivery.signal for delivery in self.held if cls in KINDS[delivery.signal.cls]]
+        self.row("requested", "nothing" if not of_class else "one" if len(of_class) == 1 else "the strongest")
+        return max(of_class, key=lambda signal: signal.level, default=None)
+
+    async def wait_requested(self, cls):
+        while (signal := self.requested(cls)) is None:
+            self.listening.append((cls, Future(self.loop)))
+            try:
+                await self.listening[-1][1]
+            finally:
+                self.listening.pop()
+        return signal
 
     def pick(self):
         """R14: the strongest of what is held and may now be thrown; the others of it are superseded."""
@@ -311,6 +331,13 @@ class Task(Future):
 
     # -- counts (R23) --
 
+    def take_back(self, weight):
+        """The requests of one signal; a plain cancel that a mask holds is another's (R14)."""
+        held, self.plain_held = self.plain_held, 0
+        for _ in range(weight):
+            self.uncancel()
+        self.plain_held = held
+
     def cancelling(self):
         return self.requests + self.plain_held
 
@@ -370,8 +397,7 @@ class Task(Future):
                 self.row("flight", "consumed" if error is None else "consumed by an error")
                 self.flying.fate, weight = "consumed", self.weight
                 self.flying, self.weight = None, 0
-                for _ in range(weight):
-                    self.uncancel()
+                self.take_back(weight)
             if isinstance(error, Cancelled):
                 self.plain_last = not isinstance(error, Signal)
         self.started = True
@@ -508,7 +534,7 @@ class Catch(Block):
         self.cls = cls
 
     def __enter__(self):
-        self.count = self.owner.cancelling()
+        self.count = self.owner.requests  # a plain cancel that a mask holds has not come yet (R14)
         return super().__enter__()
 
     def __exit__(self, et, error, tb):
@@ -523,10 +549,9 @@ class Catch(Block):
             delivery, weight = task.in_force[index]
             if delivery.signal.reason == error.reason:
                 del task.in_force[index]
-                for _ in range(weight):
-                    task.uncancel()
+                task.take_back(weight)
                 break
-        if task.cancelling() > self.count:
+        if task.requests > self.count:
             task.row("catch", "a plain one came too")
             raise Cancelled from None
         task.row("catch", "caught")

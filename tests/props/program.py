@@ -144,6 +144,11 @@ def uncancel(world, me):
     world.tasks[me].uncancel()
 
 
+def ask(world, me, cls):
+    held = world.requested(cls)
+    world.seen[me].append(("asked", held and world.describe(held)))
+
+
 def on_other(method):
     def act(world, me, who, *args):
         method(world, world.whom(who), *args)
@@ -154,6 +159,7 @@ def on_other(method):
 DO = {
     "spawn": spawn,
     "uncancel": uncancel,
+    "ask": ask,
     "send": on_other(World.send),
     "cancel": on_other(World.cancel),
     "resolve": lambda world, me, index: world.resolve(index),
@@ -196,7 +202,12 @@ async def await_future(world, me, index):
     await world.futures[index % len(world.futures)]
 
 
+async def wait_requested(world, me, cls):
+    world.seen[me].append(("was asked", world.describe(await world.wait_requested(cls))))
+
+
 AWAITS = {
+    "wait requested": wait_requested,
     "await": await_task,
     "gather": gather,
     "await future": await_future,
@@ -214,6 +225,15 @@ async def swallow(world, me, depth):
     except world.Cancelled as error:
         world.seen[me].append(("swallowed", world.describe(error)))
         return False
+
+
+async def obey(world, me, depth):
+    """Takes a cancellation for a request, and returns as if all were done."""
+    try:
+        return await level(world, me, depth)
+    except world.Cancelled as error:
+        world.seen[me].append(("obeyed", world.describe(error)))
+        return True
 
 
 async def give_up_on_errors(world, me, depth):
@@ -291,6 +311,7 @@ async def group(world, me, depth):
 
 BLOCKS = {
     "swallow": swallow,
+    "obey": obey,
     "errors": give_up_on_errors,
     "deaf": deaf,
     "cleanup": cleanup,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sigtask import Terminate
+from sigtask import Drain, Interrupt, Terminate, catch, mask
 from sigtask.testing import turns
 
 
@@ -61,3 +61,22 @@ async def test_r19_nested_task_groups_do_not_turn_a_kill_into_an_error():
     await turns(3)
     assert task.cancelled()
     assert str(task.ended_by.reason) == "all"
+
+
+async def test_r14_catch_leaves_a_plain_cancel_to_the_mask_that_holds_it():
+    async def careful():
+        with mask(Drain, plain=True):
+            with catch(Interrupt) as caught:
+                await asyncio.sleep(3600)
+            seen.append(caught.signal)
+            await asyncio.sleep(1)
+            seen.append("protected")
+
+    seen = []
+    task = asyncio.create_task(careful())
+    await turns(1)
+    task.cancel()
+    task.interrupt()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert (type(seen[0]), seen[1:]) == (Interrupt, ["protected"])

@@ -89,6 +89,12 @@ class ModelWorld(World):
     def on_signal(self, cls, callback):
         return model.OnSignal(self.loop.current, cls, callback)
 
+    def requested(self, cls):
+        return self.loop.current.requested(cls)
+
+    def wait_requested(self, cls):
+        return self.loop.current.wait_requested(cls)
+
     def timeout(self, seconds):
         return ground.Timeout(self.loop.current, seconds)
 
@@ -193,6 +199,12 @@ class RealWorld(World):
 
     def on_signal(self, cls, callback):
         return sigtask.on_signal(CLASSES[cls], callback)
+
+    def requested(self, cls):
+        return sigtask.requested(CLASSES[cls])
+
+    def wait_requested(self, cls):
+        return sigtask.wait_requested(CLASSES[cls])
 
     def timeout(self, seconds):
         return asyncio.timeout(seconds)
