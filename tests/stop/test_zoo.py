@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import gc
 import inspect
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from sigtask.testing.zoo._watch import begun, effect, killing, send
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "zoo.md").read_text("utf-8")
 LADDER = Ladder((Interrupt, 0.02), (Terminate, 0.02), (Kill, 5))
+DEBUG = sys.flags.dev_mode or bool(os.environ.get("PYTHONASYNCIODEBUG"))
+"""Then asyncio notes for each task where it was made, and prints slow steps with all that they await."""
 CROWDS = ("deep_coroutines", "deep_tasks", "gathers_a_crowd")
 IN_LOOP = [animal for animal in ZOO.values() if animal.reach == "stop"]
 every_animal = pytest.mark.parametrize("animal", IN_LOOP, ids=str)
@@ -36,8 +39,8 @@ def room_for_deep_chains():
 
 def fit(animal: Animal, loop_kind: str) -> Animal:
     """The crowds in full where it counts, smaller elsewhere: a test has its time."""
-    if animal.name in CROWDS and loop_kind != "asyncio":
-        return dataclasses.replace(animal, make=functools.partial(animal.make, 500))
+    if animal.name in CROWDS and (DEBUG or loop_kind != "asyncio"):
+        return dataclasses.replace(animal, make=functools.partial(animal.make, 100 if DEBUG else 500))
     return animal
 
 
@@ -204,7 +207,8 @@ def test_at_the_default_recursion_limit_a_deep_chain_of_coroutines_fails_as_in_a
 @pytest.mark.lazy
 async def test_a_signal_needs_no_recursion_for_a_deep_chain_of_tasks():
     sys.setrecursionlimit(1000)
-    task = await begun(ZOO["deep_tasks"])
+    task = asyncio.create_task(zoo.deep_tasks(1500 if DEBUG else 10_000))
+    await turns(3)
     await send(task, Terminate)
     while not task.done():
         await turns(1000)
@@ -216,7 +220,8 @@ async def test_a_signal_needs_no_recursion_for_a_deep_chain_of_tasks():
 @pytest.mark.lazy
 async def test_r4_a_plain_cancel_needs_no_recursion_for_a_deep_chain_of_tasks_either():
     sys.setrecursionlimit(1000)
-    task = await begun(ZOO["deep_tasks"])
+    task = asyncio.create_task(zoo.deep_tasks(1500 if DEBUG else 10_000))
+    await turns(3)
     assert task.cancel("enough")
     assert {other.cancelling() for other in others()} == {1}
     while not task.done():
