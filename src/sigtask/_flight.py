@@ -21,7 +21,8 @@ from .signals import KILL_LEVEL, Signal
 if TYPE_CHECKING:
     from ._task import Task
 
-_cancel: Any = asyncio.Task.cancel
+_stock: Any = asyncio.Task
+_cancel: Any = _stock.cancel
 DEEP = 30
 """How many plain cancels may stand on the stack, one inside another, before the next one is put off."""
 
@@ -148,10 +149,11 @@ def free(task: Task[Any]) -> None:
     nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody else.
     Where they are missing the task stays where it is, and a `stop()` reports it as still there.
     """
-    waiter = getattr(task, "_fut_waiter", None)
+    waiter: Any = getattr(task, "_fut_waiter", None)
     if task.done() or waiter is None or waiter.done():
         return
-    for callback, context in tuple(getattr(waiter, "_callbacks", None) or ()):
+    callbacks: list[Any] = list(getattr(waiter, "_callbacks", None) or [])
+    for callback, context in callbacks:
         if getattr(callback, "__self__", None) is task:
             waiter.remove_done_callback(callback)
             gone = task.get_loop().create_future()

@@ -15,8 +15,8 @@ from ._task import FreshTask, Task, adopt, cover
 
 _new_shim = Shim.__new__
 _new_task: Any = FreshTask.__new__
-_init: Any = FreshTask.__init__
 _fresh: Any = FreshTask
+_init: Any = _fresh.__init__
 
 
 def task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]:

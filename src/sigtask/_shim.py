@@ -152,9 +152,10 @@ def _inbox_of_current_task() -> Inbox | None:
 
 def _consume(inbox: Inbox) -> None:
     task = _running()
+    kind: Any = type(task)
     held, inbox.plain_held = inbox.plain_held, 0  # a plain cancel that a mask holds stays held (R14)
     for _ in range(inbox.consume()):
-        type(task).uncancel(task)  # not one that a library put on this task, as aiotools' shield does
+        kind.uncancel(task)  # not one that a library put on this task, as aiotools' shield does
     inbox.plain_held = held
 
 

@@ -14,8 +14,8 @@ from asyncio import AbstractEventLoop, Future, Handle
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._flight import cancel_stock
 from ._family import descendants
+from ._flight import cancel_stock
 from ._inbox import Fate
 from ._task import Task, current, here
 from ._where import swallow_places, task_place
@@ -255,7 +255,7 @@ class Stopping:
             self.finish()
 
     def _kill_newborn(self) -> bool:
-        """R25: what a killed task spawned on its last way is killed, too. Gives whether there is any left to wait for."""
+        """R25: what a killed task spawned on its last way is killed, too; whether there is any left to wait for."""
         if self.rung is None or self.rung.signal.level < KILL_LEVEL:
             return False
         for task in () if self._everything else descendants(self._killed, self.loop):

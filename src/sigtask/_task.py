@@ -33,15 +33,16 @@ else:
 
 
 # asyncio's own, bound once: a call through `super()` would look each of them up again.
-_init: Any = asyncio.Task.__init__
+_stock: Any = asyncio.Task
+_init: Any = _stock.__init__
 # Not `get_coro`: that of CPython 3.12.1 crashes for a task that started eagerly and is done.
-_get_shim: Any = asyncio.Task._coro.__get__  # type: ignore[attr-defined]  # not in typeshed
-_cancelling: Any = asyncio.Task.cancelling
-_uncancel: Any = asyncio.Task.uncancel
-_result: Any = asyncio.Task.result
-_exception: Any = asyncio.Task.exception
-_await: Any = asyncio.Task.__await__
-_cancelled_error: Any = asyncio.Task._make_cancelled_error  # type: ignore[attr-defined]  # not in typeshed
+_get_shim: Any = _stock._coro.__get__
+_cancelling: Any = _stock.cancelling
+_uncancel: Any = _stock.uncancel
+_result: Any = _stock.result
+_exception: Any = _stock.exception
+_await: Any = _stock.__await__
+_cancelled_error: Any = _stock._make_cancelled_error
 
 
 class Task(_Base[_T]):
@@ -187,7 +188,7 @@ class Task(_Base[_T]):
         if inbox is None:
             inbox = self._inbox = Inbox(self)
             if self.__class__ is FreshTask:
-                self.__class__ = Task
+                self.__class__ = _full
         return inbox
 
     def _release(self) -> None:
@@ -318,6 +319,9 @@ class Task(_Base[_T]):
         return self.get_coro()
 
 
+_full: Any = Task
+
+
 class FreshTask(Task[_T]):
     """A task that has met no signal yet: asyncio's own C methods stand where `Task` has Python.
 
@@ -328,14 +332,14 @@ class FreshTask(Task[_T]):
 
     __slots__ = ()
 
-    __init__ = asyncio.Task.__init__
-    cancelling = asyncio.Task.cancelling
-    uncancel = asyncio.Task.uncancel
-    result = asyncio.Task.result
-    exception = asyncio.Task.exception
-    __await__ = asyncio.Task.__await__
-    __iter__ = asyncio.Task.__iter__
-    _make_cancelled_error = asyncio.Task._make_cancelled_error  # type: ignore[attr-defined]  # not in typeshed
+    __init__ = _stock.__init__
+    cancelling = _stock.cancelling
+    uncancel = _stock.uncancel
+    result = _stock.result
+    exception = _stock.exception
+    __await__ = _stock.__await__
+    __iter__ = _stock.__iter__
+    _make_cancelled_error = _stock._make_cancelled_error
 
 
 def adopt(task: Task[Any], parent: Any) -> None:
@@ -364,7 +368,7 @@ def current() -> Any:
 
 def here(call: str) -> Task[Any]:
     """The running task. Raises: `RuntimeError` when there is none, or it is a stock task."""
-    task = current()
+    task: Any = current()
     if isinstance(task, Task):
         return task
     name = repr(task)

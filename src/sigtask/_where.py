@@ -69,7 +69,7 @@ def swallow_places(task: Any) -> list[str]:
 
     Not what `catch` took back, nor what it raised on after a cleanup, nor a TaskGroup that waits for its children.
     """
-    ended_by = type(task.ended_by) if task.done() else None
+    ended_by: object = type(task.ended_by) if task.done() else None
     return [
         f"{type(one.signal).__name__} at {short(one.caught_at)}"
         for one in task.history

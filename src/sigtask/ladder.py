@@ -158,13 +158,13 @@ def _revive(rungs: tuple[Rung, ...], limit: float) -> Ladder:
 
 
 def _rung(what: object) -> Rung:
-    signal: Any
+    given: Any = what
     if isinstance(what, Rung):
-        signal, grace = what.signal, what.grace
-    elif isinstance(what, tuple) and len(what) == 2:
-        signal, grace = what
-    else:
-        signal, grace = what, None
+        given = (what.signal, what.grace)
+    elif not (isinstance(given, tuple) and len(given) == 2):
+        given = (given, None)
+    signal: Any = given[0]
+    grace: Any = given[1]
     if not (isinstance(signal, type) and issubclass(signal, Signal) and signal is not Signal):
         raise TypeError(f"a rung is a signal class with its grace, such as (Drain, 10), got {what!r}")
     if grace is None:

@@ -78,10 +78,11 @@ class Signal(CancelledError):
     @property
     def target(self) -> object:
         """The task this copy is for (R1); its name once the task is gone; `None` for one that was never sent."""
-        if isinstance(self._target, weakref.ref):
-            task = self._target()
+        target: Any = self._target
+        if isinstance(target, weakref.ref):
+            task: object = target()
             return self._target_name if task is None else task
-        return self._target
+        return target
 
     def copy(self) -> Self:
         """A signal of the same class, reason, sender and notes, with no traceback of its own."""
@@ -118,8 +119,9 @@ class Signal(CancelledError):
     def __reduce__(self) -> tuple[object, ...]:
         # A task cannot be pickled: its name travels in its place.
         state = {k: v for k, v in self.__dict__.items() if k not in ("origin", "_target", "_target_name")}
-        if self._target is not None:
-            state["_target"] = self._target_name if isinstance(self._target, weakref.ref) else self._target
+        target: Any = self._target
+        if target is not None:
+            state["_target"] = self._target_name if isinstance(target, weakref.ref) else target
         if self.__cause__ is not None:
             state["__cause__"] = self.__cause__
         return _revive, (type(self), self.args, state)

@@ -119,10 +119,13 @@ def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
     supervisor = Supervisor(ladder, DEFAULT_SIGNALS, view)
     host = Host(supervisor)
     runner.host = supervisor
-    with supervisor:
-        host.move_in()
-        status = _run_as_main(program, supervisor)
-        supervisor.conclude_at_exit()
+    try:
+        with supervisor:
+            host.move_in()
+            status = _run_as_main(program, supervisor)
+            supervisor.conclude_at_exit()
+    finally:
+        runner.host = None
     return status
 
 
