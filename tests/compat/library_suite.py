@@ -62,10 +62,11 @@ class Suite:
         path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src")])
         seen = {"SIGTASK_COMPAT": mode, "SIGTASK_OUTCOMES": str(self.root.parent / f"{mode}.json"), "PYTHONPATH": path}
         command = ["-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider", "-o", "addopts=", "--timeout=60"]
-        return subprocess.Popen(
-            [self.python, *command, *self.options, *(what or ["tests"])],
-            cwd=self.root, env=os.environ | seen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with (self.root.parent / f"{mode}.txt").open("w") as out:
+            return subprocess.Popen(
+                [self.python, *command, *self.options, *(what or ["tests"])], cwd=self.root, env=os.environ | seen,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
 
     def outcomes(self, *what: str) -> tuple[dict, dict]:
         """What a run on stock tasks gave, and one on ours beside it."""
@@ -96,6 +97,8 @@ def compare(name: str, where: Path) -> int:
         f"{ours['made']} tasks of ours",
         flush=True,
     )
+    if not passed:
+        print((where / "stock.txt").read_text()[-3000:])
     for test in new:
         print(f"--- {test}\n{ours['details'].get(test, 'not run')}")
     return len(new) + (not passed) + (not ours["made"])

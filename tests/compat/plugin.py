@@ -15,6 +15,7 @@ import json
 import os
 
 made = 0
+pid = os.getpid()
 outcomes: dict[str, str] = {}
 details: dict[str, str] = {}
 
@@ -62,5 +63,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_unconfigure():
+    if os.getpid() != pid:  # a child that a test forked, on its way out
+        return
     with open(os.environ["SIGTASK_OUTCOMES"], "w") as file:
         json.dump({"outcomes": outcomes, "details": details, "made": made}, file)
