@@ -129,6 +129,7 @@ class Stopping:
     def _due(self) -> None:
         if self._index + 1 == len(self.ladder.rungs) and self._turns:
             self._turns -= 1
+            self._kill_newborn()
             self._timer = self.loop.call_soon(self._due)
         else:
             self._enter(self._index + 1)
@@ -248,8 +249,7 @@ class Stopping:
             for task in asyncio.all_tasks(self.loop):
                 self._track(task)
         if self._turns and not self.done.done() and self._kill_newborn():
-            self._turns -= 1
-            self._ending = True
+            self._turns, self._ending = self._turns - 1, True
             self.loop.call_soon(self._maybe_finish)
         elif not self._targets_left:
             self.finish()
@@ -258,9 +258,9 @@ class Stopping:
         """R25: what a killed task spawned on its last way is killed, too; whether there is any left to wait for."""
         if self.rung is None or self.rung.signal.level < KILL_LEVEL:
             return False
-        for task in () if self._everything else descendants(self._killed, self.loop):
+        for task in asyncio.all_tasks(self.loop) if self._everything else descendants(self._killed, self.loop):
             if task is not self.asker:
-                self._track(task, descendant=True)
+                self._track(task, descendant=not self._everything)
         born = [(task, row) for task, row in self.alive.items() if self.rung.name not in row.stood]
         if self._everything:  # what no task spawned is asyncio.run's own, tidying up after its main
             born = [(task, row) for task, row in born if getattr(task, "_parent", self) is not None]
