@@ -65,7 +65,7 @@ class Suite:
         with (self.root.parent / f"{mode}.txt").open("w") as out:
             return subprocess.Popen(
                 [self.python, *command, *self.options, *(what or ["tests"])], cwd=self.root, env=os.environ | seen,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, process_group=0,
             )  # fmt: skip
 
     def outcomes(self, *what: str) -> tuple[dict, dict]:
