@@ -10,6 +10,7 @@ This is the one place that patches; it does so in a process that `sigtask run` h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import signal
 from asyncio import AbstractEventLoop
@@ -31,6 +32,7 @@ class Host:
         self._set: dict[int, Any] = {signum: signal.getsignal(signum) for signum in self._signums}
         self._in_loop: dict[int, tuple[AbstractEventLoop, Callable[..., object], tuple[Any, ...]]] = {}
         self._served = False
+        self._moved_in = contextlib.ExitStack()
         supervisor.program_handler = self._on_signal
         supervisor.program_listens = self._listens
 
@@ -43,6 +45,10 @@ class Host:
         except ImportError:
             return
         self._patch_loops(Loop)
+
+    def move_out(self) -> None:
+        """Put back what was there before."""
+        self._moved_in.close()
 
     # -- signals --------------------------------------------------------------------------------------------------
 
@@ -97,7 +103,12 @@ class Host:
         def get_signal(signalnum: int) -> Any:
             return self._set[signalnum] if signalnum in self._signums else real_getsignal(signalnum)
 
-        signal.signal, signal.getsignal = set_signal, get_signal
+        self._put(signal, "signal", set_signal)
+        self._put(signal, "getsignal", get_signal)
+
+    def _put(self, place: Any, name: str, new: Any) -> None:
+        self._moved_in.callback(setattr, place, name, getattr(place, name))
+        setattr(place, name, new)
 
     # -- loops ----------------------------------------------------------------------------------------------------
 
@@ -108,7 +119,7 @@ class Host:
             made(loop, *args, **kwargs)
             host._adopt(loop)
 
-        cls.__init__ = __init__
+        self._put(cls, "__init__", __init__)
 
     def _adopt(self, loop: Any) -> None:
         install(loop)

@@ -125,6 +125,7 @@ def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
             status = _run_as_main(program, supervisor)
             supervisor.conclude_at_exit()
     finally:
+        host.move_out()
         runner.host = None
     return status
 
