@@ -132,6 +132,27 @@ RARE = (
         ("feed", "now", NEWEST, (("finish",),)),
         ("feed", "now", 0, (("cancel", 11, None),)),
     ),
+    (
+        ("feed", "now", 0, (("on_signal", "Terminate", True), ("spawn",), ("spawn",), ("gather", NEWEST, NEWEST - 1))),
+        ("send", "now", 0, "Terminate"),
+    ),
+    (
+        ("feed", "now", 0, (("cleanup",), ("await future", 0), ("raise",))),
+        ("send", "now", 0, "Kill"),
+    ),
+    (
+        ("feed", "now", 0, (("catch", "Interrupt"),)),
+        ("send", "and wait", 0, "Interrupt"),
+        ("cancel", "now", 0, None),
+    ),
+    (
+        ("spawn", "now"),
+        ("spawn", "now"),
+        ("feed", "now", 1, (("await", 0),)),
+        ("feed", "now", 2, (("await", 0),)),
+        ("feed", "now", 3, (("gather", 1, 2),)),
+        ("send", "now", 3, "Terminate"),
+    ),
 )
 """Rows of the tables that chance seldom comes to."""
 
@@ -245,16 +266,20 @@ def run(steps):
     return None
 
 
+def missing():
+    """The rows not reached."""
+    return sorted(model.ROWS - set(model.Task.rows))
+
+
 def report():
     """Steps, coverage of the tables, conservation: the closing lines."""
     reached = len(model.Task.rows)
-    missing = sorted(model.ROWS - set(model.Task.rows))
     fates = " + ".join(f"{Pair.fates[name]} {name}" for name in FATES)
     return "\n".join(
         [
             f"steps         {Pair.steps:,}",
             f"table         {reached} of {len(model.ROWS)} rows reached"
-            + (f"; not: {', '.join(' / '.join(row) for row in missing)}" if missing else ""),
+            + (f"; not: {', '.join(' / '.join(row) for row in missing())}" if missing() else ""),
             f"conservation  {Pair.sent} sent = {fates} ({'holds' if Pair.sent == Pair.fates.total() else 'BROKEN'})",
         ]
     )

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import resource
 import sys
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -48,10 +49,14 @@ async def _batch():
     for task in tasks:
         task.cancel()  # those that only hold a Drain
     await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)  # the wake-up that runs now holds them all
 
 
-def growth(tasks, *, graded):
-    """Bytes that are there after so many tasks and were not after the first batches."""
+def growth(tasks, *, graded, trace=True, until=None):
+    """How many bytes are there after so many tasks (or by the time `until`) and were not after the first batches.
+
+    Gives traced bytes, or without `trace`, which takes most of the time, what the process occupies; and the tasks run.
+    """
 
     async def main():
         if graded:
@@ -59,13 +64,17 @@ def growth(tasks, *, graded):
         for _ in range(5):
             await _batch()
         gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(tasks // BATCH):
+        before, done = measure(), 0
+        while done < tasks and (until is None or time.monotonic() < until):
             await _batch()
+            done += BATCH
         gc.collect()
-        return tracemalloc.get_traced_memory()[0] - before
+        return measure() - before, done
 
-    tracemalloc.start()
+    measure = resident
+    if trace:
+        measure = lambda: tracemalloc.get_traced_memory()[0]  # noqa: E731
+        tracemalloc.start()
     try:
         with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
             return runner.run(main())

@@ -1,6 +1,7 @@
 """Run many machines with random seeds, for so long: `python tests/props/soak.py --minutes 10` (or `--steps 1000000`).
 
-Ends with 1 at the first violation, and prints the shortest list of steps found that shows it.
+Half of the time at most goes to a million tasks, and what they leave in memory. Ends with 1 at the first
+violation, with the shortest list of steps found that shows it, and with 1 when a row of the tables was not reached.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import machine
+import memory
 
 
 def steps_of(seed, length):
@@ -36,14 +38,27 @@ def shrink(steps):
     return steps
 
 
+def memories(tasks, minutes):
+    """The million tasks: what stays behind, beside stock tasks. Traced bytes for a part of them, resident for all."""
+    for name, graded in (("stock", False), ("sigtask", True)):
+        traced, some = memory.growth(tasks // 20, graded=graded, until=time.monotonic() + minutes * 10)
+        grown, done = memory.growth(tasks, graded=graded, trace=False, until=time.monotonic() + minutes * 20)
+        print(f"{name:13} {done:,} tasks: resident {grown / 1e6:+.1f} MB; {some:,} tasks: traced {traced:+,} bytes")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=random.randrange(10**9))
     parser.add_argument("--length", type=int, default=60)
+    parser.add_argument("--tasks", type=int, default=1_000_000, help="for the part about memory, at most; 0 for none")
     options = parser.parse_args()
     until = time.monotonic() + options.minutes * 60
+    if options.tasks:
+        memories(options.tasks, options.minutes / 2)
+    for steps in machine.RARE:
+        assert machine.run(steps) is None
     seed = options.seed
     while time.monotonic() < until and (options.steps is None or machine.Pair.steps < options.steps):
         steps = steps_of(seed, options.length)
@@ -56,7 +71,8 @@ def main():
         seed += 1
     print(f"seeds         {options.seed} to {seed - 1}")
     print(machine.report())
-    return 0
+    print(f"peak memory   {memory.peak() / 1e6:.0f} MB")
+    return 1 if machine.missing() else 0
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from sigtask import Drain, Interrupt, Kill, Terminate, accept, catch, mask, on_s
 from sigtask.testing import turns
 
 
-def test_fifty_thousand_tasks_leave_no_more_behind_than_stock_ones():
-    stock = memory.growth(50_000, graded=False)
-    graded = memory.growth(50_000, graded=True)
-    assert graded < stock + 20_000, f"{graded:,} bytes grown, and {stock:,} with stock tasks"
+def test_five_thousand_tasks_leave_no_more_behind_than_stock_ones():
+    """The soak does it with a million. A table of asyncio's may double on the way; an object a task would be 250,000."""
+    stock, _ = memory.growth(5_000, graded=False)
+    graded, _ = memory.growth(5_000, graded=True)
+    assert graded < stock + 150_000, f"{graded:,} bytes grown, and {stock:,} with stock tasks"
 
 
 # -- no cycles: with the collector off, all is gone at once ---------------------------------------------------------
