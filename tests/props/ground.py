@@ -110,7 +110,10 @@ class Gather(Future):
             if not child.done:
                 child.callbacks.append(self.child_done)
         for child in early:
-            self.child_done(child)
+            if sys.version_info >= (3, 12):
+                self.child_done(child)
+            else:
+                loop.call_soon(self.child_done, child)
 
     def cancel(self, msg=None):
         if self.done:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 import model
+import tables
 from worlds import ModelWorld, RealWorld
 
 SIGNALS = (*("Drain", "Reload", "Interrupt", "Preempted", "Terminate") * 3, "Drain", "Kill")
@@ -117,7 +118,10 @@ def step(pick, what=None):
 
 
 RARE = (
-    (("spawn", "and wait"), *[("send", "and wait", NEWEST, cls) for cls in ("Drain", "Drain", "Terminate", "Interrupt")]),
+    (
+        ("spawn", "and wait"),
+        *[("send", "and wait", NEWEST, cls) for cls in ("Drain", "Drain", "Terminate", "Interrupt")],
+    ),
     *((("feed", "now", 0, (("accept", "Drain"),)), *[("send", "and wait", 0, cls)] * 2) for cls in ("Drain", "Reload")),
     (
         ("feed", "now", 0, (("spawn",), ("await", NEWEST))),
@@ -201,7 +205,7 @@ class Pair:
 
     def compare(self):
         mine, real = self.model, self.real
-        if unknown := set(model.Task.rows) - model.ROWS:
+        if unknown := set(model.Task.rows) - tables.ROWS:
             raise Violation(f"in no table: {unknown}")
         if real.complaints:
             raise Violation(f"the loop complains: {real.complaints}")
@@ -253,7 +257,7 @@ class Pair:
 
 def run(steps):
     """Take these steps; the violation, if there is one."""
-    for row in set(model.Task.rows) - model.ROWS:
+    for row in set(model.Task.rows) - tables.ROWS:
         del model.Task.rows[row]
     pair = Pair()
     try:
@@ -268,7 +272,7 @@ def run(steps):
 
 def missing():
     """The rows not reached."""
-    return sorted(model.ROWS - set(model.Task.rows))
+    return sorted(tables.ROWS - set(model.Task.rows))
 
 
 def report():
@@ -278,7 +282,7 @@ def report():
     return "\n".join(
         [
             f"steps         {Pair.steps:,}",
-            f"table         {reached} of {len(model.ROWS)} rows reached"
+            f"table         {reached} of {len(tables.ROWS)} rows reached"
             + (f"; not: {', '.join(' / '.join(row) for row in missing())}" if missing() else ""),
             f"conservation  {Pair.sent} sent = {fates} ({'holds' if Pair.sent == Pair.fates.total() else 'BROKEN'})",
         ]

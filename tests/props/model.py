@@ -1,8 +1,8 @@
-"""The rules R3 to R23 as tables and a task that keeps them, with no asyncio in it.
+"""A task that keeps the rules R3 to R23, as the tables say, with no asyncio in it.
 
-`fate_of` is the table of arrivals, `passes` the one of thresholds. `Task` does what they say, slowly and in the
-plainest way: every list is a list, nothing is made late, nothing is shared. It stands on `ground.py`, which is asyncio
-as its documentation has it. Each row of each table that is reached is counted (`Task.row`); `ROWS` names them all.
+`Task` does it slowly and in the plainest way: every list is a list, nothing is made late, nothing is shared. It stands
+on `ground.py`, which is asyncio as its documentation has it. Each row of the tables that is reached is counted
+(`Task.row`).
 """
 
 from __future__ import annotations
@@ -11,90 +11,7 @@ import sys
 from collections import Counter, deque
 
 from ground import Cancelled, Future
-
-LEVELS = {"Drain": 10, "Reload": 10, "Interrupt": 20, "Preempted": 25, "Terminate": 30, "Kill": 40}
-KINDS = {name: {name, "Signal"} for name in LEVELS}  # the class and those it derives from
-KINDS["Reload"].add("Drain")
-KINDS["Preempted"].add("Interrupt")
-KILL = 40
-KILL_ROUNDS = 20
-
-
-class Signal(Cancelled):
-    """A signal as a task sees it: which class, sent with which reason, and for whom."""
-
-    def __init__(self, cls, reason, target=None):
-        self.cls, self.reason, self.target = cls, reason, target
-
-    @property
-    def level(self):
-        return LEVELS[self.cls]
-
-    def copy(self):
-        return Signal(self.cls, self.reason, self.target)
-
-
-class Killed(BaseException):
-    """A Kill's later answers (R2)."""
-
-
-class CallbackFailed(Exception):
-    pass
-
-
-class Delivery:
-    def __init__(self, signal, forced):
-        self.signal, self.forced, self.fate, self.flew = signal, forced, "held", False
-
-
-# -- the tables ----------------------------------------------------------------------------------------------------
-
-
-def passes(level, *, mask, accept, forced):
-    """R9, R11, R13, R14: whether a signal may be thrown. `mask` and `accept` are the highest and lowest open ones."""
-    return level > mask and (forced or level >= accept)
-
-
-def fate_of(level, *, done, handler, may_pass, pending, force, flying):
-    """R3, R5, R6, R12, R15: what becomes of a signal that arrives."""
-    if done:
-        return "refused"
-    if handler and level < KILL:
-        return "handled"
-    if not may_pass:
-        return "absorbed" if pending else "held"
-    if level <= force:
-        return "absorbed"
-    if level <= flying:
-        return "superseded"
-    return "flies"
-
-
-STATES = ("unstarted", "running", "ready", "blocked", "awaiting a task", "awaiting a gather")
-OUTCOMES = ("handled", "absorbed", "held", "superseded", "flies")
-ROWS = (
-    {("arrival", state, fate) for state in STATES for fate in OUTCOMES}
-    - {("arrival", "unstarted", "handled")}  # it has opened no block yet
-    | {("arrival", "done", "refused")}
-    | {("level", name, fate) for name in LEVELS for fate in (*OUTCOMES, "refused")}
-    - {("level", "Kill", "handled"), ("level", "Kill", "held")}
-    | {("way", way, fate) for way in ("sent", "by await", "by the parent") for fate in OUTCOMES}
-    | {("way", way, "refused") for way in ("sent", "by await", "by the parent")}
-    | {("handler", "failed"), ("launch", "over a weaker one"), ("launch", "alone")}
-    | {("flight", end) for end in ("thrown", "consumed", "consumed by an error", "ended before its await")}
-    | {("flight", "never ran")}
-    | {("kill", end) for end in ("passed", "swallowed", "abandoned", "error", "wrapped", "refused", "cut loose")}
-    | {("mask", end) for end in ("nothing held", "raises", "raises a plain cancel", "still masked", "left by an error")}
-    | {("mask", end) for end in ("a child is released", "within ends it")}
-    | {("requested", what) for what in ("nothing", "one", "the strongest")}
-    | {("accept", what) for what in ("raises", "nothing held")}
-    | {("catch", what) for what in ("caught", "of another task", "another exception", "nothing", "a plain one came too")}
-    | {("cancel", what) for what in ("plain", "held", "passed on", "done")}
-    | {("uncancel", what) for what in ("none", "one", "last", "a held one", "one in force")}
-    | {("timeout", what) for what in ("TimeoutError", "time was left", "another cancellation goes on")}
-    | {("group", what) for what in ("a child failed", "left by an exception", "cancelled while it waited")}
-)
-
+from tables import KILL, KILL_ROUNDS, KINDS, CallbackFailed, Delivery, Killed, Signal, fate_of, passes
 
 # -- a task that keeps them ------------------------------------------------------------------------------------------
 
@@ -418,7 +335,7 @@ class Task(Future):
                 self.coro.throw(delivery.signal.copy() if turn < KILL_ROUNDS // 2 else Killed())
             except Signal as signal:
                 self.row("kill", "passed" if signal.level >= KILL else "swallowed")
-                raise signal if signal.level >= KILL else delivery.signal.copy()
+                raise (signal if signal.level >= KILL else delivery.signal.copy()) from None
             except (StopIteration, Cancelled, Killed):
                 self.row("kill", "swallowed")
                 raise delivery.signal.copy() from None
@@ -445,117 +362,6 @@ class Task(Future):
         if isinstance(self.error, Cancelled):
             return self.ended.copy() if self.ended else Cancelled()
         return self.error
-
-
-# -- blocks ----------------------------------------------------------------------------------------------------------
-
-
-class Block:
-    level, plain, cls = 0, False, None
-
-    def __init__(self, kind, owner):
-        self.kind, self.owner, self.waiting = kind, owner, []
-
-    def __enter__(self):
-        self.owner.blocks.append(self)
-        return self
-
-    def leave(self):
-        task, self.owner = self.owner, None
-        assert task.blocks.pop() is self
-        return task
-
-    def __exit__(self, et, error, tb):
-        self.leave()
-
-
-class Accept(Block):
-    def __init__(self, owner, cls):
-        super().__init__("accept", owner)
-        self.level = LEVELS[cls]
-
-    def __enter__(self):
-        super().__enter__()
-        delivery = self.owner.pick()
-        self.owner.row("accept", "raises" if delivery else "nothing held")
-        if delivery:
-            self.leave().raise_now(delivery)
-        return self
-
-
-class Mask(Block):
-    def __init__(self, owner, cls, plain, within):
-        super().__init__("mask", owner)
-        self.level, self.plain, self.within = LEVELS[cls], plain, within
-
-    def __enter__(self):
-        if self.within:
-            self.timer = self.owner.loop.call_later(self.within, self.expire)
-        return super().__enter__()
-
-    def expire(self):
-        self.owner.row("mask", "within ends it")
-        owner, self.level, self.plain = self.owner, 0, False
-        self.look_again()
-        owner.release()
-
-    def look_again(self):
-        waiting, self.waiting = self.waiting, []
-        for task in waiting:
-            task.release()
-
-    def __exit__(self, et, error, tb):
-        task = self.leave()
-        if self.within:
-            self.timer[2] = None
-        self.look_again()
-        if error is not None:
-            return task.release()
-        delivery, plain = task.pick(), 0 if task.masks_plain() else task.plain_held
-        task.plain_held, task.requests = task.plain_held - plain, task.requests + plain
-        if delivery:
-            task.row("mask", "raises")
-            task.raise_now(delivery)
-        if plain:
-            task.row("mask", "raises a plain cancel")
-            raise Cancelled
-        task.row("mask", "still masked" if task.held or task.plain_held else "nothing held")
-
-
-class OnSignal(Block):
-    def __init__(self, owner, cls, callback):
-        super().__init__("on_signal", owner)
-        self.cls, self.callback = cls, callback
-
-
-class Catch(Block):
-    def __init__(self, owner, cls):
-        super().__init__("catch", owner)
-        self.cls = cls
-
-    def __enter__(self):
-        self.count = self.owner.requests  # a plain cancel that a mask holds has not come yet (R14)
-        return super().__enter__()
-
-    def __exit__(self, et, error, tb):
-        task = self.leave()
-        if not isinstance(error, Signal) or self.cls not in KINDS[error.cls] or error.level >= KILL:
-            task.row("catch", "nothing" if error is None else "another exception")
-            return False
-        if error.target != task.name:
-            task.row("catch", "of another task")
-            return False
-        for index in reversed(range(len(task.in_force))):
-            delivery, weight = task.in_force[index]
-            if delivery.signal.reason == error.reason:
-                del task.in_force[index]
-                task.take_back(weight)
-                break
-        if task.requests > self.count:
-            task.row("catch", "a plain one came too")
-            raise Cancelled from None
-        task.row("catch", "caught")
-        return True
 
 
 def new_loop(loop):

@@ -10,12 +10,12 @@ import weakref
 import memory
 import pytest
 
-from sigtask import Drain, Interrupt, Kill, Terminate, accept, catch, mask, on_signal
+from sigtask import Drain, Interrupt, Terminate, accept, catch, mask, on_signal
 from sigtask.testing import turns
 
 
 def test_five_thousand_tasks_leave_no_more_behind_than_stock_ones():
-    """The soak does it with a million. A table of asyncio's may double on the way; an object a task would be 250,000."""
+    """The soak does it with a million. A table of asyncio's may double on the way; one object a task is 250,000."""
     stock, _ = memory.growth(5_000, graded=False)
     graded, _ = memory.growth(5_000, graded=True)
     assert graded < stock + 150_000, f"{graded:,} bytes grown, and {stock:,} with stock tasks"
@@ -130,7 +130,11 @@ async def fails():
 
 # Before 3.14 asyncio's TaskGroup leaves a cycle of its own.
 TOO_EARLY = {grouped} if sys.version_info < (3, 14) else set()
-HABITS = [value for value in list(globals().values()) if asyncio.iscoroutinefunction(value) and value not in TOO_EARLY | {turns}]
+HABITS = [
+    value
+    for value in list(globals().values())
+    if asyncio.iscoroutinefunction(value) and value not in TOO_EARLY | {turns}
+]
 ENDINGS = {
     "drain": lambda task: task.drain("why"),
     "interrupt": lambda task: task.interrupt("why"),

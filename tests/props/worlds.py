@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import blocks
 import ground
 import model
+import tables
 from program import Oops, World
 
 import sigtask
@@ -61,12 +63,12 @@ class ModelWorld(World):
         return group.open()
 
     def send_signal(self, task, cls, reason):
-        task.send(model.Signal(cls, reason))
+        task.send(tables.Signal(cls, reason))
 
     cancel_with = send_signal
 
     def fail_in_callback(self):
-        raise model.CallbackFailed
+        raise tables.CallbackFailed
 
     def gather(self, tasks):
         return ground.Gather(self.loop, tasks)
@@ -78,16 +80,16 @@ class ModelWorld(World):
         return ground.Turn()
 
     def mask(self, cls, plain, within):
-        return model.Mask(self.loop.current, cls, plain, within)
+        return blocks.Mask(self.loop.current, cls, plain, within)
 
     def accept(self, cls):
-        return model.Accept(self.loop.current, cls)
+        return blocks.Accept(self.loop.current, cls)
 
     def catch(self, cls):
-        return model.Catch(self.loop.current, cls)
+        return blocks.Catch(self.loop.current, cls)
 
     def on_signal(self, cls, callback):
-        return model.OnSignal(self.loop.current, cls, callback)
+        return blocks.OnSignal(self.loop.current, cls, callback)
 
     def requested(self, cls):
         return self.loop.current.requested(cls)
@@ -102,7 +104,7 @@ class ModelWorld(World):
         return ground.TaskGroup(self.loop.current)
 
     def describe(self, error):
-        if isinstance(error, model.Signal):
+        if isinstance(error, tables.Signal):
             return error.cls, error.reason, error.target
         return type(error).__name__
 
