@@ -61,7 +61,7 @@ def growth(tasks, *, graded, trace=True, until=None):
     async def main():
         if graded:
             sigtask.install()
-        for _ in range(5):
+        for _ in range(2):
             await _batch()
         gc.collect()
         before, done = measure(), 0
