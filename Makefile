@@ -4,13 +4,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat demo lint types layers format bench-core clean
+.PHONY: help python test compat soak demo lint types layers format bench-core clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make test        tests on every CPython 3.11 to 3.14 found here, lint, types, layers"
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
 	@echo "make compat      CPython's own asyncio tests on our tasks, against stock ones"
+	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
@@ -27,6 +28,10 @@ test compat lint types layers format: python
 demo: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python examples/demo.py
+
+soak: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python tests/props/soak.py --minutes 10 $(SOAK)
 
 bench-core: python
 	@$(PYTHON) bench/core.py $(BENCH)
