@@ -49,9 +49,16 @@ class Process:
         return self._text["stderr"]
 
     def wait_for(self, text, stream="stdout", count=1):
-        """Until the process has printed `text` so many times; it fails the test when it ends without."""
+        """Until the process has printed `text` so many times, in whole lines; it fails the test when it ends without.
+
+        A signal sent before the end of the line may be handled between the text and its newline.
+        """
+
+        def lines():
+            return self._text[stream].rpartition("\n")[0]
+
         with self._news:
-            told = self._news.wait_for(lambda: self._text[stream].count(text) >= count, PATIENCE)
+            told = self._news.wait_for(lambda: lines().count(text) >= count, PATIENCE)
         assert told, f"no {text!r} in {stream}:\n{self.stdout}\n{self.stderr}"
         return self
 
