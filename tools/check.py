@@ -84,7 +84,7 @@ def main(what: str) -> int:
         return 0
     else:
         steps = {"lint": lint_steps, "types": types_steps, "layers": layers_steps}[what](default)
-    return 0 if run_all(steps, ROOT) else 1
+    return 0 if run_all(steps, ROOT, at_a_time=3) else 1
 
 
 if __name__ == "__main__":

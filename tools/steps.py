@@ -1,4 +1,4 @@
-"""Run the steps of a check, two at a time, and say in a few lines how they went."""
+"""Run the steps of a check, a few at a time, and say in a few lines how they went."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TIMEOUT = 420.0
-"""Seconds after which a step has failed. The slowest takes a fraction of this on two cores."""
+TIMEOUT = 900.0
+"""Seconds after which a step has failed. The slowest takes about a third of this on two cores."""
 
 
 @dataclass
