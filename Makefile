@@ -31,7 +31,8 @@ demo: python
 
 soak: python
 	@$(PYTHON) tools/check.py venv
-	@$(DEFAULT)/python tests/props/soak.py --minutes 10 $(SOAK)
+	@$(DEFAULT)/python tests/props/soak.py --minutes 10 --tasks 0 $(SOAK) & other=$$!; \
+	$(DEFAULT)/python tests/props/soak.py --minutes 10 $(SOAK); status=$$?; wait $$other && exit $$status
 
 bench-core: python
 	@$(PYTHON) bench/core.py $(BENCH)

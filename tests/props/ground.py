@@ -15,6 +15,10 @@ class Cancelled(BaseException):
     """What stands for `asyncio.CancelledError`."""
 
 
+RESOLUTION = 1e-9
+"""Of the clock: timers no further apart than this fire in one turn."""
+
+
 class Loop:
     """What is ready runs in order; when nothing is, the clock jumps to the next timer."""
 
@@ -44,10 +48,16 @@ class Loop:
                 budget -= 1
                 assert budget, "the model does not come to rest"
             if self.timers and self.timers[0][0] < until:
-                self.now, _, function = heapq.heappop(self.timers)
-                if function is not None:
-                    self.ready.append((function, ()))
+                self.now = self.timers[0][0]
+                # asyncio makes all that is due ready at once: what one of them wakes runs after the last of them.
+                while self.timers and self.timers[0][0] <= self.now + RESOLUTION:
+                    self.call_soon(self.fire, heapq.heappop(self.timers))
         self.now = until
+
+    def fire(self, timer):
+        """Run it, unless it was cancelled meanwhile."""
+        if timer[2] is not None:
+            timer[2]()
 
 
 class Future:
