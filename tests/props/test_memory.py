@@ -14,6 +14,7 @@ from sigtask import Drain, Interrupt, Terminate, accept, catch, mask, on_signal
 from sigtask.testing import turns
 
 
+@pytest.mark.skipif(sys.flags.dev_mode, reason="in debug mode a task keeps a traceback: it would measure those")
 def test_five_thousand_tasks_leave_no_more_behind_than_stock_ones():
     """The soak does it with a million. A table of asyncio's may double on the way; one object a task is 250,000."""
     stock, _ = memory.growth(5_000, graded=False)
