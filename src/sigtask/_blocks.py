@@ -8,6 +8,8 @@
 
 A block belongs to the task it was entered in, and blocks close in the order they opened. The inbox keeps the open
 ones as a linked list from the innermost out; a task spawned inside a mask starts with its parent's list as its tail.
+In a thread that runs a plain function for a task, a block belongs to the function, which opens and closes it under
+its lock (`_function`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
+from ._function import Function, running
 from ._inbox import Inbox
 from ._task import Task, current, here
 from .signals import KILL_LEVEL, Signal, Terminate, level_of
@@ -49,7 +52,7 @@ class _Block:
         self.inbox: Inbox | None = None
         self.prev: Any = _UNUSED
 
-    def _enter(self) -> tuple[Task[Any], Inbox]:
+    def _enter(self) -> tuple[Any, Inbox]:
         if self.prev is not _UNUSED:
             # A task spawned inside has it in its list for good: entered again there, the list would be a ring.
             state = "has been used" if self.inbox is None else f"is open already, in {self.inbox.task()!r}"
@@ -57,15 +60,23 @@ class _Block:
         task = here(f"{self!r}")
         inbox = task._inbox
         if inbox is None:
+            if isinstance(task, Function):
+                task.open(self)
+                return task, task.inbox
             inbox = task._mailbox()
         self.prev, self.inbox = inbox.top, inbox
         inbox.top = self
         return task, inbox
 
-    def _leave(self) -> tuple[Task[Any], Inbox]:
+    def _leave(self, leaving: bool = False) -> tuple[Any, Inbox]:
+        """Close it; `leaving` says that an exception goes through."""
         inbox: Inbox | None = self.inbox
         task: Any = current()
         if inbox is None or inbox.top is not self or inbox.task() is not task:
+            function = running.function
+            if task is None and inbox is not None and function is not None and function.has_open(self):
+                function.close(self, leaving=leaving)
+                return function, inbox
             del inbox, task
             raise self._misplaced()
         inbox.top, self.inbox = self.prev, None
@@ -123,15 +134,15 @@ class accept(_Block):
         self.cls = cls
 
     def __enter__(self) -> None:
-        inbox = self._enter()[1]
+        task, inbox = self._enter()
         inbox.listens_at = min(inbox.listens_at, self.accepts)
-        if inbox.held and (delivery := inbox.pick()) is not None:
+        if inbox.held and not isinstance(task, Function) and (delivery := inbox.pick()) is not None:
             self._leave()
             inbox.raise_now(delivery)
             raise delivery.signal.copy()
 
-    def __exit__(self, *exc: object) -> None:
-        self._leave()
+    def __exit__(self, et: object, *exc: object) -> None:
+        self._leave(et is not None)
 
     def _fresh(self) -> accept:
         return accept(self.cls)
@@ -174,12 +185,12 @@ class mask(_Block):
             self._timer = task.get_loop().call_later(self.within, self._expire)
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        task, inbox = self._leave()
+        task, inbox = self._leave(et is not None)
         if self._timer is not None:
             self._end_timer()
         if self.waiting:
             self._look_again()
-        if inbox.held or inbox.plain_held:
+        if (inbox.held or inbox.plain_held) and not isinstance(task, Function):
             if et is not None:
                 task._release()
             elif (error := _raised_at_once(inbox)) is not None:
@@ -250,13 +261,18 @@ class on_signal(_Block, Generic[_S]):
         self.context: Context | None = None
 
     def __enter__(self) -> None:
+        if isinstance(function := here(f"{self!r}"), Function):
+            raise RuntimeError(
+                f"{self!r} works in a task only, and this is {function!r}: a callback from another thread would run "
+                f"in the middle of it. Ask requested() there, or open an accept() or a mask()"
+            )
         _, inbox = self._enter()
         inbox.listens_at = min(inbox.listens_at, self.cls.level)
         if not hasattr(asyncio.Task, "get_context"):  # Python 3.11
             self.context = copy_context()
 
-    def __exit__(self, *exc: object) -> None:
-        self._leave()
+    def __exit__(self, et: object, *exc: object) -> None:
+        self._leave(et is not None)
 
     def handles(self, signal: Signal) -> bool:
         """Whether this signal is one of those named."""
@@ -323,14 +339,20 @@ class catch(_Block, Generic[_S]):
     def __enter__(self) -> Self:
         task, inbox = self._enter()
         self.signal = None
-        self._count = Task.cancelling(task) - inbox.plain_held  # what a mask holds has not come yet (R14)
+        if not isinstance(task, Function):  # which has no such count
+            self._count = Task.cancelling(task) - inbox.plain_held  # what a mask holds has not come yet (R14)
         return self
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> bool:
-        task, inbox = self._leave()
-        if not isinstance(exc, self.cls) or exc.level >= KILL_LEVEL or exc.target not in (None, task):
+        task, inbox = self._leave(et is not None)
+        if not isinstance(exc, self.cls) or exc.level >= KILL_LEVEL:
+            return False
+        if exc.target not in (None, task.owner if isinstance(task, Function) else task):
             return False
         self.signal = exc.copy()  # the raised one holds this very frame
+        if isinstance(task, Function):
+            task.take_back(exc)
+            return True
         held, inbox.plain_held = inbox.plain_held, 0  # a plain cancel that a mask holds is not taken back (R14)
         for _ in range(inbox.take_back(exc)):
             Task.uncancel(task)  # not `task.uncancel`: aiotools' shield puts one on the task that knows its own alone

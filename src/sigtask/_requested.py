@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar, overload
 
+from ._function import Function
 from ._inbox import Inbox
 from ._task import here
 from .signals import Signal, level_of
@@ -18,8 +19,9 @@ def requested() -> Signal | None: ...
 def requested(cls: type[_S]) -> _S | None: ...
 def requested(cls: type[Signal] = Signal) -> Signal | None:
     """The strongest signal of that class that the running task holds, or `None` (R12). It stays held.
+    It works in a function under `to_thread` or `to_process`, too.
 
-    Raises: `RuntimeError` outside a sigtask task, `TypeError` for what is no signal class.
+    Raises: `RuntimeError` outside of these, `TypeError` for what is no signal class.
     """
     inbox = _listening(cls, "requested()")
     return inbox.requested(cls) if inbox.held else None
@@ -50,6 +52,9 @@ async def wait_requested(cls: type[Signal] = Signal) -> Signal:
 
 def _listening(cls: object, call: str) -> Inbox:
     level = level_of(cls, call, kill=True)
-    inbox = here(call)._mailbox()
+    task = here(call)
+    if isinstance(task, Function):
+        task.listen(level)
+    inbox = task._mailbox()
     inbox.listens_at = min(inbox.listens_at, level)
     return inbox

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import signals
 from ._flight import came_back, cancel_plain, launch
+from ._function import Function, running
 from ._inbox import Delivery, Fate, Inbox
 from ._shim import make_shim
 from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
@@ -366,11 +367,13 @@ def current() -> Any:
         return None
 
 
-def here(call: str) -> Task[Any]:
-    """The running task. Raises: `RuntimeError` when there is none, or it is a stock task."""
+def here(call: str) -> Task[Any] | Function:
+    """The running task, or the function that has the thread. Raises: `RuntimeError` for neither, or a stock task."""
     task: Any = current()
     if isinstance(task, Task):
         return task
+    if task is None and running.function is not None:
+        return running.function
     name = repr(task)
     # A frame of a raised error must not hold the task that will hold the error: here and in all that raises below.
     del task
