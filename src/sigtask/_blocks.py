@@ -134,9 +134,9 @@ class accept(_Block):
         self.cls = cls
 
     def __enter__(self) -> None:
-        task, inbox = self._enter()
+        inbox = self._enter()[1]
         inbox.listens_at = min(inbox.listens_at, self.accepts)
-        if inbox.held and not isinstance(task, Function) and (delivery := inbox.pick()) is not None:
+        if inbox.held and isinstance(inbox.task(), Task) and (delivery := inbox.pick()) is not None:
             self._leave()
             inbox.raise_now(delivery)
             raise delivery.signal.copy()
