@@ -8,10 +8,9 @@ import sys
 from asyncio import AbstractEventLoop, CancelledError, current_task, iscoroutine
 from types import CoroutineType
 from typing import Any
-from weakref import ref
 
 from ._shim import Shim
-from ._task import FreshTask, Task, adopt, cover
+from ._task import FreshTask, Task, adopt, cover, link
 
 _new_shim = Shim.__new__
 _new_task: Any = FreshTask.__new__
@@ -40,11 +39,11 @@ def task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]
         return task
     task = _fresh(shim, loop=loop)
     task._inbox = None
-    if parent is None:
-        task._parent = None
-        return task
-    task._parent = ref(parent)
-    if type(parent) is not FreshTask:
+    task._ref = None
+    if type(parent) is FreshTask:
+        task._parent = parent._ref or link(parent)
+    else:
+        task._parent = None if parent is None else link(parent)
         cover(task, parent)
     return task
 

@@ -53,10 +53,12 @@ class Task(_Base[_T]):
     `asyncio.create_task` in a loop with sigtask's task factory (`sigtask.install`), or directly, as `asyncio.Task`.
     """
 
-    __slots__ = ("_inbox", "_parent")
+    __slots__ = ("_inbox", "_parent", "_ref")
 
     _inbox: Inbox | None
     _parent: weakref.ref[Any] | None
+    _ref: weakref.ref[Any] | None
+    """To this task, made when it first spawns one: `None` says that it has no children to look for."""
 
     def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
         shim = make_shim(coro)
@@ -346,10 +348,17 @@ class FreshTask(Task[_T]):
 def adopt(task: Task[Any], parent: Any) -> None:
     """Note who spawned this task (R9, R25), and cover it by the parent's open mask (R14)."""
     task._inbox = None
-    task._parent = None
-    if parent is not None:
-        task._parent = weakref.ref(parent)
-        cover(task, parent)
+    task._ref = None
+    task._parent = None if parent is None else link(parent)
+    cover(task, parent)
+
+
+def link(parent: Any) -> weakref.ref[Any]:
+    """What a child keeps of its parent."""
+    ref = weakref.ref(parent)
+    if isinstance(parent, Task):
+        parent._ref = ref
+    return ref
 
 
 def cover(task: Task[Any], parent: Any) -> None:
