@@ -10,7 +10,7 @@ DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_in
 help:
 	@echo "make test        tests on every CPython 3.11 to 3.14 found here, lint, types, layers"
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
-	@echo "make compat      CPython's own asyncio tests on our tasks, against stock ones"
+	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"

@@ -2,16 +2,19 @@
 
     python tests/compat/asyncio_suite.py [MODULE...]
 
-Run by `make compat` on each CPython found. Prints a line a module; exit status 1 on a new failure, or when our Task
-was not used.
+Run by `make compat` on each CPython found. Runs each module twice side by side, and compares. Prints a line a module;
+exit status 1 on a new failure, or when our Task was not used.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 MODULES = (
@@ -26,6 +29,8 @@ MODULES = (
     "test_eager_task_factory",
     "test_base_events",
 )
+LIMIT = 600
+"""Seconds that one module may take."""
 
 _NO_FACTORY = "asserts that a new loop has no task factory; here every loop has ours"
 _FRAME = "asserts which frame is last in the source traceback; Task(coro) called directly has one more, ours"
@@ -40,9 +45,14 @@ EXEMPT: dict[str, str] = {
 
 def outcomes(mode: str, module: str) -> dict:
     """What one run of one module gave."""
-    child = Path(__file__).with_name("suite_child.py")
+    here = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-X", "dev", str(child), mode, module], capture_output=True, text=True, timeout=600
+        [sys.executable, "-X", "dev", str(here / "suite_child.py"), mode, module],
+        env=os.environ | {"PYTHONPATH": str(here.parents[1] / "src")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
     try:
         return json.loads(done.stdout)
@@ -50,44 +60,64 @@ def outcomes(mode: str, module: str) -> dict:
         raise SystemExit(f"{module} on {mode} tasks: no result\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}") from None
 
 
-def compare(module: str) -> list[str]:
-    """The tests that fail on ours and not on stock tasks; prints the module's line."""
-    stock, ours = outcomes("stock", module), outcomes("sigtask", module)
-    new = [
+def compare(module: str) -> Counter:
+    """Run one module and print its line; gives how many tests were `run`, tasks `made`, failures `new`, and exempt."""
+    with ThreadPoolExecutor(2) as pool:
+        stock, ours = pool.map(outcomes, ("stock", "sigtask"), (module, module))
+    # What a crash or a skip keeps from running is as bad as what fails.
+    failed = [
         name
-        for name, outcome in ours["outcomes"].items()
-        if outcome == "failed" and stock["outcomes"].get(name) == "passed"
+        for name, end in stock["outcomes"].items()
+        if end == "passed" and ours["outcomes"].get(name, "not run") != "passed"
     ]
-    missing = set(stock["outcomes"]) - set(ours["outcomes"])
-    exempt = [name for name in new if name.split(".", 2)[-1] in EXEMPT]
-    count = sum(outcome == "passed" for outcome in ours["outcomes"].values())
+    exempt = [name for name in failed if _short(name) in EXEMPT]
+    new = [name for name in failed if name not in exempt]
+    run = sum(end != "skipped" for end in ours["outcomes"].values())
     print(
-        f"{module:<26} {count:>4} passed, {len(new) - len(exempt)} new failures, {len(exempt)} exempt, "
-        f"{ours['made']} tasks of ours",
+        f"{module:<24} {run:>4} tests run, {ours['made']:>6} tasks of ours, {len(new)} new failures, "
+        f"{len(exempt)} exempt",
         flush=True,
     )
+    if both := sum(end == "failed" for end in stock["outcomes"].values()):
+        print(f"    {both} fail on stock tasks here; those are not compared")
     for name in new:
-        if name not in exempt:
-            print(f"--- {name}\n{ours['details'][name]}")
-    if ours["made"] == 0:
+        print(f"--- {name}\n{ours['details'].get(name, 'passes on stock tasks, does not run on ours')}")
+    if not ours["made"]:
         print(f"--- {module}: our Task was not used")
-    return [name for name in new if name not in exempt] + sorted(missing) + ([] if ours["made"] else [module])
+    return Counter({"run": run, "made": ours["made"], "new": len(new), "unused": not ours["made"], **_by_name(exempt)})
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("test.test_asyncio.")
+
+
+def _by_name(exempt: list[str]) -> dict[str, int]:
+    return {_short(name): 1 for name in exempt}
 
 
 def main(modules: list[str]) -> int:
     """Compare every module; gives the exit status."""
     version = ".".join(map(str, sys.version_info[:3]))
     if importlib.util.find_spec("test.test_asyncio") is None:
-        print(f"CPython {version}: comes without test.test_asyncio; not run")
+        print(f"CPython {version}: comes without test.test_asyncio; NOT RUN")
         return 0
-    print(f"CPython {version}: its own asyncio tests on sigtask's tasks")
-    wrong: list[str] = []
+    print(f"CPython {version}: its own asyncio tests on sigtask's tasks", flush=True)
+    total: Counter = Counter()
     for module in modules or MODULES:
-        if importlib.util.find_spec(f"test.test_asyncio.{module}") is not None:
-            wrong += compare(module)
-    print(f"CPython {version}: {'no new failure' if not wrong else f'{len(wrong)} new failures'}")
-    return 1 if wrong else 0
+        if importlib.util.find_spec(f"test.test_asyncio.{module}") is None:
+            print(f"{module:<24} is not in this version")
+        else:
+            total += compare(module)
+    exempt = [name for name in EXEMPT if total[name]]
+    for name in exempt:
+        print(f"    exempt: {name}: {EXEMPT[name]}")
+    print(
+        f"CPython {version}: {total['run']} tests run, {total['made']} tasks of ours, {total['new']} new failures, "
+        f"{len(exempt)} exempt"
+    )
+    return 1 if total["new"] or total["unused"] or not total["run"] else 0
 
 
 if __name__ == "__main__":
+    assert len(EXEMPT) <= 5
     sys.exit(main(sys.argv[1:]))
