@@ -1,5 +1,7 @@
 """Signals for asyncio tasks: many strengths of "stop", each with a reason, from a polite word to a kill that works."""
 
+from typing import TYPE_CHECKING, Any
+
 from ._blocks import accept, catch, mask, on_signal
 from ._inbox import Delivery, Fate
 from ._install import eager_task_factory, install, task_factory
@@ -12,6 +14,9 @@ from .report import Report, RungReport, TaskReport, ThreadReport
 from .runner import run
 from .signals import Drain, Interrupt, Kill, Signal, Terminate
 
+if TYPE_CHECKING:
+    from .processes import ProcessError, ProcessResult, Program, open_process, partial_result, run_process
+
 __all__ = [
     "Delivery",
     "Drain",
@@ -19,6 +24,9 @@ __all__ = [
     "Interrupt",
     "Kill",
     "Ladder",
+    "ProcessError",
+    "ProcessResult",
+    "Program",
     "Report",
     "Rung",
     "RungReport",
@@ -35,10 +43,22 @@ __all__ = [
     "install",
     "mask",
     "on_signal",
+    "open_process",
+    "partial_result",
     "requested",
     "run",
+    "run_process",
     "stop",
     "task_factory",
     "time_left",
     "wait_requested",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What has to do with processes is imported when it is first used: a program without any does not wait for it."""
+    if name in __all__:
+        from . import processes
+
+        return getattr(processes, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from . import _last_acts
+
 TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
@@ -80,6 +82,9 @@ class Watchdog:
             self._may_speak.put(True)
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
+            for act in _last_acts.acts:
+                with contextlib.suppress(Exception):
+                    act()
         finally:
             os._exit(status)
 

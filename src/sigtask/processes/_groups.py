@@ -1,0 +1,252 @@
+"""Process groups: what a child and everything it starts have in common, and by what the last of it is found.
+
+A child starts in a session, and so a group, of its own. A grandchild that leaves the group keeps the *mark* that its
+environment inherited from the child. The groups that are there are known here, for the end of the process: `end_all`
+when it is ended in an orderly way or by the watchdog, the guard (`_guard`) when it just dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+from .. import _last_acts
+from . import _guard
+
+MARK = "SIGTASK_MARK"
+"""The variable of a child's environment that holds its mark, after those of the programs around it."""
+_numbers = itertools.count(1)
+
+
+def marked_environment(env: Mapping[str, str] | None) -> tuple[dict[str, str], bytes]:
+    """The environment for a new child, and the mark in it."""
+    mark = f"<{os.getpid()}-{next(_numbers)}-{os.urandom(6).hex()}>"
+    made = dict(os.environ if env is None else env)
+    made[MARK] = os.environ.get(MARK, "") + mark
+    return made, mark.encode()
+
+
+class Group:
+    """The group that a child leads, for as long as anything of it may be there."""
+
+    def __init__(self, pid: int, mark: bytes) -> None:
+        self.pid = pid
+        self.mark = mark
+        self._strays: set[int] = set()
+        self._dead_looks = 0
+        self._adopts = False
+        _register(self)
+
+    def send(self, signum: int) -> bool:
+        """Send the group a signal; `False` when nobody is there to take it."""
+        try:
+            os.killpg(self.pid, signum)
+        except (ProcessLookupError, PermissionError):  # macOS says the second of a group of zombies
+            return False
+        return True
+
+    def adopt(self) -> None:
+        """It is being stopped: what loses its parent by that becomes a child of this process, to be collected here."""
+        if not self._adopts:
+            self._adopts = True
+            _subreaper.wanted(1)
+
+    def kill(self) -> None:
+        """SIGKILL to the group, and to what has left it. Returns at once."""
+        self.adopt()
+        self.send(signal.SIGKILL)
+        self.kill_strays()
+
+    def kill_strays(self) -> bool:
+        """SIGKILL to what was started by the child, directly or not, and has left the group; whether any is there."""
+        found = _guard.marked([self.mark])
+        self._strays.update(found)
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in tuple(self._strays):
+            try:
+                gone = os.waitpid(pid, os.WNOHANG)[0] != 0
+            except ChildProcessError:  # somebody else's to collect
+                gone = pid not in found
+            if gone:
+                self._strays.discard(pid)
+        return bool(self._strays)
+
+    def is_left(self) -> bool:
+        """Once the leader is reaped: whether there are others, save for dead ones that somebody else must collect.
+
+        Members that were handed to this process, which adopts, or is pid 1 in a container, are collected here.
+        """
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-self.pid, os.WNOHANG)[0]:
+                pass
+        if not self.send(0):
+            return False
+        self._dead_looks = self._dead_looks + 1 if _all_dead(self.pid) else 0
+        return self._dead_looks < 2  # one that is dead now may be handed to us in a moment
+
+    def forget(self) -> None:
+        """It is gone."""
+        _unregister(self)
+        if self._adopts:
+            self._adopts = False
+            _subreaper.wanted(-1)
+
+
+def _all_dead(group: int) -> bool:
+    """Whether all members are zombies; `False` where there is no /proc to look in."""
+    states: list[str] = []
+    try:
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return False
+    for name in names:
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as stat:
+            state, _parent, its_group = stat.read().rpartition(")")[2].split()[:3]
+            if int(its_group) == group:
+                states.append(state)
+    return all(state in "ZX" for state in states)
+
+
+class _Subreaper:
+    """Makes this process the one that orphans below it are handed to (Linux), while a group is being stopped.
+
+    Only then: it would also be handed the orphans of children that are none of ours, and nobody would collect those.
+    """
+
+    SET, GET = 36, 37  # PR_SET_CHILD_SUBREAPER and PR_GET_CHILD_SUBREAPER
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._was = 0
+
+    def wanted(self, more: int) -> None:
+        """One group more, or one less, that is being stopped."""
+        if not sys.platform.startswith("linux"):
+            return
+        try:
+            from ctypes import CDLL, byref, c_int
+        except ImportError:  # a Python built without ctypes: pid 1 collects them
+            return
+        prctl = CDLL(None).prctl
+        self._count += more
+        if self._count == 1 and more == 1:
+            was = c_int(0)
+            prctl(self.GET, byref(was), 0, 0, 0)
+            self._was = was.value
+            prctl(self.SET, 1, 0, 0, 0)
+        elif self._count == 0:
+            prctl(self.SET, self._was, 0, 0, 0)
+
+
+_subreaper = _Subreaper()
+
+# -- the groups of this process ----------------------------------------------------------------------------------------
+
+_living: dict[int, Group] = {}
+_lock = threading.Lock()
+_guardian: subprocess.Popen[bytes] | None = None
+
+
+def _register(group: Group) -> None:
+    with _lock:
+        _living[group.pid] = group
+        _tell(b"+%d %s\n" % (group.pid, group.mark))
+
+
+def _unregister(group: Group) -> None:
+    with _lock:
+        if _living.pop(group.pid, None) is not None:
+            _tell(b"-%d\n" % group.pid)
+
+
+def _tell(order: bytes) -> None:
+    """Give the guard an order; it is started with the first, and again when somebody has ended it."""
+    global _guardian
+    for fresh in (_guardian is None, True):
+        if fresh:
+            if _guardian is not None:
+                _dismissed(_guardian)
+            _guardian = _start_guard()
+            order = b"".join(b"+%d %s\n" % (group.pid, group.mark) for group in _living.values())
+        if _guardian is None or _guardian.stdin is None:
+            return
+        try:
+            _guardian.stdin.write(order)
+            return
+        except OSError:  # it is gone
+            continue
+
+
+def _start_guard() -> subprocess.Popen[bytes] | None:
+    """The guard; `None` where there is no interpreter to run it, and what is left then are the watchdog and atexit."""
+    if not sys.executable:
+        return None
+    command = [sys.executable, "-I", "-S", "-E", _guard.__file__]
+    null = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=null, stderr=null, cwd="/", start_new_session=True
+        )
+    except OSError:
+        return None
+
+
+def dismiss_guard() -> None:
+    """End the guard if there is nothing to guard any more. Waits for it, some milliseconds."""
+    global _guardian
+    with _lock:
+        if _guardian is not None and not _living:
+            guard, _guardian = _guardian, None
+            _dismissed(guard)
+
+
+def _dismissed(guard: subprocess.Popen[bytes]) -> None:
+    assert guard.stdin is not None
+    with contextlib.suppress(OSError):
+        guard.stdin.write(b"bye\n")
+    guard.stdin.close()
+    try:
+        guard.wait(1.0)
+    except subprocess.TimeoutExpired:
+        guard.kill()
+        guard.wait()
+
+
+def end_all() -> None:
+    """SIGKILL to all groups of this process, and what has left them, at once: there is no loop any more."""
+    groups = {group.pid: group.mark for group in tuple(_living.values())}
+    if groups:
+        _guard.end_all(groups)
+
+
+def _at_exit() -> None:
+    end_all()
+    with _lock:
+        _living.clear()
+    dismiss_guard()
+
+
+def _forked() -> None:
+    """In a fork: the children are the parent's, and so is the guard, which must see the parent's end."""
+    global _guardian, _lock
+    _lock = threading.Lock()
+    _living.clear()
+    if _guardian is not None and _guardian.stdin is not None:
+        _guardian.stdin.close()
+        _guardian.returncode = 0  # it is no child of this process, not to be waited for
+        _guardian = None
+
+
+_last_acts.acts.append(end_all)
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,99 @@
+"""What a task awaits while something outside its loop works for it.
+
+asyncio's `cancel` of a task calls `cancel` of what the task awaits, and a signal is its message (R8). Here that hands
+the signal over, and the task goes on waiting until the work has ended: with a result, or with the signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from .._stop import _at_work_on
+from .._task import Task, current
+from ..signals import KILL_LEVEL, Kill, Signal
+
+_T = TypeVar("_T")
+_stock_future: Any = asyncio.Future
+
+
+class Relay(asyncio.Future[_T]):
+    """A future whose `cancel(msg)` calls `take(msg)` and leaves it pending; `give_up()` cancels it in earnest.
+
+    `asked` tells whether that has happened, and `msg` is the strongest that came: a signal, or a plain cancel's
+    message. A Kill is not waited for.
+    """
+
+    def __init__(self, take: Callable[[object], object], *, loop: AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.task: Any = current()
+        self.asked = False
+        self.msg: object = None
+        self._take = take
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Hand it over. `False` when the work has ended."""
+        if self.done():
+            return False
+        if not isinstance(self.msg, Signal) or isinstance(msg, Signal):
+            self.msg = msg
+        self.asked = True
+        self._take(msg)
+        return self.give_up() if is_kill(msg) else True
+
+    def give_up(self) -> bool:
+        """What was asked for comes true: the task that waits is thrown into."""
+        return bool(_stock_future.cancel(self, self.msg))
+
+
+def is_kill(msg: object) -> bool:
+    """Whether it is a signal that nothing waits for."""
+    return isinstance(msg, Signal) and msg.level >= KILL_LEVEL
+
+
+def ladder_will_kill(task: object) -> bool:
+    """Whether a ladder is at work on this task that ends with a Kill: then the grace is the ladder's to give."""
+    return any(issubclass(rung.signal, Kill) for stopping in _at_work_on(task) for rung in stopping.ladder.rungs)
+
+
+class _Ear:
+    """Stands among those who `wait_requested`, and is told of everything that a task holds from now on."""
+
+    def __init__(self, hear: Callable[[Signal], object]) -> None:
+        self._hear = hear
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, signal: Signal) -> None:
+        self._hear(signal)
+
+
+@contextmanager
+def hearing(task: object, hear: Callable[[Signal], object]) -> Iterator[None]:
+    """Have `hear(signal)` called for each signal that this task holds, now or later, until the block ends.
+
+    Not for what a mask holds: that is not to reach the task, nor what works for it. It does not count as listening
+    (R26). Of a stock task nothing is heard.
+    """
+    if not isinstance(task, Task):
+        yield
+        return
+    inbox = task._mailbox()
+
+    def hear_unmasked(signal: Signal) -> None:
+        if signal.level > inbox.mask_level:
+            hear(signal)
+
+    entry = (Signal, _Ear(hear_unmasked))
+    kept: Any = type(inbox.waiters)
+    inbox.waiters = kept((*inbox.waiters, entry))
+    try:
+        for delivery in tuple(inbox.held):
+            hear_unmasked(delivery.signal)
+        yield
+    finally:
+        inbox.waiters = kept(one for one in inbox.waiters if one is not entry)

@@ -1,0 +1,120 @@
+"""What a child program has left: its status and its output; and the errors about it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+
+SHOWN = 2000
+"""How many bytes of the end of stderr an error shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """How a program ended, and its output.
+
+    `returncode` is its exit status, `-n` when the OS signal n ended it, and `None` when it was not over yet: then a
+    Kill had come, and nothing waits for the end. `stdout` and `stderr` are what was captured and not read before;
+    `stdout_dropped` and `stderr_dropped` how many bytes before them did not fit in `max_output`.
+    """
+
+    args: tuple[str, ...]
+    pid: int
+    returncode: int | None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_dropped: int = 0
+    stderr_dropped: int = 0
+
+    @property
+    def ending(self) -> str:
+        """The status in words: `ended with status 3`, `was ended by SIGKILL`, `is still running`."""
+        return ending(self.returncode)
+
+    def check(self) -> None:
+        """Raises: `ProcessError` unless the status is 0."""
+        if self.returncode != 0:
+            raise ProcessError(self)
+
+
+def ending(status: int | None) -> str:
+    """An exit status in words."""
+    if status is None:
+        return "is still running"
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal
+        return f"was ended by signal {-status}"
+
+
+class ProcessError(subprocess.CalledProcessError):
+    """A program ended with another status than 0; `result` is its `ProcessResult`."""
+
+    def __init__(self, result: ProcessResult) -> None:
+        super().__init__(result.returncode or 0, result.args, result.stdout, result.stderr)
+        self.result = result
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.result,)
+
+    def __str__(self) -> str:
+        said = self.result.stderr[-SHOWN:].decode(errors="replace").strip()
+        told = f"; the end of what it wrote to stderr:\n{said}" if said else ", and wrote nothing to stderr"
+        return f"{shown(self.result.args)} {self.result.ending}{told}"
+
+
+def shown(args: tuple[str, ...]) -> str:
+    """A command as an error names it."""
+    text = " ".join(args)
+    return repr(text if len(text) <= 200 else text[:199] + "\N{HORIZONTAL ELLIPSIS}")
+
+
+def explained(error: OSError, call: str, args: tuple[str, ...], cwd: object) -> OSError:
+    """The same error, saying what could not be started and what to do next."""
+    name = args[0]
+    if cwd is not None and not os.path.isdir(cwd):  # type: ignore[arg-type]  # Popen has taken it
+        text = f"{call}: the directory cwd={os.fspath(cwd)!r} is not there; make it first"  # type: ignore[call-overload]
+    elif error.errno == errno.ENOENT and shutil.which(name):
+        text = f"{call}: {name!r} is there, but not the interpreter that its first line names; install that"
+    elif error.errno == errno.ENOENT:
+        where = "at that path" if os.sep in name else "on PATH"
+        text = f"{call}: there is no program {name!r} {where}; install it, or give the full path of where it is"
+    elif error.errno == errno.EACCES:
+        text = f"{call}: {name!r} may not be executed by this user; `chmod +x` it, or run it by its interpreter"
+    elif error.errno == errno.ENOEXEC:
+        text = f"{call}: {name!r} is no program: it lacks a first line such as #!/bin/sh; run it by its interpreter"
+    else:
+        text = f"{call}: {name!r} could not be started: {error.strerror}"
+    return type(error)(error.errno, text)
+
+
+def partial_result(error: BaseException) -> ProcessResult | None:
+    """What the program had left when this signal, or cancellation, ended the wait for it.
+
+    Works for what came out of `run_process` or the end of an `open_process` block, for a `TimeoutError` that was made
+    of it, and for what awaiting a task gives that was ended so by a signal. `None` when no program was involved.
+    """
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        found = at.__dict__.get("process_result")
+        if isinstance(found, ProcessResult):
+            return found
+        at = at.__cause__ or at.__context__
+    return None
+
+
+def note(error: BaseException, result: ProcessResult) -> None:
+    """Have `partial_result(error)` give this."""
+    error.__dict__["process_result"] = result
+
+
+for _thing in (ProcessResult, ProcessError, partial_result):
+    _thing.__module__ = "sigtask"

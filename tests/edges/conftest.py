@@ -1,0 +1,139 @@
+"""Real loops, and a look into /proc for what a test has left behind."""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+import sigtask
+
+KINDS = ["asyncio"] + (["uvloop"] if importlib.util.find_spec("uvloop") else [])
+PATIENCE = 30.0
+SRC = Path(__file__).resolve().parents[2] / "src"
+
+
+def factory(kind):
+    if kind == "asyncio":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+@pytest.fixture(params=KINDS)
+def on_loop(request):
+    """`on_loop(main)` runs a coroutine function on a real loop, of each kind; nothing may be complained about."""
+
+    def on_loop(main):
+        complaints = []
+        with asyncio.Runner(loop_factory=factory(request.param)) as runner:
+            loop = runner.get_loop()
+            loop.set_exception_handler(lambda _, context: complaints.append(context))
+            sigtask.install(loop)
+
+            async def bounded():
+                async with asyncio.timeout(PATIENCE):
+                    return await main()
+
+            result = runner.run(bounded())
+        assert not complaints, complaints
+        return result
+
+    on_loop.kind = request.param
+    return on_loop
+
+
+def children():
+    """The children of this process that /proc shows, zombies too: pid to state."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid():
+                found[int(path.parent.name)] = state
+    return found
+
+
+@pytest.fixture
+def no_child_left():
+    """The test leaves no child of this process behind, alive or dead."""
+    before = children()
+    yield
+    left = {pid: state for pid, state in children().items() if pid not in before}
+    assert not left, left
+
+
+@pytest.fixture
+def family(monkeypatch):
+    """What the test starts carries a mark in its environment; `family()` are the living processes that do."""
+    mark = f"FAMILY_{uuid.uuid4().hex}"
+    monkeypatch.setenv(mark, "1")
+
+    def family():
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if int(path.parent.name) != os.getpid() and mark.encode() in path.read_bytes():
+                    found.append(int(path.parent.name))
+        return found
+
+    return family
+
+
+def is_there(pid):
+    """Whether /proc shows it, as a zombie too."""
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.fixture(name="is_there")
+def _is_there():
+    return is_there
+
+
+def _set(future):
+    if not future.done():
+        future.set_result(None)
+
+
+class Ready:
+    """A pipe on which programs say that they are ready: give `fd` to one, as its stderr for example."""
+
+    def __init__(self):
+        self._read, self.fd = os.pipe()
+        os.set_blocking(self._read, False)
+        self._text = b""
+
+    async def lines(self, count=1):
+        """The first so many lines, when they have come."""
+        loop = asyncio.get_running_loop()
+        while self._text.count(b"\n") < count:
+            some = loop.create_future()
+            loop.add_reader(self._read, _set, some)
+            try:
+                await some
+            finally:
+                loop.remove_reader(self._read)
+            self._text += os.read(self._read, 65536)
+        return self._text.decode().splitlines()[:count]
+
+    def close(self):
+        os.close(self._read)
+        os.close(self.fd)
+
+
+@pytest.fixture
+def ready():
+    ready = Ready()
+    yield ready
+    ready.close()
+
+
+@pytest.fixture
+def py():
+    """`py(code)` is the command that runs a piece of Python, isolated and fast."""
+    return lambda code: [sys.executable, "-I", "-S", "-u", "-c", code]
