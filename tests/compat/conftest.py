@@ -1,4 +1,4 @@
-"""What the tests of other people's scopes have in common stands in `peers.py`."""
+"""What the tests of other people's scopes have in common stands in `peers.py`, tests they share in `scopes.py`."""
 
 import faulthandler
 import sys
@@ -8,7 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+pytest.register_assert_rewrite("peers", "scopes")
+
 import peers  # noqa: E402
+from scopes import pytest_generate_tests  # noqa: E402, F401
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import contextlib
 import gc
 
 import sigtask
-from sigtask import Drain, Interrupt, Kill, Terminate, accept, catch, mask, on_signal
+from sigtask import Drain, Fate, Interrupt, Kill, Terminate, accept, catch, mask, on_signal
 from sigtask.testing import FakeClockLoop, turns
 
 WORDS = {"drain": Drain, "interrupt": Interrupt, "terminate": Terminate, "kill": Kill, "cancel": asyncio.CancelledError}
@@ -65,6 +65,21 @@ async def ended(task):
         if isinstance(error, sigtask.Signal):
             assert (error.reason, type(task.ended_by)) == ("why", type(error))
         return type(error)
+
+
+async def stopped(task, word):
+    """Say the word to the host of a group; gives whether it ended as it is to.
+
+    A Drain it holds, so it is told to terminate after that.
+    """
+    say(task, word)
+    if word == "drain":
+        await turns(5)
+        assert not task.done() and [one.fate for one in task.history] == [Fate.HELD]
+        task.terminate("why")
+    end = await ended(task)
+    await turns(5)
+    return end is (Terminate if word == "drain" else WORDS[word])
 
 
 @contextlib.asynccontextmanager

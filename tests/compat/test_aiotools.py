@@ -9,7 +9,13 @@ import pytest
 
 aiotools = pytest.importorskip("aiotools")
 
-from peers import BLOCKS, WORDS, ended, entered, fates, forever, me, now, on_ours, on_stock, say, started, told  # noqa: E402
+from peers import BLOCKS, WORDS, ended, forever, me, now, on_ours, on_stock, say, started, stopped  # noqa: E402
+from scopes import (  # noqa: E402, F401
+    test_a_deadline_fires_as_it_would_without_the_block,
+    test_a_scope_around_a_block_changes_nothing,
+    test_a_scope_inside_a_block_changes_nothing,
+    test_a_signal_in_the_turn_of_a_deadline_is_not_lost,
+)
 
 from sigtask import Fate, Interrupt, Kill, Task, Terminate, catch, mask  # noqa: E402
 from sigtask.testing import turns  # noqa: E402
@@ -30,30 +36,7 @@ SCOPES = {
     "supervisor": aiotools.Supervisor,
     "timeout": lambda: aiotools.timeout(50),
 }
-
-
-@pytest.fixture(params=list(SCOPES))
-def scope(request):
-    return SCOPES[request.param]
-
-
-async def test_a_scope_around_a_block_changes_nothing(scope, block):
-    assert await fates(scope, BLOCKS[block]) == told(block)
-
-
-async def test_a_scope_inside_a_block_changes_nothing(scope, block):
-    assert await fates(BLOCKS[block], scope) == told(block)
-
-
-@pytest.mark.parametrize("outside", [True, False], ids=["around", "inside"])
-async def test_a_timeout_fires_as_it_would_without_the_block(block, outside):
-    scopes = [aiotools.timeout(5), BLOCKS[block]()]
-    first, second = scopes if outside else reversed(scopes)
-    with pytest.raises(TimeoutError):
-        async with entered(first):
-            async with entered(second):
-                await forever()
-    assert (now(), me().cancelling()) == (5, 0)
+FIRING = {"timeout": (aiotools.timeout, TimeoutError)}
 
 
 @pytest.mark.parametrize(
@@ -76,18 +59,10 @@ async def test_a_word_to_the_host_ends_it_and_every_child(make, word):
 
     task = await started(host(), 4)
     assert all(isinstance(child, Task) for child in children)
-    say(task, word)
-    if word == "drain":
-        await turns(5)
-        assert not task.done()
-        task.terminate("why")
-    end = await ended(task)
-    if make is persistent and word != "kill":
-        # It goes by the exact class, as stdlib did before 3.13, and a fresh CancelledError of its own comes out.
-        assert task.cancelled()
-    else:
-        assert end is (Terminate if word == "drain" else WORDS[word])
-    await turns(5)
+    as_told = await stopped(task, word)
+    # The persistent one goes by the exact class, as stdlib did before 3.13, and a fresh CancelledError of its own
+    # comes out.
+    assert as_told or (make is persistent and word != "kill" and task.cancelled())
     assert all(child.done() for child in children)
 
 

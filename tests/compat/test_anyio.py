@@ -14,8 +14,6 @@ from peers import (  # noqa: E402
     HELD,
     WORDS,
     ended,
-    entered,
-    fates,
     forever,
     me,
     now,
@@ -23,7 +21,14 @@ from peers import (  # noqa: E402
     on_stock,
     say,
     started,
+    stopped,
     told,
+)
+from scopes import (  # noqa: E402, F401
+    test_a_deadline_fires_as_it_would_without_the_block,
+    test_a_scope_around_a_block_changes_nothing,
+    test_a_scope_inside_a_block_changes_nothing,
+    test_a_signal_in_the_turn_of_a_deadline_is_not_lost,
 )
 
 from sigtask import Drain, Fate, Interrupt, Kill, Task, Terminate, accept, catch, mask, on_signal  # noqa: E402
@@ -38,54 +43,8 @@ SCOPES = {
     "fail_after": lambda: anyio.fail_after(50),
     "task group": lambda: anyio.create_task_group(),
 }
-FIRING = {"move_on_after": anyio.move_on_after, "fail_after": anyio.fail_after}
+FIRING = {"move_on_after": (anyio.move_on_after, None), "fail_after": (anyio.fail_after, TimeoutError)}
 PLAIN = asyncio.CancelledError
-
-
-@pytest.fixture(params=list(SCOPES))
-def scope(request):
-    return SCOPES[request.param]
-
-
-# -- one scope, one block, one word ------------------------------------------------------------
-
-
-async def test_a_scope_around_a_block_changes_nothing(scope, block):
-    assert await fates(scope, BLOCKS[block]) == told(block)
-
-
-async def test_a_scope_inside_a_block_changes_nothing(scope, block):
-    assert await fates(BLOCKS[block], scope) == told(block)
-
-
-@pytest.mark.parametrize("outside", [True, False], ids=["around", "inside"])
-@pytest.mark.parametrize("kind", FIRING)
-async def test_a_deadline_fires_as_it_would_without_the_block(kind, block, outside):
-    scopes = [FIRING[kind](5), BLOCKS[block]()]
-    first, second = scopes if outside else reversed(scopes)
-    with pytest.raises(TimeoutError) if kind == "fail_after" else contextlib.nullcontext():
-        async with entered(first):
-            async with entered(second):
-                await forever()
-    assert (now(), me().cancelling()) == (5, 0)
-
-
-@pytest.mark.parametrize("first", ["signal", "scope"])
-@pytest.mark.parametrize("kind", FIRING)
-async def test_a_signal_in_the_turn_of_a_deadline_is_not_lost(kind, first, word):
-    async def worker():
-        with FIRING[kind](5):
-            await forever()
-        return "moved on"
-
-    task = None
-    if first == "signal":
-        asyncio.get_running_loop().call_at(5, lambda: say(task, word))
-    task = await started(worker())
-    if first == "scope":
-        asyncio.get_running_loop().call_at(5, say, task, word)
-    moved = TimeoutError if kind == "fail_after" else "moved on"
-    assert await ended(task) == (moved if word == "drain" else WORDS[word])
 
 
 # -- level-triggered: cancelled again on every turn ------------------------------------------------------------
@@ -284,8 +243,8 @@ def test_a_group_of_graded_tasks_ends_as_one_of_stock_tasks_does(act, shielded):
     assert on_ours(main) == on_stock(main)
 
 
-async def children_of_a_host(word, to, body=forever):
-    """Say the word to a host in a group of three graded children, or to one child; gives host and children."""
+async def children_of_a_host(body=forever):
+    """A host in a group of three graded children; gives host and children."""
     children = []
 
     async def child():
@@ -301,25 +260,20 @@ async def children_of_a_host(word, to, body=forever):
 
     task = await started(host(), 4)
     assert all(isinstance(child, Task) for child in children)
-    say(task if to == "host" else children[1], word)
     return task, children
 
 
 @pytest.mark.parametrize("body", [forever, lambda: turns(1)], ids=["in the body", "waiting for the children"])
 async def test_a_word_to_the_host_ends_it_and_every_child(word, body):
-    task, children = await children_of_a_host(word, "host", body)
-    if word == "drain":
-        await turns(5)
-        assert not task.done() and [d.fate for d in task.history] == [Fate.HELD]
-        task.terminate("why")
-    assert await ended(task) is (Terminate if word == "drain" else WORDS[word])
-    await turns(5)
+    task, children = await children_of_a_host(body)
+    assert await stopped(task, word)
     assert all(child.cancelled() for child in children)
 
 
 async def test_a_word_to_one_child_ends_the_group_as_a_cancelled_child_does(word):
     """In anyio a child that ends by a cancellation takes its group along."""
-    task, children = await children_of_a_host(word, "child", lambda: turns(1))
+    task, children = await children_of_a_host(lambda: turns(1))
+    say(children[1], word)
     if word == "drain":
         await turns(5)
         assert not task.done()

@@ -8,53 +8,26 @@ import pytest
 
 async_timeout = pytest.importorskip("async_timeout")
 
-from peers import BLOCKS, ended, entered, fates, forever, me, now, started, told  # noqa: E402
+from peers import ended, forever, me, now, started  # noqa: E402
+from scopes import (  # noqa: E402, F401
+    test_a_deadline_fires_as_it_would_without_the_block,
+    test_a_scope_around_a_block_changes_nothing,
+    test_a_scope_inside_a_block_changes_nothing,
+    test_a_signal_in_the_turn_of_a_deadline_is_not_lost,
+)
 
 from sigtask import Terminate, catch, mask  # noqa: E402
 
 pytestmark = pytest.mark.clock
 
 TIMEOUTS = {"asyncio": asyncio.timeout, "async_timeout": async_timeout.timeout}
+SCOPES = {name: lambda make=make: make(50) for name, make in TIMEOUTS.items()}
+FIRING = {name: (make, TimeoutError) for name, make in TIMEOUTS.items()}
 
 
 @pytest.fixture(params=list(TIMEOUTS))
 def timeout(request):
     return TIMEOUTS[request.param]
-
-
-async def test_a_timeout_around_a_block_changes_nothing(timeout, block):
-    assert await fates(lambda: timeout(50), BLOCKS[block]) == told(block)
-
-
-async def test_a_timeout_inside_a_block_changes_nothing(timeout, block):
-    assert await fates(BLOCKS[block], lambda: timeout(50)) == told(block)
-
-
-@pytest.mark.parametrize("outside", [True, False], ids=["around", "inside"])
-async def test_a_timeout_fires_as_it_would_without_the_block(timeout, block, outside):
-    scopes = [timeout(5), BLOCKS[block]()]
-    first, second = scopes if outside else reversed(scopes)
-    with pytest.raises(TimeoutError):
-        async with entered(first):
-            async with entered(second):
-                await forever()
-    assert (now(), me().cancelling()) == (5, 0)
-
-
-@pytest.mark.parametrize("late", [True, False], ids=["after it fired", "before it fires"])
-async def test_a_signal_in_the_turn_in_which_a_timeout_fires_is_not_lost(timeout, late):
-    async def worker():
-        async with timeout(5):
-            await forever()
-
-    worker_task = None
-    loop = asyncio.get_running_loop()
-    if not late:
-        loop.call_at(5, lambda: worker_task.terminate("why"))
-    worker_task = await started(worker())
-    if late:
-        loop.call_at(5, worker_task.terminate, "why")
-    assert await ended(worker_task) is Terminate
 
 
 async def test_a_timeout_in_the_cleanup_of_a_signal_fires_and_leaves_the_signal(timeout):
