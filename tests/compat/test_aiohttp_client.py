@@ -29,6 +29,7 @@ class Slow:
     def __init__(self, part):
         self.part, self.rest = part, (HEAD + b"half done!")[len(part) :]
         self.asked, self.go, self.gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.has_head = asyncio.Event()  # set by the client
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
@@ -40,6 +41,13 @@ class Slow:
         self.server.close()
         await self.gone.wait()
         await self.server.wait_closed()
+
+    async def is_in_the_middle(self):
+        """The client has what there is of the answer; of half a head it does not say so."""
+        await self.asked.wait()
+        if self.part.startswith(HEAD):
+            await self.has_head.wait()
+        await turns(3)
 
     async def serve(self, reader, writer):
         try:
@@ -58,12 +66,13 @@ class Slow:
             self.gone.set()
 
 
-async def fetch(url, block, sessions):
+async def fetch(server, block, sessions):
     before = me().cancelling()
     async with aiohttp.ClientSession(timeout=NO_TIMEOUT) as session:
         sessions.append(session)
         with block:
-            async with session.get(url) as response:
+            async with session.get(server.url) as response:
+                server.has_head.set()
                 assert await response.read() == b"half done!"
     return me().cancelling() - before
 
@@ -83,9 +92,8 @@ async def asked_and_told(part, block, word):
     """How a task ends that is told to in the middle of a request."""
     sessions = []
     async with Slow(part) as server:
-        task = await started(fetch(server.url, block, sessions))
-        await server.asked.wait()
-        await turns(3)
+        task = await started(fetch(server, block, sessions))
+        await server.is_in_the_middle()
         say(task, word)
         await turns(5)
         server.go.set()
@@ -101,6 +109,7 @@ async def test_a_session_is_of_use_after_a_caught_signal(at):
             asyncio.get_running_loop().create_task(tell(slow, me()))
             with catch(Interrupt) as caught:
                 async with session.get(slow.url) as response:
+                    slow.has_head.set()
                     await response.read()
             assert (caught.signal.reason, me().cancelling()) == ("why", 0)
         async with Slow(b"") as quick:
@@ -111,8 +120,7 @@ async def test_a_session_is_of_use_after_a_caught_signal(at):
 
 
 async def tell(server, task):
-    await server.asked.wait()
-    await turns(3)
+    await server.is_in_the_middle()
     task.interrupt("why")
 
 
@@ -120,8 +128,8 @@ async def tell(server, task):
 async def test_a_masked_request_is_finished_first(at):
     sessions = []
     async with Slow(ANSWERS[at]) as server:
-        task = await started(fetch(server.url, mask(), sessions))
-        await server.asked.wait()
+        task = await started(fetch(server, mask(), sessions))
+        await server.is_in_the_middle()
         task.terminate("why")
         await turns(5)
         assert not task.done()
