@@ -62,22 +62,45 @@ def ensure(python: Python, *extras: str) -> Venv:
     return venv
 
 
+def plain(name: str, python: Python, packages: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """An environment beside the others, with sigtask and these packages: its Python, and the packages it lacks.
+
+    It is made anew when the packages, pyproject.toml, or the Python have changed, or what sigtask's build compiles.
+    """
+    folder = VENVS / f"{name}-{python.version}"
+    stamp = folder / "sigtask.stamp"
+    sources = [ROOT / "pyproject.toml", *sorted(ROOT.glob("src/**/*.c"))]
+    parts = (str(ROOT), python.path, python.full, *packages, *(path.read_text("utf-8") for path in sources))
+    base = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    exe = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
+    if stamp.exists() and (old := stamp.read_text("utf-8").split("\n"))[0] == base:
+        return exe, tuple(old[1].split())
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([python.path, "-m", "venv", str(folder)], check=True)
+    _pip(exe, "-e", ".", check=True)
+    missing: tuple[str, ...] = ()
+    if not _pip(exe, *packages, check=False):
+        missing = tuple(package for package in packages if not _pip(exe, package, check=False))
+    stamp.write_text("\n".join((base, " ".join(missing))), "utf-8")
+    return exe, missing
+
+
 def _install(venv: Venv, extras: tuple[str, ...]) -> tuple[str, ...]:
     """Everything at once; where that fails, what is needed, and then one by one what is wanted. What lacks is returned.
 
     Wheels only: a package without a wheel for this Python may want a compiler, and many minutes.
     """
-    if _pip(venv, "-e", f".[{','.join(extras)}]", check=False):
+    if _pip(venv.exe, "-e", f".[{','.join(extras)}]", check=False):
         return ()
     others = [extra for extra in extras if extra != "test"]
     wanted = _test_requirements()
     needed = [line for line in wanted if line.startswith(NEEDED)]
-    _pip(venv, "-e", f".[{','.join(others)}]" if others else ".", *needed, check=True)
-    return tuple(line for line in wanted if not _pip(venv, line, check=False))
+    _pip(venv.exe, "-e", f".[{','.join(others)}]" if others else ".", *needed, check=True)
+    return tuple(line for line in wanted if not _pip(venv.exe, line, check=False))
 
 
-def _pip(venv: Venv, *what: str, check: bool) -> bool:
-    command = [venv.exe, *_PIP, "--only-binary", ":all:", *what]
+def _pip(exe: str, *what: str, check: bool) -> bool:
+    command = [exe, *_PIP, "--only-binary", ":all:", *what]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if check and done.returncode:
         print(done.stdout, done.stderr, flush=True)

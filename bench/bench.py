@@ -1,0 +1,247 @@
+"""sigtask beside asyncio and other libraries, all in one run: `make bench`, about a quarter of an hour on two cores.
+
+    make bench BENCH="--quick"      a look, in a minute or two: one round, nothing is written to the docs
+    make bench BENCH="--python P"   on that Python, in place of the default one
+    make bench BENCH="--only a,e"   these rows alone (letters of the table); written nowhere
+
+What is measured how, and why not with pyperf, stands in `counting`. A full run writes `docs/benchmarks.md`, its plots
+and `bench/results/<version>.json`. The peers are installed from the package index into an environment of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+import output
+import servers
+from contenders import CONTENDERS, LOOPS, PEERS
+from counting import NO_VALGRIND, ROOT, Failed, Program, Values, valgrind
+from rows import BLOCKS, IDLE, SIGNALS, SIZES, TASKS, Key, Numbers, Row
+from table import faster_peers, goal_grid, grids, missed
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from pythons import Python, default, find, probe
+from venvs import plain
+
+PACKAGES = ("asynkit", "anyio", "trio", "quattro", "aiotools", "uvloop", "aiohttp", "uvicorn", "httptools")
+CROWD_OF = {"asynkit": 10_000}
+"""The most tasks that a contender is asked to stop. asynkit's way takes time with the square of their number."""
+SLOW = 1_000_000
+IN_MILLION = ("stock", "sigtask", "pure", "anyio", "trio")
+NEEDED_GIB = 10.0
+
+
+@dataclass
+class Plan:
+    """How much of it."""
+
+    rounds: int = 5
+    sizes: tuple[int, ...] = SIZES
+    loops: tuple[str, ...] = LOOPS
+    share: float = 1.0
+    """Of the counts of each row."""
+    serving: tuple[int, int] = (8, 2)
+    """Rounds and seconds of load."""
+    letters: str = "abcdefgh"
+
+    def has(self, letter: str) -> bool:
+        """Whether such rows are wanted."""
+        return letter in self.letters
+
+
+QUICK = Plan(1, SIZES[:2], LOOPS[:1], 0.1, (1, 1))
+
+
+@dataclass
+class Bench:
+    """One run."""
+
+    exe: str
+    plan: Plan
+    missing: tuple[str, ...] = ()
+    numbers: Numbers = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def contenders(self, loop: str) -> list[str]:
+        """Who takes part on that loop."""
+        compiled = any((ROOT / "src" / "sigtask").glob("*.so"))
+        kinds = ("stock", "sigtask", *(("pure",) if compiled else ()), *PEERS)
+        there = [kind for kind in kinds if CONTENDERS[kind].package not in self.missing or kind in ("stock", "sigtask")]
+        return [kind for kind in there if loop in CONTENDERS[kind].loops]
+
+    def loops(self) -> list[str]:
+        """On which loops."""
+        return [loop for loop in self.plan.loops if loop not in self.missing]
+
+    def note(self, words: str) -> None:
+        """Something the reader of the table must know."""
+        if words not in self.notes:
+            self.notes.append(words)
+            print(words, flush=True)
+
+    def measure(self, mode: str, kind: str, loop: str, jobs: Sequence[str]) -> Values:
+        """What that contender takes for it; a peer that fails is left out, and named."""
+        program = Program(self.exe, env=dict(CONTENDERS[kind].env))
+        try:
+            return program.measure(mode, kind, loop, jobs)
+        except Failed as error:
+            if kind not in PEERS:
+                raise
+            self.note(f"{kind} on {loop} is left out: {str(error).strip().splitlines()[-1]}")
+            return {}
+
+    def keep(self, metric: str, kind: str, loop: str, values: Values, suffix: str = "") -> None:
+        """Add one round's numbers."""
+        for name, value in values.items():
+            self.numbers.setdefault(Key(name + suffix, metric, loop), {}).setdefault(kind, []).append(value)
+
+    # -- the parts ----------------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[Row]:
+        """Those measured inside a process."""
+        return [row for row in (*TASKS, *SIGNALS, *BLOCKS) if self.plan.has(row.letter)]
+
+    def count(self) -> None:
+        """Instructions of all rows but the large ones: once, for they repeat."""
+        if not valgrind():
+            self.note(NO_VALGRIND)
+        elif self.rows():
+            self._at_once("count", [f"{row.name}:{_some(row.counted, self.plan.share)}" for row in self.rows()])
+
+    def weigh(self) -> None:
+        """Bytes per idle task."""
+        if self.plan.has("c"):
+            self._at_once("bytes", [f"{IDLE.name}:20000"])
+
+    def _at_once(self, mode: str, jobs: list[str]) -> None:
+        everyone = [(kind, loop) for loop in self.loops() for kind in self.contenders(loop)]
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            found = pool.map(lambda one: self.measure(mode, one[0], one[1], jobs), everyone)
+            for (kind, loop), values in zip(everyone, found, strict=True):
+                self.keep(mode, kind, loop, values)
+
+    def clock(self) -> None:
+        """The same rows by the clock."""
+        jobs = [f"{row.name}:{_some(row.timed, self.plan.share)}" for row in self.rows()]
+        if jobs:
+            self._in_turn(lambda kind, loop: self.keep("wall", kind, loop, self.measure("wall", kind, loop, jobs)))
+
+    def _in_turn(self, one: Callable[[str, str], None], rounds: int | None = None) -> None:
+        """Everybody once in each round, one at a time, each round from another one on."""
+        for loop, i in product(self.loops(), range(rounds or self.plan.rounds)):
+            kinds = self.contenders(loop)
+            for kind in kinds[i % len(kinds) :] + kinds[: i % len(kinds)]:
+                one(kind, loop)
+
+    def stop(self) -> None:
+        """Stopping many."""
+        for size in self.plan.sizes if self.plan.has("e") or self.plan.has("f") else ():
+            if size == SLOW and (room := _gib_free()) < NEEDED_GIB:
+                self.note(f"{size:,} tasks are left out: {room:.0f} GiB of memory are free, {NEEDED_GIB:.0f} wanted")
+                continue
+            rounds = min(self.plan.rounds, 2) if size == SLOW else self.plan.rounds
+            self._in_turn(lambda kind, loop, size=size: self._stop(kind, loop, size), rounds)  # type: ignore[misc]
+
+    def _stop(self, kind: str, loop: str, size: int) -> None:
+        if size > CROWD_OF.get(kind, size) or (size == SLOW and (kind not in IN_MILLION or loop != LOOPS[0])):
+            return
+        again = max(1, min(5, 20_000 // size))
+        for name in ("stop", "deaf"):  # in a process each: the one must not pay for the other's heap
+            if name == "stop" or kind in ("sigtask", "pure"):
+                values = self.measure("cpu", kind, loop, [f"{name}:{size}:{again}"])
+                self.keep("cpu", kind, loop, values, f":{size}")
+
+    def serve(self) -> None:
+        """Real servers."""
+        if not self.plan.has("h"):
+            return
+        if not servers.wrk():
+            self.note(servers.NO_WRK)
+            return
+        for loop, server in product(self.loops(), servers.SERVERS):
+            if server in self.missing:
+                self.note(f"{server} could not be installed: it is not measured.")
+                continue
+            servers.measure(self.exe, server, loop, *self.plan.serving, self.numbers)
+
+    def run(self) -> None:
+        """All parts, and how long each took."""
+        for part in (self.count, self.weigh, self.clock, self.stop, self.serve):
+            started = time.monotonic()
+            part()
+            print(f"{part.__name__}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _some(n: int, share: float) -> int:
+    """A share of n, in hundreds or thousands as n is."""
+    unit = 1000 if n >= 1000 and share == 1.0 else 100
+    return max(unit, int(n * share) // unit * unit)
+
+
+def _gib_free() -> float:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (ValueError, OSError):
+        return 0.0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one round of a tenth, on asyncio's loop")
+    parser.add_argument("--python", metavar="PATH", help="measure on this one (default: the one make found)")
+    parser.add_argument("--only", metavar="LETTERS", help="these rows alone, such as a,e")
+    parser.add_argument("--max-tasks", type=int, metavar="N", default=SLOW, help="stop at most so many (row e)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+    return parser.parse_args()
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    plan = QUICK if options.quick else Plan()
+    plan.sizes = tuple(size for size in plan.sizes if size <= options.max_tasks)
+    if options.only:
+        plan.letters = options.only
+    return plan
+
+
+def _python(path: str | None) -> Python:
+    pythons = [python for python in [probe(path)] if python] if path else find()
+    if not pythons:
+        raise SystemExit(f"no CPython 3.11 to 3.14 {f'at {path}' if path else 'was found'}")
+    return pythons[0] if path else default(pythons)
+
+
+def main() -> int:
+    """Measure, print the tables, and after a full run write them."""
+    options, started = _arguments(), time.monotonic()
+    python = _python(options.python)
+    exe, missing = plain("bench", python, PACKAGES)
+    bench = Bench(exe, _plan(options), missing)
+    print(f"CPython {python.full}, {os.cpu_count()} cores", flush=True)
+    for name in missing:
+        bench.note(f"{name} could not be installed: what needs it is left out.")
+    bench.run()
+    print("", *(grid.text() for grid in grids(bench.numbers, bench.loops())), sep="\n")
+    print(goal_grid(bench.numbers).text())
+    print("Peers ahead of sigtask:", *(faster_peers(bench.numbers) or ["none"]), sep="\n  ")
+    run = output.Run(python.full, output.versions(exe, PACKAGES), bench.numbers, bench.notes, bench.loops())
+    if options.json:
+        options.json.write_text(output.as_json([run]), "utf-8")
+    if not options.quick and not options.only and options.max_tasks == SLOW:
+        print("Written:", *(path.relative_to(ROOT) for path in output.write(run)), sep="\n  ")
+    missed_letters = [f"{goal.letter}: {goal.text}" for goal in missed(bench.numbers)]
+    print(f"MISS: {'; '.join(missed_letters)}" if missed_letters else "Every goal that was measured is kept.")
+    print(f"In {time.monotonic() - started:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

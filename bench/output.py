@@ -1,0 +1,185 @@
+"""What a full run leaves behind: the page in the docs, its plots, and the numbers as JSON, kept per release."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import statistics
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plots
+from contenders import CONTENDERS
+from counting import ROOT
+from rows import BLOCKS, IDLE, SIGNALS, SIZES, TASKS, Key, Numbers, Row, ratio
+from table import ORDER, faster_peers, goal_grid, grids
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+IMAGES = ROOT / "docs" / "img"
+RESULTS = ROOT / "bench" / "results"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, and what it was run on; nothing that names a machine."""
+
+    python: str
+    packages: dict[str, str]
+    numbers: Numbers
+    notes: Sequence[str]
+    loops: Sequence[str]
+    date: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "python": self.python,
+            "date": self.date or dt.datetime.now(dt.UTC).date().isoformat(),
+            "cpus": os.cpu_count(),
+            "packages": self.packages,
+            "notes": list(self.notes),
+            "numbers": [
+                {"row": key.row, "metric": key.metric, "loop": key.loop, "values": values}
+                for key, values in self.numbers.items()
+            ],
+        }
+
+
+def version() -> str:
+    """Of sigtask."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return str(project["version"])
+
+
+def versions(exe: str, packages: Sequence[str]) -> dict[str, str]:
+    """Those of the packages that are there."""
+    code = (
+        "import importlib.metadata as m, json, sys\n"
+        "there = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
+        "print(json.dumps({name: there[name] for name in sys.argv[1:] if name in there}))"
+    )
+    done = subprocess.run([exe, "-c", code, *packages], capture_output=True, text=True, timeout=60, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def as_json(runs: Sequence[Run | dict[str, Any]]) -> str:
+    """The numbers of a release, one run per Python."""
+    found = [run.to_dict() if isinstance(run, Run) else run for run in runs]
+    return json.dumps({"sigtask": version(), "runs": found}, indent=1) + "\n"
+
+
+def write(run: Run) -> list[Path]:
+    """The page, the plots and the JSON; gives their paths."""
+    RESULTS.mkdir(exist_ok=True)
+    IMAGES.mkdir(exist_ok=True)
+    kept = RESULTS / f"{version()}.json"
+    old = json.loads(kept.read_text("utf-8"))["runs"] if kept.exists() else []
+    others = [one for one in old if one["python"].rpartition(".")[0] != run.python.rpartition(".")[0]]
+    kept.write_text(as_json([*others, run]), "utf-8")
+    written = [kept]
+    for name, picture in pictures(run.numbers).items():
+        path = IMAGES / f"{name}.svg"
+        path.write_text(picture, "utf-8")
+        written.append(path)
+    PAGE.write_text(page(run), "utf-8")
+    return [PAGE, *written]
+
+
+# -- plots ------------------------------------------------------------------------------------------------------------
+
+
+def pictures(numbers: Numbers) -> dict[str, str]:
+    """The plots there is something for, by name."""
+    found = {
+        "bench-tasks": _bars(numbers, "A step and a spawn", "instructions, asyncio's loop", TASKS, 3.0),
+        "bench-signals": _bars(numbers, "Telling one task", "instructions from the call to its effect", SIGNALS, 6.0),
+        "bench-blocks": _bars(numbers, "Entering and leaving a block", "instructions, asyncio's loop", BLOCKS, 2.0),
+        "bench-stop": _lines(numbers),
+    }
+    return {name: picture for name, picture in found.items() if picture}
+
+
+def _bars(numbers: Numbers, title: str, subtitle: str, rows: Sequence[Row], most: float) -> str:
+    groups = []
+    for row in rows:
+        key = Key(row.name, "count", "asyncio")
+        ratios = [(kind, ratio(numbers, key, kind, key, "stock")) for kind in ORDER[1:]]
+        members = [(kind, CONTENDERS[kind].title, of.middle) for kind, of in ratios if of is not None]
+        if members:
+            groups.append((row.title.replace("`", "").replace(", per child", ""), members))
+    return plots.bars(title, f"{subtitle}; ratio to asyncio's own task", groups, most) if groups else ""
+
+
+def _lines(numbers: Numbers) -> str:
+    series = []
+    for kind in ORDER:
+        points = []
+        for size in SIZES:
+            if found := numbers.get(Key(f"stop:{size}", "cpu", "asyncio"), {}).get(kind):
+                points.append((float(size), statistics.median(found) * 1e6))  # noqa: PERF401  # it would be no shorter
+        if points:
+            title = "asyncio: cancel, wait" if kind == "stock" else CONTENDERS[kind].title
+            series.append((kind, title, points))
+    if not series:
+        return ""
+    axes = ("tasks stopped at once", "microseconds of processor time per task")
+    return plots.lines("Stopping many tasks", "from the first signal until all are done; less is better", series, axes)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+HEAD = """# Benchmarks
+
+Written by `make bench` on {date}: sigtask {version} on CPython {python}, {cpus} cores, beside {packages}. The numbers
+themselves, round by round, are in `bench/results/{version}.json`.
+
+All figures are ratios to stock asyncio's C task in the same run, so they hold for other machines better than seconds
+do. Instructions are counted by callgrind and repeat to about 0.1 %. Times are taken in rounds, each contender once per
+round in a process of its own; given is the middle ratio of the rounds, with the lowest and the highest. A peer has no
+number where it has no such thing. The Python task is what asynkit's `task_interrupt` needs, so its rows a to c are
+asynkit's; quattro and aiotools run on stock tasks, so they have no step of their own.
+
+"""
+
+NOTES = """
+## How to read it
+
+- **a, b** A step is one turn of the loop for one task: the loop's own work is in it, the same for all.
+- **c** Bytes by tracemalloc: the task, its coroutine, and what the library keeps for it.
+- **d** From the call that sends to the turn of the loop that sees the effect, the turns included. Stock tasks get
+  `cancel(msg)`. anyio's and trio's are a `cancel(reason)` of a scope around each wait.
+- **e** `stop()` with its default ladder and its report, against `cancel()` of each and one `asyncio.wait`; anyio's and
+  trio's is the cancelled scope of one task group. Processor time, in fresh processes, the garbage collector as users
+  have it.
+- **f** One task in a hundred swallows everything but a Kill. The loop's own, real clock, 50 ms of grace; waiting costs
+  no processor time. No peer ends such tasks.
+- **g** What is inside the block does nothing. For `mask`, asyncio's is `shield()`; for `accept` and `catch`,
+  it is `timeout()`.
+- **h** Hello, world, 32 connections; both servers on one core, wrk on another, in turns.
+"""
+
+
+def page(run: Run) -> str:
+    """`docs/benchmarks.md`."""
+    facts = run.to_dict()
+    packages = ", ".join(f"{name} {version}" for name, version in run.packages.items())
+    head = HEAD.format(**{**facts, "version": version(), "packages": packages})
+    parts = ["## Goals", "", goal_grid(run.numbers).markdown(), ""]
+    ahead = faster_peers(run.numbers)
+    parts += ["Rows on which a peer is ahead of sigtask:", "", *[f"- {one}" for one in ahead or ["none"]], ""]
+    for name in pictures(run.numbers):
+        parts += [f"![{name}](img/{name}.svg)", ""]
+    parts += ["## All rows", ""]
+    for grid in grids(run.numbers, run.loops):
+        parts += [grid.markdown(), ""]
+    parts += [*(f"- {note}" for note in run.notes)]
+    return head + "\n".join(parts).rstrip() + "\n" + NOTES
+
+
+__all__ = ["IDLE", "Run", "as_json", "page", "pictures", "version", "versions", "write"]

@@ -1,0 +1,122 @@
+"""The rows of the table, their goals, and what each contender's number is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from counting import Ratio
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that is measured."""
+
+    letter: str
+    name: str
+    """The workload's."""
+    title: str
+    goal: float | None = None
+    """At most so many times what stock asyncio takes."""
+    counted: int = 2000
+    timed: int = 20_000
+
+
+TASKS = (
+    Row("a", "step", "a step: `sleep(0)`", 1.01),
+    Row("a", "pingpong", "two tasks and their futures, per wake-up", 1.01),
+    Row("a", "queue", "hand-over by a queue", 1.01),
+    Row("a", "chain", "a step, 20 awaits deep", 1.01),
+    Row("b", "finish", "start, and finish", 1.08),
+    Row("b", "spawn", "start, and await", 1.08, timed=10_000),
+    Row("b", "group", "through a TaskGroup of 100", 1.08),
+    Row("b", "gather", "by gather of 1,000", 1.08),
+    Row("b", "await", "await one that is done", 1.08, timed=50_000),
+)
+SIGNALS = (
+    Row("d", "done", "to done, no reason", 1.25, timed=5_000),
+    Row("d", "reason", "to done, with a reason", 1.25, timed=5_000),
+    Row("d", "handled", "to handled by `except`", 1.25, timed=5_000),
+    Row("d", "caught", "to handled by `catch`", 1.25, timed=5_000),
+    Row("d", "frames", "through 10 coroutines", 1.25, 1000, 5_000),
+    Row("d", "links", "through 10 tasks", 1.25, 200, 500),
+    Row("d", "tellgroup", "through a TaskGroup of 1,000, per child", 1.25, 2000, 5_000),
+)
+BLOCKS = (
+    Row("g", "mask", "`mask`, or a shield", 1 / 12),
+    Row("g", "accept", "`accept`, or a scope, or `timeout`"),
+    Row("g", "catch", "`catch`, or a scope, or `timeout`"),
+)
+IDLE = Row("c", "idle", "bytes per idle task", 1.20)
+IN_PROCESS = (*TASKS, *SIGNALS, *BLOCKS)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which numbers: of a row, in a metric, on a loop."""
+
+    row: str
+    metric: str
+    loop: str
+
+
+Numbers = dict[Key, dict[str, list[float]]]
+"""By contender, one number per round."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number of ours, held against another."""
+
+    letter: str
+    text: str
+    ours: Key
+    other: Key
+    than: str
+    """The contender of the other number."""
+    limit: float
+    at_least: bool = False
+
+    def ratio(self, numbers: Numbers) -> Ratio | None:
+        """What came of it; `None` when one of the two was not measured."""
+        return ratio(numbers, self.ours, "sigtask", self.other, self.than)
+
+    def kept(self, found: Ratio) -> bool:
+        """Whether that is good enough."""
+        return found.middle >= self.limit if self.at_least else found.middle <= self.limit
+
+
+def ratio(numbers: Numbers, key: Key, contender: str, other: Key, than: str) -> Ratio | None:
+    """One contender's number as a multiple of another's, round by round."""
+    ours, theirs = numbers.get(key, {}).get(contender), numbers.get(other, {}).get(than)
+    if not ours or not theirs:
+        return None
+    rounds = min(len(ours), len(theirs))
+    return Ratio.of(ours[:rounds], theirs[:rounds])
+
+
+def goals(loop: str = "asyncio") -> list[Goal]:
+    """All of them, in the order of the rows."""
+    found: list[Goal] = []
+    for row in (*TASKS, IDLE, *SIGNALS):
+        key = Key(row.name, "bytes" if row is IDLE else "count", loop)
+        if row.goal is not None:
+            found.append(Goal(row.letter, row.title, key, key, "stock", row.goal))
+    for size in SIZES:
+        key = Key(f"stop:{size}", "cpu", loop)
+        found.append(Goal("e", f"stop of {size:,}, to `cancel()` and `asyncio.wait`", key, key, "stock", 1.3))
+        found.append(Goal("e", f"stop of {size:,}, to anyio's scope", key, key, "anyio", 1 / 1.7))
+    small, large = Key(f"stop:{SIZES[1]}", "cpu", loop), Key(f"stop:{SIZES[-1]}", "cpu", loop)
+    found.append(Goal("e", "per task, 1,000,000 to 10,000", large, small, "sigtask", 1.15))
+    for size in SIZES:
+        deaf, stop = Key(f"deaf:{size}", "cpu", loop), Key(f"stop:{size}", "cpu", loop)
+        found.append(Goal("f", f"{size:,} with 1 % deaf, to the same without", deaf, stop, "sigtask", 1.5))
+    for metric, unit in (("count", "instructions"), ("wall", "time")):
+        mask = Key("mask", metric, loop)
+        found.append(Goal("g", f"`mask` to `asyncio.shield`, {unit}", mask, mask, "stock", 1 / 12))
+        found.append(Goal("g", f"`mask` to anyio's shield, {unit}", mask, mask, "anyio", 1 / 4))
+    for server in ("aiohttp", "uvicorn"):
+        key = Key(server, "rate", loop)
+        found.append(Goal("h", f"{server}, requests per second", key, key, "stock", 0.99, at_least=True))
+    return found

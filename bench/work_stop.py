@@ -1,0 +1,72 @@
+"""Rows e and f: stopping very many tasks at once, from the first signal to the moment all are done.
+
+f has one deaf task in a hundred: it swallows what it is sent and waits on, until the Kill. Nothing but sigtask ends
+such a task, so f stands beside e. The clock is the loop's own, real one, and its grace is short. Waiting costs no
+processor time, which is what is measured; when the Kill falls due, all others have ended (the report says so).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from importlib import import_module
+from typing import Any
+
+from section import Section
+
+DEAF_IN = 100
+GRACE = 0.05
+
+
+async def wait_for_ever() -> None:
+    """Blocked on a future that nobody knows."""
+    await asyncio.get_running_loop().create_future()
+
+
+async def deaf() -> None:
+    """Swallows every cancellation, and waits on."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await wait_for_ever()
+
+
+async def cancel_all(n: int, section: Section) -> None:
+    """What a program does without sigtask: cancel each, then wait for all."""
+    tasks = [asyncio.create_task(wait_for_ever()) for _ in range(n)]
+    await asyncio.sleep(0)
+    section.start()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    section.stop()
+    assert all(task.cancelled() for task in tasks)
+
+
+async def stop_all(n: int, section: Section) -> None:
+    """`stop()` with the ladder and the report that a user gets by default."""
+    stop: Any = import_module("sigtask").stop
+    tasks = [asyncio.create_task(wait_for_ever()) for _ in range(n)]
+    await asyncio.sleep(0)
+    section.start()
+    report = await stop(*tasks, reason="the program ends")
+    section.stop()
+    assert not report.survivors
+    assert all(task.cancelled() for task in tasks)
+
+
+async def stop_deaf(n: int, section: Section) -> None:
+    """`stop()` of tasks of which one in a hundred obeys nothing but a Kill."""
+    sigtask: Any = import_module("sigtask")
+    ladder = sigtask.Ladder((sigtask.Terminate, GRACE), (sigtask.Kill, 10))
+    tasks = [asyncio.create_task((wait_for_ever if i % DEAF_IN else deaf)()) for i in range(n)]
+    await asyncio.sleep(0)
+    section.start()
+    report = await sigtask.stop(*tasks, ladder=ladder, reason="the program ends")
+    section.stop()
+    killed = sum(row.rung == "kill" for row in report.tasks)
+    assert not report.survivors
+    assert killed == -(-n // DEAF_IN), f"{killed} of {n} were killed"
+
+
+WORKLOADS = {"stop": cancel_all}
+SIGTASK = {"stop": stop_all, "deaf": stop_deaf}
