@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat soak demo lint types layers format bench-core clean
+.PHONY: help python test compat soak demo lint types layers format bench bench-core clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
 	@echo "make format      let ruff mend what it can"
+	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; a quarter of an hour"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
 	@echo "make clean       remove what the others made"
 
@@ -33,6 +34,9 @@ soak: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python tests/props/soak.py --minutes 10 --tasks 0 $(SOAK) & other=$$!; \
 	$(DEFAULT)/python tests/props/soak.py --minutes 10 $(SOAK); status=$$?; wait $$other && exit $$status
+
+bench: python
+	@$(PYTHON) bench/bench.py $(BENCH)
 
 bench-core: python
 	@$(PYTHON) bench/core.py $(BENCH)

@@ -38,7 +38,12 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
 
     steps = [pytest(f"tests on {venv.python.full}", venv) for venv in venvs]
     debug = pytest(f"tests on {venvs[0].python.full}, debug", venvs[0], "-X", "dev", PYTHONASYNCIODEBUG="1")
-    return [debug, *steps]  # the slowest first: two run at a time
+    return [debug, *steps]  # the slowest first: three run at a time
+
+
+def cost_steps(venv: Venv) -> list[Step]:
+    """What a step and a spawn cost, in instructions, against what they cost before."""
+    return [Step("cost of a task", [venv.exe, "bench/core.py", "--gate"], lines=10)]
 
 
 def compat_steps(venvs: list[Venv]) -> list[Step]:
@@ -83,7 +88,8 @@ def main(what: str) -> int:
     venvs = environments(every=what in ("test", "compat"))
     default = venvs[0]
     if what == "test":
-        steps = [*test_steps(venvs), *types_steps(default), *lint_steps(default), *layers_steps(default)]
+        steps = [*test_steps(venvs), *cost_steps(default), *types_steps(default), *lint_steps(default)]
+        steps += layers_steps(default)
     elif what == "compat":
         steps = compat_steps(venvs)
     elif what == "format":
