@@ -19,8 +19,8 @@ class Row:
     title: str
     goal: float | None = None
     """At most so many times what stock asyncio takes."""
-    counted: int = 2000
-    timed: int = 20_000
+    counted: int = 1000
+    timed: int = 10_000
 
 
 TASKS = (
@@ -29,19 +29,19 @@ TASKS = (
     Row("a", "queue", "hand-over by a queue", 1.01),
     Row("a", "chain", "a step, 20 awaits deep", 1.01),
     Row("b", "finish", "start, and finish", 1.08),
-    Row("b", "spawn", "start, and await", 1.08, timed=10_000),
+    Row("b", "spawn", "start, and await", 1.08, timed=5_000),
     Row("b", "group", "through a TaskGroup of 100", 1.08),
     Row("b", "gather", "by gather of 1,000", 1.08),
     Row("b", "await", "await one that is done", 1.08, timed=50_000),
 )
 SIGNALS = (
-    Row("d", "done", "to done, no reason", 1.25, timed=5_000),
-    Row("d", "reason", "to done, with a reason", 1.25, timed=5_000),
-    Row("d", "handled", "to handled by `except`", 1.25, timed=5_000),
-    Row("d", "caught", "to handled by `catch`", 1.25, timed=5_000),
-    Row("d", "frames", "through 10 coroutines", 1.25, 1000, 5_000),
-    Row("d", "links", "through 10 tasks", 1.25, 200, 500),
-    Row("d", "tellgroup", "through a TaskGroup of 1,000, per child", 1.25, 2000, 5_000),
+    Row("d", "done", "to done, no reason", 1.25, timed=2_500),
+    Row("d", "reason", "to done, with a reason", 1.25, timed=2_500),
+    Row("d", "handled", "to handled by `except`", 1.25, timed=2_500),
+    Row("d", "caught", "to handled by `catch`", 1.25, timed=2_500),
+    Row("d", "frames", "through 10 coroutines", 1.25, timed=2_500),
+    Row("d", "links", "through 10 tasks", 1.25, 100, 300),
+    Row("d", "tellgroup", "through a TaskGroup of 1,000, per child", 1.25, timed=3_000),
 )
 BLOCKS = (
     Row("g", "mask", "`mask`, or a shield", 1 / 12),

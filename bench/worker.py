@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import gc
 import json
-import statistics
 import sys
 import tracemalloc
 
 from contenders import CONTENDERS, Workload, run
 from section import Section
 
-WARM = 200
+WARM = 100
 """So many of each go before, unmeasured: Python's interpreter rewrites code as it comes to know it."""
 
 
@@ -49,7 +48,7 @@ def main(mode: str, kind: str, loop: str, *jobs: str) -> None:
             continue
         run(kind, loop, workload, min(int(n), WARM), Section("off"))
         found = [measure(mode, kind, loop, workload, int(n)) for _ in range(int(rounds[0]) if rounds else 1)]
-        values[name] = statistics.median(found)
+        values[name] = sorted(found)[len(found) // 2]
     print(json.dumps(values))
 
 
