@@ -3,6 +3,7 @@
     make bench BENCH="--quick"      a look, in a minute or two: one round, nothing is written to the docs
     make bench BENCH="--python P"   on that Python, in place of the default one
     make bench BENCH="--only a,e"   these rows alone (letters of the table); written nowhere
+    make bench BENCH="--again bench/results/0.1.0.json"   the tables and plots anew, of numbers that are there
 
 What is measured how, and why not with pyperf, stands in `counting`. A full run writes `docs/benchmarks.md`, its plots
 and `bench/results/<version>.json`. The peers are installed from the package index into an environment of their own.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -192,10 +194,12 @@ def _some(n: int, share: float) -> int:
 
 
 def _gib_free() -> float:
+    """What a program may take; where nobody says, it is not asked for the largest row."""
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except (ValueError, OSError):
+        found = re.search(r"MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text("utf-8"))
+    except OSError:
         return 0.0
+    return int(found[1]) / 2**20 if found else 0.0
 
 
 def _arguments() -> argparse.Namespace:
@@ -205,6 +209,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="LETTERS", help="these rows alone, such as a,e")
     parser.add_argument("--max-tasks", type=int, metavar="N", default=SLOW, help="stop at most so many (row e)")
     parser.add_argument("--write", action="store_true", help="write the docs, though not all of it was measured")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing: show and write such a file anew")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     return parser.parse_args()
 
@@ -224,24 +229,39 @@ def _python(path: str | None) -> Python:
     return pythons[0] if path else default(pythons)
 
 
+def _show(run: output.Run) -> None:
+    print("", *(grid.text() for grid in grids(run.numbers, run.loops)), sep="\n")
+    print(goal_grid(run.numbers).text())
+    print("Peers ahead of sigtask:", *(faster_peers(run.numbers) or ["none"]), sep="\n  ")
+
+
+def _write(run: output.Run) -> None:
+    print("Written:", *(path.relative_to(ROOT) for path in output.write(run)), sep="\n  ")
+
+
 def main() -> int:
     """Measure, print the tables, and after a full run write them."""
     options, started = _arguments(), time.monotonic()
+    if options.again:
+        run = output.read(options.again)[-1]
+        _show(run)
+        _write(run)
+        return 0
     python = _python(options.python)
     exe, missing = plain("bench", python, PACKAGES)
     bench = Bench(exe, _plan(options), missing)
     print(f"CPython {python.full}, {os.cpu_count()} cores", flush=True)
     for name in missing:
         bench.note(f"{name} could not be installed: what needs it is left out.")
+    if options.quick:
+        bench.note("A quick run: one round, a tenth of the work, asyncio's loop alone. Times are worth little.")
     bench.run()
-    print("", *(grid.text() for grid in grids(bench.numbers, bench.loops())), sep="\n")
-    print(goal_grid(bench.numbers).text())
-    print("Peers ahead of sigtask:", *(faster_peers(bench.numbers) or ["none"]), sep="\n  ")
     run = output.Run(python.full, output.versions(exe, PACKAGES), bench.numbers, bench.notes, bench.loops())
+    _show(run)
     if options.json:
         options.json.write_text(output.as_json([run]), "utf-8")
     if options.write or not (options.quick or options.only or options.max_tasks < SLOW):
-        print("Written:", *(path.relative_to(ROOT) for path in output.write(run)), sep="\n  ")
+        _write(run)
     missed_letters = [f"{goal.letter}: {goal.text}" for goal in missed(bench.numbers)]
     print(f"MISS: {'; '.join(missed_letters)}" if missed_letters else "Every goal that was measured is kept.")
     print(f"In {time.monotonic() - started:.0f} s.")

@@ -34,13 +34,14 @@ class Run:
     notes: Sequence[str]
     loops: Sequence[str]
     date: str = ""
+    cpus: int = os.cpu_count() or 1
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "python": self.python,
             "date": self.date or dt.datetime.now(dt.UTC).date().isoformat(),
-            "cpus": os.cpu_count(),
+            "cpus": self.cpus,
             "packages": self.packages,
             "notes": list(self.notes),
             "numbers": [
@@ -48,6 +49,18 @@ class Run:
                 for key, values in self.numbers.items()
             ],
         }
+
+
+def read(path: Path) -> list[Run]:
+    """The runs kept in such a file."""
+    found = []
+    for one in json.loads(path.read_text("utf-8"))["runs"]:
+        numbers = {Key(kept["row"], kept["metric"], kept["loop"]): kept["values"] for kept in one["numbers"]}
+        loops = list(dict.fromkeys(key.loop for key in numbers))
+        found.append(
+            Run(one["python"], one["packages"], numbers, one["notes"], loops, date=one["date"], cpus=one["cpus"])
+        )
+    return found
 
 
 def version() -> str:

@@ -64,7 +64,7 @@ def bars(title: str, subtitle: str, groups: Sequence[tuple[str, Sequence[tuple[s
 
     A line stands at 1, which is stock asyncio.
     """
-    left, right, bar, gap = 250, 90, 17, 20
+    left, right, bar, gap = 270, 90, 17, 20
     scale = (WIDTH - left - right) / most
     y, parts = 84.0, list[str]()
     height = y + sum(len(bars) * bar + gap for _, bars in groups) + 34

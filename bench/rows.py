@@ -25,7 +25,7 @@ class Row:
 
 TASKS = (
     Row("a", "step", "a step: `sleep(0)`", 1.01),
-    Row("a", "pingpong", "two tasks and their futures, per wake-up", 1.01),
+    Row("a", "pingpong", "ping-pong by futures, a wake-up", 1.01),
     Row("a", "queue", "hand-over by a queue", 1.01),
     Row("a", "chain", "a step, 20 awaits deep", 1.01),
     Row("b", "finish", "start, and finish", 1.08),

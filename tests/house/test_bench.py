@@ -132,7 +132,7 @@ def test_a_peer_that_is_ahead_is_named(bench):
     assert faster == ["g, `mask`, or a shield: anyio at 0.900 of sigtask's"]
 
 
-def test_page_plots_and_json_hold_the_numbers_and_no_path(bench):
+def test_page_plots_and_json_hold_the_numbers_and_no_path(bench, tmp_path):
     output = bench("output")
     run = output.Run("3.11.7", {"anyio": "4.0"}, made_up(bench, worse=2.0), ["a note"], ["asyncio"], "2026-01-01")
     page = output.page(run)
@@ -143,6 +143,8 @@ def test_page_plots_and_json_hold_the_numbers_and_no_path(bench):
         ("step", "count"),
         ("aiohttp", "rate"),
     }
+    (tmp_path / "kept.json").write_text(output.as_json([run]), "utf-8")
+    assert output.read(tmp_path / "kept.json") == [run]
     pictures = output.pictures(run.numbers)
     assert set(pictures) == {"bench-tasks", "bench-signals", "bench-blocks", "bench-stop"}
     for picture in pictures.values():
