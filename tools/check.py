@@ -52,7 +52,7 @@ def compat_steps(venvs: list[Venv]) -> list[Step]:
     return [
         # The drivers have limits of their own for each part, and say more when those are passed.
         *(
-            Step(f"libraries' tests on {v.python.full}", [v.exe, here + "library_suite.py"], lines=99, timeout=2400)
+            Step(f"libraries' tests on {v.python.full}", [v.exe, here + "library_suite.py"], lines=99, timeout=5400)
             for v in venvs
         ),
         *(
