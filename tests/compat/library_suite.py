@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIMIT = 1800
-"""Seconds that one run of one library may take: five times what anyio's took on two cores with little else to do."""
+"""Seconds that one run of one library may take: five times what anyio's took on two busy cores."""
 ONE = 180
 """Seconds that one test may take: what hangs for good hangs longer, and the machine is busy."""
 AGAIN = 20
