@@ -139,7 +139,7 @@ class accept(_Block):
         if inbox.held and isinstance(inbox.task(), Task) and (delivery := inbox.pick()) is not None:
             self._leave()
             inbox.raise_now(delivery)
-            raise delivery.signal.copy()
+            raise delivery.fresh()
 
     def __exit__(self, et: object, *exc: object) -> None:
         self._leave(et is not None)
@@ -232,7 +232,7 @@ def _raised_at_once(inbox: Inbox) -> CancelledError | None:
         inbox.plain_held, inbox.extra = 0, inbox.extra + plain
     if delivery is not None:
         inbox.raise_now(delivery)
-        return delivery.signal.copy()
+        return delivery.fresh()
     if plain:
         return CancelledError() if inbox.plain_msg is None else CancelledError(inbox.plain_msg)
     return None

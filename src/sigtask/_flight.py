@@ -27,16 +27,8 @@ DEEP = 30
 """How many plain cancels may stand on the stack, one inside another, before the next one is put off."""
 
 
-class _Launch:
-    """One task to cancel, and the launch whose `cancel` came to it."""
-
-    __slots__ = ("by", "ring", "signal", "task")
-
-    def __init__(self, task: Task[Any], signal: Signal, by: _Launch | None) -> None:
-        self.task = task
-        self.signal = signal
-        self.by = by
-        self.ring = False
+_Launch = tuple["Task[Any]", Signal, Any]
+"""One task to cancel, and the launch whose `cancel` came to it, or `None`."""
 
 
 class _Deep(NamedTuple):
@@ -47,16 +39,23 @@ class _Deep(NamedTuple):
     by: _Deep | None
 
 
-class _Here(threading.local):
-    """The launches of this thread: each may run a loop of its own."""
+class _Flights:
+    """The launches of one thread: each may run a loop of its own."""
 
-    now: _Launch | None = None
-    depth = 0
-    turn: _Deep | None = None
+    __slots__ = ("deep", "depth", "now", "queue", "ring", "turn")
 
     def __init__(self) -> None:
+        self.now: _Launch | None = None
+        self.ring = False  # the launch that is going on has come back to a task it came through
         self.queue: deque[_Launch] = deque()
+        self.depth = 0
+        self.turn: _Deep | None = None
         self.deep: deque[_Deep] = deque()
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.flights = _Flights()
 
 
 _here = _Here()
@@ -64,23 +63,34 @@ _here = _Here()
 
 def launch(task: Task[Any], signal: Signal) -> None:
     """asyncio's `cancel(signal)` for `task`; a Kill also cuts it loose from what will not be cancelled (R18)."""
-    _here.queue.append(_Launch(task, signal, _here.now))
-    if _here.now is not None:
+    here = _here.flights
+    if here.now is not None:
+        here.queue.append((task, signal, here.now))
         return
+    try:
+        here.now = (task, signal, None)
+        _start(here, task, signal)
+    finally:
+        here.now = None
+        if here.queue:
+            _work_off(here)
+
+
+def _work_off(here: _Flights) -> None:
     failed: BaseException | None = None
-    while _here.queue:
-        _here.now = _here.queue.popleft()
+    while here.queue:
+        here.now = here.queue.popleft()
         try:
-            _start(_here.now)
+            _start(here, here.now[0], here.now[1])
         except BaseException as error:  # an awaited thing's own cancel() failed: the others still get theirs
             failed = error
         finally:
-            _here.now = None
+            here.now = None
     try:
         if failed is not None:
             raise failed
     finally:
-        del failed, task
+        del failed
 
 
 def cancel_plain(task: Task[Any], msg: object) -> bool:
@@ -88,30 +98,31 @@ def cancel_plain(task: Task[Any], msg: object) -> bool:
 
     Raises: `RecursionError` when the tasks await each other in a ring, as in asyncio.
     """
-    if _here.depth >= DEEP and not task.done():
-        _put_off(task, msg)
+    here = _here.flights
+    if here.depth >= DEEP and not task.done():
+        _put_off(here, task, msg)
         return True  # as asyncio's says of every task that is not done
-    _here.depth += 1
+    here.depth += 1
     try:
         found = bool(_cancel(task, msg))
-        while _here.depth == 1 and _here.deep:
-            _here.turn = _here.deep.popleft()
-            _cancel(_here.turn.task, _here.turn.msg)
+        while here.deep and here.depth == 1:
+            here.turn = here.deep.popleft()
+            _cancel(here.turn.task, here.turn.msg)
         return found
     finally:
-        _here.depth -= 1
-        if _here.depth == 0:
-            _here.turn = None
-            _here.deep.clear()
+        here.depth -= 1
+        if here.depth == 0:
+            here.turn = None
+            here.deep.clear()
 
 
-def _put_off(task: Task[Any], msg: object) -> None:
-    by = _here.turn
+def _put_off(here: _Flights, task: Task[Any], msg: object) -> None:
+    by = here.turn
     while by is not None:
         if by.task is task:
             raise RecursionError(f"{task!r} awaits itself, by way of what it awaits; a signal can open such a ring")
         by = by.by
-    _here.deep.append(_Deep(task, msg, _here.turn))
+    here.deep.append(_Deep(task, msg, here.turn))
 
 
 def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
@@ -119,27 +130,27 @@ def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
     task.cancel(msg=signal)
 
 
-def _start(this: _Launch) -> None:
-    task = this.task
-    failed = True
+def _start(here: _Flights, task: Task[Any], signal: Signal) -> None:
+    here.ring, failed = False, True
     try:
-        _cancel(task, this.signal)
+        _cancel(task, signal)
         failed = False
     finally:
-        if failed or this.ring or this.signal.level >= KILL_LEVEL:
+        if failed or here.ring or signal.level >= KILL_LEVEL:
             free(task)
-    if this.signal.level >= KILL_LEVEL:
+    if signal.level >= KILL_LEVEL:
         # A task that is running now will only then be seen to await something deaf.
         task.get_loop().call_soon(free, task)
 
 
 def came_back(task: Task[Any]) -> None:
     """A signal met a task that it is in flight to. Is that one of those it came through, then they form a ring."""
-    by = _here.now
-    while by is not None and by.task is not task:
-        by = by.by
-    if by is not None and _here.now is not None:
-        _here.now.ring = True
+    here = _here.flights
+    by = here.now
+    while by is not None and by[0] is not task:
+        by = by[2]
+    if by is not None:
+        here.ring = True
 
 
 def free(task: Task[Any]) -> None:

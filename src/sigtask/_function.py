@@ -27,7 +27,8 @@ from itertools import starmap
 from types import FrameType
 from typing import Any, ParamSpec
 
-from ._inbox import Block, Delivery, Fate, Inbox
+from ._delivery import Delivery, Fate
+from ._inbox import Block, Inbox
 from .signals import KILL_LEVEL, Signal
 
 _P = ParamSpec("_P")
@@ -48,7 +49,7 @@ class Function:
     _inbox = None  # a task's: where it is `None`, as in a task without signals, there is nothing to do with it
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], owner: Any = None) -> None:
-        self.fn = fn
+        self.fn: Callable[..., Any] = fn
         self.args = args
         self._owner = None if owner is None else weakref.ref(owner)
         self._parent = self._owner  # whose ladder's `time_left()` is
@@ -62,6 +63,7 @@ class Function:
         self.deferred: list[Callable[[], object]] = []
         self.hit = False  # `Injected` is on its way into the thread
         self.started = False
+        self.finished = False  # what it deferred has run, too
         self._plain = 0  # 1: a plain cancel is in flight; 2: it was raised
         self._plain_msg: object = None
 
@@ -128,9 +130,9 @@ class Function:
         with self.lock:
             if self.ended:
                 return False
-            inbox, delivery = self.inbox, Delivery(signal.copy())
-            inbox.history.append(delivery)
-            if any(one.signal.origin is signal.origin for one, _ in inbox.in_force):
+            inbox, delivery = self.inbox, Delivery(signal, signal._target, signal.sender)
+            inbox.record(delivery)
+            if any(one.given.origin is signal.origin for one, _ in inbox.in_force):
                 delivery.fate = Fate.ABSORBED  # the owner held it, and now passes it on again
                 return True
             if inbox.judge(delivery):
@@ -193,6 +195,7 @@ class Function:
         with self.lock:
             self.hit = False
             close_the_block_of(sys._getframe(2))
+            self._let_fly()
             return self._land() or CancelledError("withdrawn too late")  # the function has ended: nobody sees it
 
     def _land(self) -> CancelledError | None:
@@ -201,7 +204,7 @@ class Function:
             return None
         if self.inbox.flying is not None:
             self._plain = min(self._plain, 1) * 2  # one exception stands for both
-            return self.inbox.land().signal.copy()
+            return self.inbox.land().fresh()
         if self._plain == 1:
             self._plain = 2
             return CancelledError() if self._plain_msg is None else CancelledError(self._plain_msg)
@@ -231,7 +234,7 @@ class Function:
                 if inbox.held and (delivery := inbox.pick()) is not None:
                     self._unlink(block)
                     inbox.raise_now(delivery)
-                    error = delivery.signal.copy()
+                    error = delivery.fresh()
         if error is not None:
             try:
                 raise error
@@ -297,7 +300,8 @@ class Function:
             self._settle()  # it was on its way when the function ended, and there can be no second
         self._clean_up()
         running.function = None
-        self.fn, self.args = None, ()  # type: ignore[assignment]  # what the caller gave is the caller's again
+        self.finished = True
+        self.fn, self.args = _ended, ()  # what the caller gave is the caller's again
         del self
 
     def _begin(self) -> bool:
@@ -312,7 +316,7 @@ class Function:
                 self.box.append(None)  # it never began
             self._take_back_the_hit()
             if self.error is None and self.inbox.flying is not None:
-                self.error = self.inbox.land().signal.copy()
+                self.error = self.inbox.land().fresh()
             elif self.error is None and self._plain == 1:
                 self.error = CancelledError() if self._plain_msg is None else CancelledError(self._plain_msg)
 
@@ -323,6 +327,10 @@ class Function:
             except BaseException as error:
                 error.__context__ = error.__context__ or self.error
                 self.error = error
+
+
+def _ended() -> None:
+    """What stands in the place of a function that has ended."""
 
 
 def close_the_block_of(frame: FrameType | None) -> None:
@@ -347,6 +355,8 @@ class _Landing(type):
     """
 
     def __call__(cls, *args: object) -> Any:
+        if args:  # 3.11, in an `except`: it asks once more, with what it was given, for that is of another class
+            return args[0]
         function = running.function
         return CancelledError("withdrawn too late") if function is None else function.landing()
 

@@ -27,50 +27,16 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
-from collections import deque
 from collections.abc import Callable
-from enum import Enum
+from time import monotonic
 from typing import Any, Protocol
 
+from ._delivery import Delivery, Fate
+from .report import ThreadReport
 from .signals import KILL_LEVEL, Interrupt, Signal
 
 HISTORY = 1000
 """How many signals a task remembers. A server that reloads on a signal for a year must not grow by it."""
-
-
-class Fate(Enum):
-    """What became of a signal (R21)."""
-
-    HELD = "held"
-    THROWN = "thrown"
-    SUPERSEDED = "superseded"
-    ABSORBED = "absorbed"
-    HANDLED = "handled"
-    CONSUMED = "consumed"
-    REFUSED = "refused"
-
-
-class Delivery:
-    """One signal that was sent to one task, and what became of it (R21).
-
-    `signal` is the copy with the task as its target. `fate` is `HELD` from its arrival until something else happens.
-    `caught_at` is where (`"file:line"`) the task caught it when it was thrown and the task went on, else `None`;
-    `taken_back` says that its request was then taken back, by `catch` or `uncancel()`, as is right; `refused` is how
-    many more awaits a Kill had to answer.
-    """
-
-    __slots__ = ("caught_at", "fate", "forced", "refused", "signal", "taken_back")
-
-    def __init__(self, signal: Signal, *, forced: bool = False) -> None:
-        self.signal = signal
-        self.fate = Fate.HELD
-        self.caught_at: str | None = None
-        self.taken_back = False
-        self.refused = 0
-        self.forced = forced
-
-    def __repr__(self) -> str:
-        return f"<{self.signal!r} {self.fate.value}>"
 
 
 class Block(Protocol):
@@ -92,19 +58,44 @@ class Block(Protocol):
         ...
 
 
+Waiter = tuple[type[Signal], Any]
+"""Somebody who waits for a signal of a class to be held: anything that has a future's `done` and `set_result`."""
+
+
+class Outside(Protocol):
+    """What a report asks of the work that a task waits for outside its loop: a function in a thread, for example."""
+
+    def place(self) -> str | None:
+        """Where it stands; `None` when it is done, or stands nowhere."""
+        ...
+
+    def note(self) -> str | None:
+        """What the task's row is to say of it; `None` for nothing."""
+        ...
+
+    def left_behind(self) -> ThreadReport | None:
+        """The thread that a Kill has left behind, if it is still there."""
+        ...
+
+
 class Inbox:
-    """The signals of one task. Made when the first one is sent or the first block is opened, not before."""
+    """The signals of one task. Made when the first one is sent or the first block is opened, not before.
+
+    Empty is a tuple here, which costs nothing: one signal, as a rule, ends a task.
+    """
 
     __slots__ = (
         "__weakref__",
+        "_ended",
         "abandoned",
-        "ended",
         "extra",
         "flying",
         "held",
         "history",
         "in_force",
         "listens_at",
+        "outside",
+        "passed_out",
         "plain_held",
         "plain_last",
         "plain_msg",
@@ -117,23 +108,25 @@ class Inbox:
     )
 
     def __init__(self, task: object, top: Block | None = None) -> None:
-        self.task: Callable[[], Any] = weakref.ref(task)
-        self.history: deque[Delivery] = deque(maxlen=HISTORY)
-        self.held: list[Delivery] = []
+        self.task: weakref.ref[Any] = weakref.ref(task)
+        self.history: list[Delivery] = []
+        self.held: tuple[Delivery, ...] = ()
         self.flying: Delivery | None = None
         self.weight = 0  # cancel requests that the signal in flight stands for
-        self.in_force: list[tuple[Delivery, int]] = []  # each with the requests it stands for
+        self.in_force: tuple[tuple[Delivery, int], ...] = ()  # each with the requests it stands for
         self.extra = 0  # requests made by raising at once, of which asyncio's own count knows nothing
         self.plain_held = 0  # plain cancels held by mask(plain=True)
         self.plain_msg: object = None
         self.plain_last = False  # the last thing thrown in was a plain cancellation
         self.top: Block | None = top
         self.listens_at = KILL_LEVEL  # the weakest level this task ever asked for (R26)
-        self.waiters: list[tuple[type[Signal], Any]] = []
+        self.waiters: tuple[Waiter, ...] = ()
         self.stops: tuple[Any, ...] = ()  # the ladders at work on this task
-        self.ended: Signal | None = None
+        self.outside: tuple[Outside, ...] = ()  # what it waits for outside the loop
+        self.passed_out: Delivery | None = None  # it was seen to leave the coroutine just as it was thrown in
         self.unclaimed: Signal | None = None
         self.abandoned = False
+        self._ended: Signal | None = None
 
     # -- the threshold --------------------------------------------------------------------------------------------
 
@@ -175,13 +168,14 @@ class Inbox:
 
     def admits(self, delivery: Delivery) -> bool:
         """Whether the signal may be thrown now. One that a parent passed on is only stopped by a mask (R9)."""
-        level = delivery.signal.level
-        return level > self.mask_level if delivery.forced else level >= self.threshold
+        if self.top is None:
+            return delivery.level >= Interrupt.level or delivery.forced
+        return delivery.level > self.mask_level if delivery.forced else delivery.level >= self.threshold
 
     @property
     def force(self) -> int:
         """The level in force: of what was thrown into the task and not taken back."""
-        return max((delivery.signal.level for delivery, _ in self.in_force), default=0)
+        return max([delivery.level for delivery, _ in self.in_force], default=0)
 
     def handler(self, signal: Signal) -> Block | None:
         """The innermost `on_signal` that names this signal's class (R15)."""
@@ -194,29 +188,43 @@ class Inbox:
 
     # -- arrivals -------------------------------------------------------------------------------------------------
 
+    def add_waiter(self, entry: Waiter) -> None:
+        """Set its future to the next signal of its class that is held."""
+        self.waiters = (*self.waiters, entry)
+
+    def remove_waiter(self, entry: Waiter) -> None:
+        """Wait no more."""
+        self.waiters = tuple(other for other in self.waiters if other is not entry)
+
+    def record(self, delivery: Delivery) -> None:
+        """Remember it: the last `HISTORY` of them."""
+        self.history.append(delivery)
+        if len(self.history) > HISTORY:
+            del self.history[0]
+
     def judge(self, delivery: Delivery) -> bool:
         """Settle an arrival that no callback took: hold, absorb or supersede it; `True` if it is to fly."""
-        level = delivery.signal.level
+        if self.top is None and self.flying is None and not self.in_force and delivery.level >= Interrupt.level:
+            return True  # a task's first signal, as a rule: what follows would say the same
         if not self.admits(delivery):
             self._hold(delivery)
-        elif level <= self.force:
+        elif self.in_force and delivery.level <= self.force:
             delivery.fate = Fate.ABSORBED
-        elif self.flying is not None and level <= self.flying.signal.level:
+        elif self.flying is not None and delivery.level <= self.flying.level:
             delivery.fate = Fate.SUPERSEDED
         else:
             return True
         return False
 
     def _hold(self, delivery: Delivery) -> None:
-        signal = delivery.signal
-        if any(type(other.signal) is type(signal) for other in self.held):
+        if any(type(other.given) is type(delivery.given) for other in self.held):
             delivery.fate = Fate.ABSORBED  # as in Unix, a signal that is pending already is not queued twice
             return
-        self.held.append(delivery)
-        self._ask_to_look_again(signal.level)
+        self.held = (*self.held, delivery)
+        self._ask_to_look_again(delivery.level)
         for cls, future in self.waiters:
-            if isinstance(signal, cls) and not future.done():
-                future.set_result(signal)
+            if isinstance(delivery.given, cls) and not future.done():
+                future.set_result(delivery.signal)
 
     def hold_plain(self, msg: object) -> None:
         """A `mask(plain=True)` holds this `cancel(msg)` back."""
@@ -235,7 +243,7 @@ class Inbox:
 
     def requested(self, cls: type[Signal]) -> Signal | None:
         """The strongest held signal of that class, the first of equals (R12)."""
-        found = [delivery.signal for delivery in self.held if isinstance(delivery.signal, cls)]
+        found = [delivery.signal for delivery in self.held if isinstance(delivery.given, cls)]
         return max(found, key=lambda signal: signal.level, default=None)
 
     def pick(self) -> Delivery | None:
@@ -243,8 +251,8 @@ class Inbox:
         ready = [delivery for delivery in self.held if self.admits(delivery)]
         if not ready:
             return None
-        self.held = [delivery for delivery in self.held if delivery not in ready]
-        best = max(ready, key=lambda delivery: delivery.signal.level)
+        self.held = tuple(delivery for delivery in self.held if delivery not in ready)
+        best = max(ready, key=lambda delivery: delivery.level)
         for delivery in ready:
             if delivery is not best:
                 delivery.fate = Fate.SUPERSEDED
@@ -266,7 +274,7 @@ class Inbox:
         self.flying, self.weight = None, 0
         delivery.fate = Fate.THROWN
         self.plain_last = False
-        self.in_force.append((delivery, weight))
+        self.in_force = (*self.in_force, (delivery, weight))
         return delivery
 
     def raise_now(self, delivery: Delivery) -> None:
@@ -274,7 +282,7 @@ class Inbox:
         delivery.fate = Fate.THROWN
         self.plain_last = False
         self.extra += 1
-        self.in_force.append((delivery, 1))
+        self.in_force = (*self.in_force, (delivery, 1))
 
     def consume(self) -> int:
         """The task that was awaited took the signal (R8). Gives the number of requests to take back."""
@@ -287,8 +295,8 @@ class Inbox:
     def take_back(self, signal: Signal) -> int:
         """`catch` took this signal: it is no longer in force. Gives the number of requests to take back."""
         for index, (delivery, weight) in reversed(list(enumerate(self.in_force))):
-            if delivery.signal.origin is signal.origin:
-                del self.in_force[index]
+            if delivery.given.origin is signal.origin:
+                self.in_force = (*self.in_force[:index], *self.in_force[index + 1 :])
                 delivery.taken_back = True
                 return weight
         return 0  # raised by hand: nobody asked for it
@@ -299,25 +307,34 @@ class Inbox:
         Other requests go first: a timeout inside a cleanup takes back its own, not the signal's.
         """
         while self.in_force and count < sum(weight for _, weight in self.in_force):
-            self.in_force.pop()[0].taken_back = True
+            self.in_force[-1][0].taken_back = True
+            self.in_force = self.in_force[:-1]
 
     # -- afterwards -----------------------------------------------------------------------------------------------
 
+    @property
+    def ended(self) -> Signal | None:
+        """What ended the task: a clean copy, for the raised one holds frames (R22). `None` as long as nobody knows."""
+        if self._ended is None and self.passed_out is not None:
+            self._ended = self.passed_out.signal
+        return self._ended
+
     def note_end(self, error: CancelledError) -> None:
-        """Remember what ended the task: a clean copy, for the raised one holds frames (R22)."""
+        """Remember that the task ended by this."""
         if isinstance(error, Signal):
-            if error.target is None and (task := self.task()) is not None:
-                error.stamp(task, task.get_name(), task.get_name())  # raised by hand: as if it had been sent
-            self.ended = error.copy()
+            if error.target is None and (task := self.task()) is not None:  # raised by hand: as if it had been sent
+                error.stamp((self.task, task.get_name()), task.get_name(), monotonic())
+            self._ended = error.copy()
         elif self.flying is not None:  # sent while the task ran, which then returned without another await
-            self.ended = self.land().signal
+            self._ended = self.land().signal
         elif self.in_force and not self.plain_last:  # somebody's cleanup put a fresh CancelledError in its place
-            self.ended = self.in_force[-1][0].signal
+            self._ended = self.in_force[-1][0].signal
 
     def claim(self, error: CancelledError) -> CancelledError:
         """What an awaiter sees, where asyncio has `error`: the raised signal itself the first, copies the others."""
         if self.ended is None:
             self.note_end(error)
-            return error if isinstance(error, Signal) or self.ended is None else self.ended.copy()
+        if isinstance(error, Signal) or self.ended is None:
+            return error
         first, self.unclaimed = self.unclaimed, None
         return self.ended.copy() if first is None else first

@@ -9,8 +9,9 @@ from asyncio import AbstractEventLoop, CancelledError, current_task, iscoroutine
 from types import CoroutineType
 from typing import Any
 
+from ._family import adopt, cover, link
 from ._shim import Shim
-from ._task import FreshTask, Task, adopt, cover, link
+from ._task import FreshTask, Task
 
 _new_shim = Shim.__new__
 _new_task: Any = FreshTask.__new__
@@ -31,7 +32,7 @@ def task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]
     shim = _new_shim(Shim)
     shim.coro = coro
     shim.send = coro.send
-    parent = current_task(loop)
+    parent: Any = current_task(loop)
     if kwargs:  # with eager_start among them, it runs before it is returned
         task: Task[Any] = _new_task(FreshTask)
         adopt(task, parent)

@@ -42,11 +42,11 @@ async def wait_requested(cls: type[Signal] = Signal) -> Signal:
     inbox = _listening(cls, "wait_requested()")
     while (signal := inbox.requested(cls)) is None:
         entry = (cls, asyncio.get_running_loop().create_future())
-        inbox.waiters.append(entry)
+        inbox.add_waiter(entry)
         try:
             await entry[1]
         finally:
-            inbox.waiters.remove(entry)
+            inbox.remove_waiter(entry)
     return signal
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .signals import KILL_LEVEL, Kill, Signal
 
 if TYPE_CHECKING:
-    from ._inbox import Delivery, Inbox
+    from ._inbox import Inbox
 
 
 class Killed(BaseException):
@@ -57,27 +57,33 @@ class Shim:
                     inbox.plain_last = not isinstance(error, Signal)
                 return self.coro.throw(error)
             self.send = self.coro.send
-            if inbox.flying.signal.level >= KILL_LEVEL:
+            if inbox.flying.level >= KILL_LEVEL:
                 return self._kill(inbox)
             if isinstance(error, CancelledError):
-                return self._deliver(inbox.land(), error)
+                return self._deliver(inbox, error)
             _consume(inbox)  # the awaited task answered with an error of its own
             return self.coro.throw(error)
         finally:
             del error, inbox
 
-    def _deliver(self, delivery: Delivery, error: CancelledError) -> Any:
-        signal = delivery.signal.copy()
+    def _deliver(self, inbox: Inbox, error: CancelledError) -> Any:
+        delivery = inbox.land()
+        signal = delivery.fresh()
+        if (trace := error.__traceback__) is not None:
+            signal.__traceback__ = trace  # what the cancelled await has to tell
         try:
-            # What the cancelled await has to tell stays in the traceback.
-            yielded = self.coro.throw(signal.with_traceback(error.__traceback__))
+            yielded = self.coro.throw(signal)
             delivery.caught_at = _outermost(signal)
             return yielded
         except StopIteration:
             delivery.caught_at = _outermost(signal)
             raise
+        except Signal as raised:
+            if raised is signal and _is_untouched(signal, delivery.given):
+                inbox.passed_out = delivery
+            raise
         finally:
-            del signal, error
+            del signal, error, trace
 
     def _resume(self, value: None) -> Any:
         """asyncio's send while a signal is in flight: what was awaited has returned."""
@@ -85,7 +91,7 @@ class Shim:
         inbox = _inbox_of_current_task()
         try:
             if inbox is not None and inbox.flying is not None:
-                if inbox.flying.signal.level >= KILL_LEVEL:
+                if inbox.flying.level >= KILL_LEVEL:
                     return self._kill(inbox)
                 _consume(inbox)
             return self.coro.send(value)
@@ -102,7 +108,7 @@ class Shim:
         try:
             for turn in range(KILL_ROUNDS):
                 try:
-                    self.coro.throw(delivery.signal.copy() if turn < KILL_ROUNDS // 2 else Killed())
+                    self.coro.throw(delivery.fresh() if turn < KILL_ROUNDS // 2 else Killed())
                 except Kill:
                     raise
                 except (StopIteration, CancelledError, Killed):
@@ -116,7 +122,7 @@ class Shim:
             else:
                 _abandon(self.coro)
                 inbox.abandoned = True
-            raise delivery.signal.copy()
+            raise delivery.fresh()
         finally:
             del delivery, inbox, others
 
@@ -157,6 +163,11 @@ def _consume(inbox: Inbox) -> None:
     for _ in range(inbox.consume()):
         kind.uncancel(task)  # not one that a library put on this task, as aiotools' shield does
     inbox.plain_held = held
+
+
+def _is_untouched(signal: Signal, given: Signal) -> bool:
+    """Whether the raised signal says no more than it did: no note, no partial result was added on its way out."""
+    return not signal.__dict__ and signal.__cause__ is given.__cause__ and signal.reason is given.reason
 
 
 def _outermost(signal: Signal) -> str | None:

@@ -1,4 +1,4 @@
-"""Ladders at work: `stop()`, and `time_left()` and `extend()` for the tasks being stopped (R25 to R28).
+"""Ladders at work: `stop()` (R25, R26, R28).
 
 `Stopping` is driven by the loop's timers and the tasks' done callbacks, not by a task of its own: a program that
 cancels every task it finds must not cancel what bounds it. `Ladder` says what is due after so many seconds; the
@@ -14,10 +14,12 @@ from asyncio import AbstractEventLoop, Future, Handle
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ._delivery import Fate
 from ._family import descendants
 from ._flight import cancel_stock
-from ._inbox import Fate
-from ._task import Task, current, here
+from ._inbox import Outside
+from ._task import Task, current
+from ._time_left import _at_work_on as _at_work_on
 from ._where import swallow_places, task_place
 from .ladder import DEFAULT, Ladder, Rung
 from .report import Report, RungReport, TaskReport
@@ -71,6 +73,7 @@ class Stopping:
         self._targets_left = 0
         self._ending = False
         self._killed: list[AnyTask] = []
+        self._outside: dict[Outside, None] = {}
         self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
         for task in targets:
             self._track(task)
@@ -169,7 +172,8 @@ class Stopping:
 
     def _send_to(self, tasks: list[tuple[AnyTask, TaskReport]], rung: Rung, signal: Signal) -> None:
         for task, row in tasks:
-            row.stood[rung.name] = task_place(task)
+            outside = [place for one in _outside(task) if (place := one.place()) is not None]
+            row.stood[rung.name] = task_place(task, *outside)
             self._rungs[-1].sent += 1
             try:
                 self._send_one(task, row, signal)
@@ -274,6 +278,9 @@ class Stopping:
             row.swallowed = swallow_places(task)
             row.refused = sum(delivery.refused for delivery in task.history)
             row.abandoned = task._inbox.abandoned
+            if outside := _outside(task):
+                self._outside |= dict.fromkeys(outside)
+                row.note = "; ".join(note for one in outside if (note := one.note())) or row.note
             if row.abandoned:
                 row.ended = "abandoned"
 
@@ -306,7 +313,14 @@ class Stopping:
         if not self.done.done():
             self._close_rung()
         rows = tuple(row for row in self._rows if row.stood or not self._passed_by(row))
-        return Report(str(self.ladder), self._why, round(self.loop.time() - self._began, 3), rows, tuple(self._rungs))
+        threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
+        seconds = round(self.loop.time() - self._began, 3)
+        return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads)
+
+
+def _outside(task: AnyTask) -> tuple[Outside, ...]:
+    """What the task waits for outside its loop."""
+    return task._inbox.outside if isinstance(task, Task) and task._inbox is not None else ()
 
 
 def _ending(task: AnyTask, *, retrieve: bool) -> str:
@@ -359,42 +373,3 @@ def _check(tasks: tuple[object, ...], loop: AbstractEventLoop, ladder: object) -
             raise ValueError(f"{task!r} belongs to another loop; call stop() in a coroutine that runs there")
         if task is current():
             raise RuntimeError(f"{task!r} cannot stop() itself; raise a signal, or send one with send_signal()")
-
-
-def _at_work_on(task: object) -> list[Stopping]:
-    """The ladders at work on this task, or on one it descends from."""
-    found: list[Stopping] = []
-    while isinstance(task, Task):
-        if task._inbox is not None:
-            found += [stopping for stopping in task._inbox.stops if not stopping.done.done()]
-        task = None if task._parent is None else task._parent()
-    return found
-
-
-def _next_due(task: object) -> Stopping | None:
-    return min(_at_work_on(task), key=lambda stopping: stopping.rung_left, default=None)
-
-
-def time_left() -> float | None:
-    """Seconds until the running task gets the next, stronger signal; `None` when no ladder is at work on it (R27).
-
-    A task spawned by one that is being stopped has what that one has. Fits `asyncio.timeout(time_left())`.
-
-    Raises: `RuntimeError` outside a sigtask task.
-    """
-    stopping = _next_due(here("time_left()"))
-    return None if stopping is None else stopping.rung_left
-
-
-def extend(seconds: float) -> float:
-    """Ask the ladder at work on the running task for more time before the next signal; gives the seconds granted.
-
-    It grants up to its `limit` in all, to everything it stops; 0.0 when that is used up or no ladder is at work.
-
-    Raises: `RuntimeError` outside a sigtask task; `ValueError` when `seconds` is not above 0.
-    """
-    task = here("extend()")
-    if not seconds > 0:
-        raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
-    stopping = _next_due(task)
-    return 0.0 if stopping is None else stopping.extend(seconds)

@@ -12,14 +12,16 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError, _get_running_loop, current_task
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import signals
+from ._delivery import Delivery, Fate
+from ._family import adopt
 from ._flight import came_back, cancel_plain, launch
 from ._function import Function, running
-from ._inbox import Delivery, Fate, Inbox
+from ._inbox import Inbox
 from ._shim import make_shim
 from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
 
@@ -78,7 +80,8 @@ class Task(_Base[_T]):
         `send_signal_threadsafe` there, and in a handler set with `signal.signal`.
         """
         signal = as_signal(sig, "send_signal()")
-        self._check_thread()
+        if _get_running_loop() is not (loop := self.get_loop()):
+            self._check_thread(loop)
         return self._receive(signal) is not Fate.REFUSED
 
     def send_signal_threadsafe(self, sig: Signal | type[Signal]) -> None:
@@ -130,7 +133,7 @@ class Task(_Base[_T]):
             return self._receive(msg) is not Fate.REFUSED
         inbox = self._inbox
         if isinstance(msg, Signal):  # from a task that awaits this one: `False` if it is to get its own later (R8)
-            if inbox is not None and inbox.flying is not None and inbox.flying.signal.origin is msg.origin:
+            if inbox is not None and inbox.flying is not None and inbox.flying.given.origin is msg.origin:
                 came_back(self)
             return self._receive(msg) is Fate.THROWN
         if msg is None and (signal := self._passed_on()) is not None:
@@ -152,25 +155,36 @@ class Task(_Base[_T]):
             return None
         signal: Signal = theirs.in_force[-1][0].signal
         before = () if ours is None else ours.history
-        return None if any(one.forced and one.signal.origin is signal.origin for one in before) else signal
+        return None if any(one.forced and one.given.origin is signal.origin for one in before) else signal
 
     def _receive(self, signal: Signal, *, forced: bool = False) -> Fate:
         """Take in one signal. `THROWN` here says that it is taken: thrown soon, merged with one that is, or handled."""
+        inbox = self._inbox
+        if inbox is None:
+            inbox = self._mailbox()
+        if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
+            given, signal = signal, signal.copy()
+            signal._origin = given.origin
         sender = current()
-        copy = signal.addressed(self, self.get_name(), None if sender is None else sender.get_name())
-        inbox, delivery = self._mailbox(), Delivery(copy, forced=forced)
-        inbox.history.append(delivery)
-        inbox.settle(Task.cancelling(self))  # aiotools leaves an `uncancel` of its own on a task, which knows no inbox
+        name = None if sender is None else sender.get_name()
+        delivery = Delivery(signal, (inbox.task, self.get_name()), name, forced)
+        inbox.record(delivery)
+        if inbox.in_force:  # aiotools leaves an `uncancel` of its own on a task, which knows no inbox
+            inbox.settle(Task.cancelling(self))
         if self.done():
             delivery.fate = Fate.REFUSED
             return Fate.REFUSED
-        if copy.level < KILL_LEVEL and (block := inbox.handler(copy)) is not None and block.take(self, copy):
+        if inbox.top is not None and delivery.level < KILL_LEVEL and self._is_handled(inbox, delivery.signal):
             delivery.fate = Fate.HANDLED
             return Fate.THROWN
         if inbox.judge(delivery):
             self._launch(inbox, delivery)
             return Fate.THROWN
         return Fate.THROWN if delivery.fate is Fate.SUPERSEDED else delivery.fate
+
+    def _is_handled(self, inbox: Inbox, signal: Signal) -> bool:
+        block = inbox.handler(signal)
+        return block is not None and block.take(self, signal)
 
     def _launch(self, inbox: Inbox, delivery: Delivery) -> None:
         """Put a signal in flight: asyncio's `cancel` makes the throw happen, the shim throws the signal."""
@@ -179,9 +193,8 @@ class Task(_Base[_T]):
         shim.send = shim._resume
         launch(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
 
-    def _check_thread(self) -> None:
-        loop = self.get_loop()
-        if loop.is_running() and asyncio._get_running_loop() is not loop:
+    def _check_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop.is_running():
             raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
 
     # -- what the blocks use --------------------------------------------------------------------------------------
@@ -345,29 +358,6 @@ class FreshTask(Task[_T]):
     _make_cancelled_error = _stock._make_cancelled_error
 
 
-def adopt(task: Task[Any], parent: Any) -> None:
-    """Note who spawned this task (R9, R25), and cover it by the parent's open mask (R14)."""
-    task._inbox = None
-    task._ref = None
-    task._parent = None if parent is None else link(parent)
-    cover(task, parent)
-
-
-def link(parent: Any) -> weakref.ref[Any]:
-    """What a child keeps of its parent."""
-    ref = weakref.ref(parent)
-    if isinstance(parent, Task):
-        parent._ref = ref
-    return ref
-
-
-def cover(task: Task[Any], parent: Any) -> None:
-    """R14: a task spawned inside a mask is covered while the mask lasts."""
-    inbox = getattr(parent, "_inbox", None)
-    if inbox is not None and inbox.top is not None and (inbox.mask_level or inbox.masks_plain):
-        task._mailbox().top = inbox.top
-
-
 def current() -> Any:
     """The running task, or `None`: also with no loop running, as in `Runner.close`."""
     try:
@@ -395,7 +385,10 @@ def here(call: str) -> Task[Any] | Function:
 
 
 def _awaken_running() -> None:
-    task = current()
+    try:
+        task: Any = current_task()
+    except RuntimeError:
+        return
     if task.__class__ is FreshTask:
         task._mailbox()
 

@@ -17,8 +17,12 @@ def is_the_users(path: str) -> bool:
     return not path.startswith(_NOT_THE_USERS) and (not path.startswith(_STDLIB) or "site-packages" in path)
 
 
-def task_place(task: asyncio.Task[Any]) -> str:
-    """Where a suspended task waits (`file:line in function`): its innermost frame that is the user's or a library's."""
+def task_place(task: asyncio.Task[Any], *outside: str) -> str:
+    """Where a suspended task waits (`file:line in function`): its innermost frame that is the user's or a library's.
+
+    `outside` are the places of what it waits for elsewhere, in a thread; where it has no such frame itself, these say
+    it all.
+    """
     coro: Any = task.get_coro()
     found: FrameType | None = None
     for _ in range(100_000):  # a chain that is longer is a loop
@@ -28,7 +32,9 @@ def task_place(task: asyncio.Task[Any]) -> str:
         if found is None or is_the_users(frame.f_code.co_filename):
             found = frame
         coro = getattr(coro, "cr_await", None) or getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
-    return "no Python frame" if found is None else frame_place(found)
+    if outside and (found is None or not is_the_users(found.f_code.co_filename)):
+        return ", ".join(outside)
+    return ", ".join(["no Python frame" if found is None else frame_place(found), *outside])
 
 
 def _frame(coro: Any) -> FrameType | None:
@@ -62,6 +68,17 @@ def thread_place(ident: int) -> str:
     while walk is not None and not is_the_users(walk.f_code.co_filename):
         walk = walk.f_back
     return frame_place(walk or frame)
+
+
+def thread_stack(ident: int) -> str:
+    """Where a thread stands, and how it came there: its frames that are the user's or a library's, innermost first."""
+    frame = sys._current_frames().get(ident)
+    places: list[str] = []
+    while frame is not None:
+        if is_the_users(frame.f_code.co_filename):
+            places.append(frame_place(frame))
+        frame = frame.f_back
+    return ", called at ".join(places) or thread_place(ident)
 
 
 def swallow_places(task: Any) -> list[str]:

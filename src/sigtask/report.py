@@ -64,7 +64,7 @@ class RungReport:
 
 @dataclass(slots=True)
 class ThreadReport:
-    """A thread that was still there when the process had to be ended (R30)."""
+    """A thread that a Kill has left behind, or that was still there when the process had to be ended (R30)."""
 
     name: str
     daemon: bool
@@ -103,7 +103,7 @@ class Report:
 
     @property
     def last_words(self) -> str:
-        """Why the process had to be ended by force, and the threads that kept it."""
+        """Why the process had to be ended by force, if it had, and the threads that kept it or were left behind."""
         return "\n".join([self.note or "", *(str(thread) for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,8 +120,8 @@ class Report:
             lines.append(f"  {rung.name:<10} {rung.seconds:6.2f} s  {what}")
         totals = sorted(self.totals.items(), key=lambda item: -item[1])
         lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
-        if self.note:
-            lines += [f"  {line}" for line in self.last_words.splitlines()]
+        if self.note or self.threads:
+            lines += [f"  {line}" for line in self.last_words.splitlines() if line]
         for task in self.resisted[:SHOWN]:
             lines += [f"  {line}" for line in str(task).splitlines()]
         if len(self.resisted) > SHOWN:

@@ -7,7 +7,6 @@ never raised, so one signal can be sent to a thousand tasks.
 
 from __future__ import annotations
 
-import time
 import weakref
 from asyncio import CancelledError
 from collections.abc import Callable
@@ -15,6 +14,12 @@ from typing import Any, ClassVar, Self
 
 KILL_LEVEL = 40
 """From here up nothing is held, handled or caught. Only `Kill` and its subclasses may stand here."""
+
+
+Addressee = tuple["weakref.ref[Any]", str]
+"""A task and its name. Weak: a task remembers its signals, so one that held its task would be a reference cycle."""
+
+_new: Any = CancelledError.__new__
 
 
 def _nobody_cares() -> None: ...
@@ -39,25 +44,30 @@ class Signal(CancelledError):
     Raises: `TypeError` when such a class is made with a level that is not an int from 1 to 39; from 40 up is `Kill`'s.
     """
 
+    __slots__ = ("_origin", "_target", "reason", "sender", "sent_at")  # a dict each would cost more
+
     level: ClassVar[int] = 0
 
     reason: object
     sender: object
-    origin: Signal
-    """The signal the caller made, of which this is a copy; itself for one that was never sent."""
+    _origin: Signal | None
+    _target: Addressee | str | None  # the name alone once it has travelled
     sent_at: float | None
     """When this copy was sent, on the clock of `time.monotonic()`; `None` for one that was never sent."""
 
     def __init__(self, reason: object = None, *, sender: object = None) -> None:
-        super().__init__(*(() if reason is None else (reason,)))
+        self.args = () if reason is None else (reason,)
         self.reason = reason
         self.sender = sender
+        self.sent_at = self._origin = self._target = None
         if isinstance(reason, BaseException):
             self.__cause__ = reason
         signal_made()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.__init__ is not Signal.__init__:  # it may not call ours. To have this on every class would be slow
+            cls.__getattr__ = _none_for_unset  # type: ignore[attr-defined]
         kills = any(base.__dict__.get("level", 0) == KILL_LEVEL for base in cls.__mro__[1:])
         wanted = f"{KILL_LEVEL} or more, being a Kill" if kills else f"an int from 1 to {KILL_LEVEL - 1}"
         right = type(cls.level) is int and (cls.level >= KILL_LEVEL if kills else 1 <= cls.level < KILL_LEVEL)
@@ -67,43 +77,52 @@ class Signal(CancelledError):
                 f"Derive from Drain, Interrupt, Terminate or Kill and leave `level` out to take theirs"
             )
 
-    def __getattr__(self, name: str) -> Any:
-        # Only reached for what an ordinary instance lacks: a signal that was raised by hand or never sent.
-        if name == "origin":
-            return self
-        if name in ("sent_at", "_target", "reason", "sender"):
-            return None
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    @property
+    def origin(self) -> Signal:
+        """The signal the caller made, of which this is a copy; itself for one that was never sent."""
+        return self if self._origin is None else self._origin
 
     @property
     def target(self) -> object:
         """The task this copy is for (R1); its name once the task is gone; `None` for one that was never sent."""
-        target: Any = self._target
-        if isinstance(target, weakref.ref):
-            task: object = target()
-            return self._target_name if task is None else task
-        return target
+        if not isinstance(self._target, tuple):
+            return self._target
+        task, name = self._target[0](), self._target[1]
+        return name if task is None else task
 
     def copy(self) -> Self:
         """A signal of the same class, reason, sender and notes, with no traceback of its own."""
-        twin = type(self).__new__(type(self), *self.args)
-        twin.__dict__.update(self.__dict__)
-        twin.__cause__ = self.__cause__
+        twin: Self = _new(self.__class__, *self.args)
+        if self.__dict__:  # a user's class may keep more, and notes are there
+            twin.__dict__.update(self.__dict__)
+        twin.reason = self.reason
+        twin.sender = self.sender
+        twin.sent_at = self.sent_at
+        twin._origin = self._origin
+        twin._target = self._target
+        if (cause := self.__cause__) is not None:
+            twin.__cause__ = cause
         return twin
 
-    def addressed(self, target: object, name: str, sender: object) -> Self:
-        """The copy that goes to `target`: stamped with the time, its origin, and `sender` if it names none."""
-        twin = self.copy()
-        twin.origin = self.origin
-        twin.stamp(target, name, sender)
+    def addressed(self, target: Addressee | str | None, sender: object, sent_at: float) -> Self:
+        """The copy that goes to `target`: it knows its origin, and when and by whom it was sent."""
+        # As `copy`, in one go: this is what is raised in each of a hundred thousand tasks.
+        twin: Self = _new(self.__class__, *self.args)
+        if self.__dict__:
+            twin.__dict__.update(self.__dict__)
+        twin.reason = self.reason
+        twin.sender = sender if self.sender is None else self.sender
+        twin.sent_at = sent_at
+        twin._origin = self if self._origin is None else self._origin
+        twin._target = target
+        if (cause := self.__cause__) is not None:
+            twin.__cause__ = cause
         return twin
 
-    def stamp(self, target: object, name: str, sender: object) -> None:
-        """Note whom it is for, when, and by whom unless it says so already."""
-        self.sent_at = time.monotonic()
-        # Weak: a task remembers its signals, so a signal that held its task would be a reference cycle.
-        self._target = weakref.ref(target)
-        self._target_name = name
+    def stamp(self, target: Addressee, sender: object, sent_at: float) -> None:
+        """Note whom it is for, when it was sent, and by whom if it does not say: for one that was raised by hand."""
+        self._target = target
+        self.sent_at = sent_at
         if self.sender is None:
             self.sender = sender
 
@@ -118,10 +137,9 @@ class Signal(CancelledError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # A task cannot be pickled: its name travels in its place.
-        state = {k: v for k, v in self.__dict__.items() if k not in ("origin", "_target", "_target_name")}
-        target: Any = self._target
-        if target is not None:
-            state["_target"] = self._target_name if isinstance(target, weakref.ref) else target
+        target: Any = self._target[1] if isinstance(self._target, tuple) else self._target
+        slots = {"reason": self.reason, "sender": self.sender, "sent_at": self.sent_at, "_target": target}
+        state = {**slots, **self.__dict__}
         if self.__cause__ is not None:
             state["__cause__"] = self.__cause__
         return _revive, (type(self), self.args, state)
@@ -129,10 +147,17 @@ class Signal(CancelledError):
 
 def _revive(cls: type[Signal], args: tuple[object, ...], state: dict[str, Any]) -> Signal:
     """Undo `Signal.__reduce__` without `__init__`: a user's class may take other arguments."""
-    signal = cls.__new__(cls, *args)
-    signal.__cause__ = state.pop("__cause__", None)
-    signal.__dict__.update(state)
+    signal: Signal = _new(cls, *args)
+    signal._origin = None
+    for name, value in state.items():
+        setattr(signal, name, value)
     return signal
+
+
+def _none_for_unset(self: Signal, name: str) -> None:
+    """What a signal lacks, that was made without `Signal.__init__`."""
+    if name not in Signal.__slots__:
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def _brief(thing: object) -> str:
@@ -169,10 +194,10 @@ def as_signal(what: object, call: str) -> Signal:
 
     Raises: `TypeError` that names `call` when `what` is neither, or is the bare `Signal`, which has no strength.
     """
-    if isinstance(what, type) and issubclass(what, Signal) and what is not Signal:
-        return what()
     if isinstance(what, Signal) and type(what) is not Signal:
         return what
+    if isinstance(what, type) and issubclass(what, Signal) and what is not Signal:
+        return what()
     raise TypeError(
         f"{call} takes a signal (Drain, Interrupt, Terminate, Kill, a subclass or an instance of one), got {what!r}"
     )

@@ -139,7 +139,7 @@ async def test_r12_wait_requested_is_ended_by_what_is_thrown():
     task = await started(wait_requested())
     task.interrupt("out")
     assert (await end_of(task)).reason == "out"
-    assert task._inbox.waiters == []
+    assert task._inbox.waiters == ()
 
 
 # -- R13 ------------------------------------------------------------
@@ -949,4 +949,4 @@ async def test_r17_a_decorated_function_that_catches_returns_none():
 
 
 def test_a_delivery_prints_its_signal_and_its_fate():
-    assert repr(Delivery(Drain("why"))) == "<Drain('why', level=10) held>"
+    assert repr(Delivery(Drain("why"), None)) == "<Drain('why', level=10) held>"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .._stop import _at_work_on
@@ -59,41 +58,35 @@ def ladder_will_kill(task: object) -> bool:
     return any(issubclass(rung.signal, Kill) for stopping in _at_work_on(task) for rung in stopping.ladder.rungs)
 
 
-class _Ear:
-    """Stands among those who `wait_requested`, and is told of everything that a task holds from now on."""
-
-    def __init__(self, hear: Callable[[Signal], object]) -> None:
-        self._hear = hear
-
-    def done(self) -> bool:
-        return False
-
-    def set_result(self, signal: Signal) -> None:
-        self._hear(signal)
-
-
-@contextmanager
-def hearing(task: object, hear: Callable[[Signal], object]) -> Iterator[None]:
-    """Have `hear(signal)` called for each signal that this task holds, now or later, until the block ends.
+class hearing:
+    """`with hearing(task, hear):` have `hear(signal)` called for each signal that the task holds, now or later.
 
     Not for what a mask holds: that is not to reach the task, nor what works for it. It does not count as listening
     (R26). Of a stock task nothing is heard.
     """
-    if not isinstance(task, Task):
-        yield
-        return
-    inbox = task._mailbox()
 
-    def hear_unmasked(signal: Signal) -> None:
-        if signal.level > inbox.mask_level:
-            hear(signal)
+    __slots__ = ("_entry", "_hear", "_inbox")
 
-    entry = (Signal, _Ear(hear_unmasked))
-    kept: Any = type(inbox.waiters)
-    inbox.waiters = kept((*inbox.waiters, entry))
-    try:
-        for delivery in tuple(inbox.held):
-            hear_unmasked(delivery.signal)
-        yield
-    finally:
-        inbox.waiters = kept(one for one in inbox.waiters if one is not entry)
+    def __init__(self, task: object, hear: Callable[[Signal], object]) -> None:
+        self._inbox = task._mailbox() if isinstance(task, Task) else None
+        self._hear = hear
+        self._entry = (Signal, self)  # stands among those who `wait_requested`, and looks like a future to them
+
+    def __enter__(self) -> None:
+        if self._inbox is not None:
+            self._inbox.add_waiter(self._entry)
+            for delivery in tuple(self._inbox.held):
+                self.set_result(delivery.signal)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._inbox is not None:
+            self._inbox.remove_waiter(self._entry)
+
+    def done(self) -> bool:
+        """Never: the next signal is of interest as well."""
+        return False
+
+    def set_result(self, signal: Signal) -> None:
+        """The task holds this."""
+        if self._inbox is not None and signal.level > self._inbox.mask_level:
+            self._hear(signal)

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from ..._blocks import catch, mask
-from ..._inbox import Fate
+from ..._delivery import Fate
 from ..._install import install
 from ..._stop import stop
 from ..._task import Task
