@@ -31,8 +31,17 @@ IDLE_GOAL = 1.35
 TITLES = {"crowd": "step of 100 tasks", "finish": "spawn in batches", "idle": "idle task"}
 
 GATED = 600
-GATE = {"step": 1.024, "chain": 1.02, "wake": 1.02, "queue": 1.02, "spawn": 1.20, "finish": 1.40, "group": 1.30}
-"""What a change must not exceed: the ratios as they stand, the highest of any CPython, and 1 % more."""
+GATE = {
+    "step": 1.021,
+    "chain": 1.019,
+    "wake": 1.013,
+    "queue": 1.014,
+    "spawn": 1.202,
+    "finish": 1.337,
+    "group": 1.221,
+}
+"""The ratios as they stand, so counted: the highest of CPython 3.11.7, 3.12.1 and 3.13.0. Lower them with the code."""
+HEADROOM = 1.01
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ def gate(python: Python) -> int:
     if not valgrind():
         print(f"NOT CHECKED: {NO_VALGRIND} A slower step would not be seen.")
         return 0
-    rows = counted(python, ("stock", "sigtask"), dict(GATE), GATED)
+    rows = counted(python, ("stock", "sigtask"), {name: ratio * HEADROOM for name, ratio in GATE.items()}, GATED)
     print(f"CPython {python.full}\n{HEADER}", *rows, sep="\n")
     missed = [row.workload for row in rows if row.missed]
     print(
