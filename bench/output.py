@@ -7,6 +7,7 @@ import json
 import os
 import statistics
 import subprocess
+import textwrap
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -149,8 +150,7 @@ def _lines(numbers: Numbers) -> str:
 
 HEAD = """# Benchmarks
 
-Written by `make bench` on {date}: sigtask {version} on CPython {python}, {cpus} cores, beside {packages}. The numbers
-themselves, round by round, are in `bench/results/{version}.json`.
+{intro}
 
 All figures are ratios to stock asyncio's C task in the same run, so they hold for other machines better than seconds
 do. Instructions are counted by callgrind and repeat to about 0.1 %. Times are taken in rounds, each contender once per
@@ -163,6 +163,8 @@ asynkit's; quattro and aiotools run on stock tasks, so they have no step of thei
 NOTES = """
 ## How to read it
 
+- Instructions are the program's own. What the kernel does for a turn of the loop (one `epoll_wait`) is in the times
+  alone, and is part of `asyncio.shield`, which takes such turns, and not of `mask`, which takes none.
 - **a, b** A step is one turn of the loop for one task: the loop's own work is in it, the same for all.
 - **c** Bytes by tracemalloc: the task, its coroutine, and what the library keeps for it.
 - **d** From the call that sends to the turn of the loop that sees the effect, the turns included. Stock tasks get
@@ -182,7 +184,11 @@ def page(run: Run) -> str:
     """`docs/benchmarks.md`."""
     facts = run.to_dict()
     packages = ", ".join(f"{name} {version}" for name, version in run.packages.items())
-    head = HEAD.format(**{**facts, "version": version(), "packages": packages})
+    intro = (
+        "Written by `make bench` on {date}: sigtask {version} on CPython {python}, {cpus} cores, beside {packages}. The "
+        "numbers themselves, round by round, are in `bench/results/{version}.json`."
+    ).format(**{**facts, "version": version(), "packages": packages})
+    head = HEAD.format(intro=textwrap.fill(intro, 118))
     parts = ["## Goals", "", goal_grid(run.numbers).markdown(), ""]
     ahead = faster_peers(run.numbers)
     parts += ["Rows on which a peer is ahead of sigtask:", "", *[f"- {one}" for one in ahead or ["none"]], ""]

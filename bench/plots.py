@@ -12,6 +12,8 @@ from html import escape
 
 WIDTH = 860
 INK, PALE, GRID, PAPER = "#1f2933", "#52606d", "#d9dee4", "#fbfbfa"
+HALO = f' paint-order="stroke" stroke="{PAPER}" stroke-width="4"'
+"""Words keep clear of the lines behind them."""
 COLOURS = {
     "stock": "#7b8794",
     "sigtask": "#c2410c",
@@ -64,9 +66,9 @@ def bars(title: str, subtitle: str, groups: Sequence[tuple[str, Sequence[tuple[s
 
     A line stands at 1, which is stock asyncio.
     """
-    left, right, bar, gap = 270, 90, 17, 20
+    left, right, bar, gap = 250, 185, 17, 20
     scale = (WIDTH - left - right) / most
-    y, parts = 84.0, list[str]()
+    y, parts, labels = 84.0, list[str](), list[str]()
     height = y + sum(len(bars) * bar + gap for _, bars in groups) + 34
     for tick in _ticks(most):
         x = left + tick * scale
@@ -82,11 +84,12 @@ def bars(title: str, subtitle: str, groups: Sequence[tuple[str, Sequence[tuple[s
             said = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
             if ratio > most:  # a bite out of the bar's end says that it goes on
                 parts.append(_line(left + width - 12, y + bar, left + width - 6, y, PAPER, 3))
-            parts.append(_text(left + width + 5, y + bar - 4, f"{said}  {who}", size=11))
+            labels.append(_text(left + width + 5, y + bar - 4, f"{said}  {who}", size=11, more=HALO))
             y += bar
         y += gap
     x = left + scale
     parts.append(_line(x, 78, x, height - 42, INK, 1.4, ' stroke-dasharray="4 3"'))
+    parts += labels
     parts.append(
         _text(
             left,

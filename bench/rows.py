@@ -19,7 +19,7 @@ class Row:
     title: str
     goal: float | None = None
     """At most so many times what stock asyncio takes."""
-    counted: int = 1000
+    counted: int = 500
     timed: int = 10_000
 
 
@@ -31,7 +31,7 @@ TASKS = (
     Row("b", "finish", "start, and finish", 1.08),
     Row("b", "spawn", "start, and await", 1.08, timed=5_000),
     Row("b", "group", "through a TaskGroup of 100", 1.08),
-    Row("b", "gather", "by gather of 1,000", 1.08),
+    Row("b", "gather", "by gather of 1,000", 1.08, 1000),
     Row("b", "await", "await one that is done", 1.08, timed=50_000),
 )
 SIGNALS = (
@@ -40,8 +40,8 @@ SIGNALS = (
     Row("d", "handled", "to handled by `except`", 1.25, timed=2_500),
     Row("d", "caught", "to handled by `catch`", 1.25, timed=2_500),
     Row("d", "frames", "through 10 coroutines", 1.25, timed=2_500),
-    Row("d", "links", "through 10 tasks", 1.25, 100, 300),
-    Row("d", "tellgroup", "through a TaskGroup of 1,000, per child", 1.25, timed=3_000),
+    Row("d", "links", "through 10 tasks", 1.25, 60, 300),
+    Row("d", "tellgroup", "through a TaskGroup of 1,000, per child", 1.25, 1000, 3_000),
 )
 BLOCKS = (
     Row("g", "mask", "`mask`, or a shield", 1 / 12),
