@@ -4,13 +4,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat soak demo lint types layers format bench bench-core clean
+.PHONY: help python test compat stress soak demo lint types layers format bench bench-core clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make test        tests on every CPython 3.11 to 3.14 found here, lint, types, layers"
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
+	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"
@@ -23,7 +24,7 @@ help:
 python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found on PATH." >&2; exit 1; }
 
-test compat lint types layers format: python
+test compat stress lint types layers format: python
 	@$(PYTHON) tools/check.py $@
 
 demo: python

@@ -52,7 +52,7 @@ def compat_steps(venvs: list[Venv]) -> list[Step]:
     return [
         # The drivers have limits of their own for each part, and say more when those are passed.
         *(
-            Step(f"libraries' tests on {v.python.full}", [v.exe, here + "library_suite.py"], lines=99, timeout=5400)
+            Step(f"libraries' tests on {v.python.full}", [v.exe, here + "library_suite.py"], lines=99, timeout=2400)
             for v in venvs
         ),
         *(
@@ -60,6 +60,12 @@ def compat_steps(venvs: list[Venv]) -> list[Step]:
             for v in venvs
         ),
     ]
+
+
+def stress_steps(venvs: list[Venv]) -> list[Step]:
+    """Signals that race with the end of the function they are sent to: 100,000 on each Python."""
+    command = "tests/edges/stress_threads.py"
+    return [Step(f"races on {venv.python.full}", [venv.exe, command], lines=8, timeout=3600) for venv in venvs]
 
 
 def lint_steps(venv: Venv) -> list[Step]:
@@ -84,14 +90,16 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 
 def main(what: str) -> int:
-    """Do one of `test`, `compat`, `lint`, `types`, `layers`, `format`, `venv`; 0 when all went well."""
-    venvs = environments(every=what in ("test", "compat"))
+    """Do one of `test`, `compat`, `stress`, `lint`, `types`, `layers`, `format`, `venv`; 0 when all went well."""
+    venvs = environments(every=what in ("test", "compat", "stress"))
     default = venvs[0]
     if what == "test":
         steps = [*test_steps(venvs), *cost_steps(default), *types_steps(default), *lint_steps(default)]
         steps += layers_steps(default)
     elif what == "compat":
         steps = compat_steps(venvs)
+    elif what == "stress":
+        steps = stress_steps(venvs)
     elif what == "format":
         ruff = str(default.bin / "ruff")
         steps = [Step("ruff check --fix", [ruff, "check", "--fix", "."]), Step("ruff format", [ruff, "format", "."])]

@@ -3,16 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 from ._blocks import accept, catch, mask, on_signal
-from ._inbox import Delivery, Fate
+from ._delivery import Delivery, Fate
+from ._function import checkpoint, defer
 from ._install import eager_task_factory, install, task_factory
 from ._requested import requested, wait_requested
 from ._shim import abandoned_count
-from ._stop import extend, stop, time_left
+from ._stop import stop
 from ._task import Task
+from ._time_left import extend, time_left
 from .ladder import Ladder, Rung
 from .report import Report, RungReport, TaskReport, ThreadReport
 from .runner import run
 from .signals import Drain, Interrupt, Kill, Signal, Terminate
+from .threads import to_thread
 
 if TYPE_CHECKING:
     from .processes import ProcessError, ProcessResult, Program, open_process, partial_result, run_process
@@ -38,6 +41,8 @@ __all__ = [
     "abandoned_count",
     "accept",
     "catch",
+    "checkpoint",
+    "defer",
     "eager_task_factory",
     "extend",
     "install",
@@ -51,6 +56,7 @@ __all__ = [
     "stop",
     "task_factory",
     "time_left",
+    "to_thread",
     "wait_requested",
 ]
 

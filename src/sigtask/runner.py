@@ -29,6 +29,7 @@ from ._where import task_place, thread_place
 from .ladder import DEFAULT, Ladder, Rung
 from .report import Report, TaskReport, ThreadReport
 from .signals import Drain, Signal, Terminate, level_of
+from .threads import dismiss_idle
 
 _T = TypeVar("_T")
 log = logging.getLogger("sigtask")
@@ -377,6 +378,7 @@ def _wind_up(supervisor: Supervisor, loop: AbstractEventLoop) -> None:
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
     """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
     report = supervisor.conclude() if supervisor.stopping is not None else None
+    dismiss_idle()
     if report is None or not report.survivors:
         runner.close()
     else:

@@ -1,0 +1,109 @@
+"""`to_thread()`: a plain function in a thread, under the same signals as the task that waits for it.
+
+The task's signals go to the function. A Drain, and whatever a mask holds, is there to be asked for (`requested`); an
+Interrupt or a Terminate is raised at the function's next bytecode. The task waits for it to come back: work that
+nobody waits for any more, and nobody knows of, is what this module is there to prevent. The Kill is the end of that:
+the task ends at once, and the report names the thread that was left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import weakref
+from asyncio import AbstractEventLoop, Semaphore
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Protocol, TypeVar, TypeVarTuple
+
+from .._task import Task
+from . import _workers
+from ._call import Call, ThreadFunction, Watcher
+
+__all__ = ["Limiter", "dismiss_idle", "to_thread"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+LIMIT = 40
+"""How many functions run in threads at a time, in one loop, unless a call brings a limiter of its own."""
+
+_limiters: weakref.WeakKeyDictionary[AbstractEventLoop, Semaphore] = weakref.WeakKeyDictionary()
+
+
+class Limiter(Protocol):
+    """What bounds the number of threads: an `asyncio.Semaphore`, or what has these two."""
+
+    async def acquire(self) -> Any:
+        """Wait for a place."""
+
+    def release(self) -> Any:
+        """Give it back; called in the loop, not always by the task that acquired it."""
+
+
+async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | None = None) -> _T:
+    """Call `fn(*args)` in a thread, and wait for it; gives what it returns, raises what it raises.
+
+    It runs in a copy of the caller's context, as with `asyncio.to_thread`. `limiter` is an `asyncio.Semaphore` that
+    bounds the number of threads; without one, 40 functions of a loop run at a time. A place is given back when the
+    function has ended, not when its task has.
+
+    Cancelled, or sent a signal, this passes it on to the function and waits for it to come back. Inside, `requested`,
+    `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work. An Interrupt, a Terminate or a plain
+    `cancel()`, the latter once, is raised there at the next bytecode unless masked; a C call that blocks is over
+    first. If the function returns all the same, this returns (R8). Signalled before it has begun, it is not called. A
+    Kill ends this at once, is raised in the function once, and leaves the thread behind, with its place in the
+    limiter, until the function ends; the report names it.
+
+    Raises: `TypeError` for what cannot be called, is async, or is no limiter; `RuntimeError` when the system can
+    start no more threads.
+    """
+    _check(fn, limiter)
+    loop = asyncio.get_running_loop()
+    if limiter is None:
+        limiter = _limiters.get(loop) or _limiters.setdefault(loop, Semaphore(LIMIT))
+    await limiter.acquire()
+    task = asyncio.current_task()
+    function = ThreadFunction(fn, args, task, copy_context())
+    call = Call(function, limiter.release, loop)
+    try:
+        _workers.workers.give(function.work)
+    except BaseException:
+        limiter.release()
+        raise
+    try:
+        if not isinstance(task, Task):
+            return await call  # type: ignore[no-any-return]  # what fn returns
+        with Watcher(task._mailbox(), function):
+            return await call  # type: ignore[no-any-return]  # what fn returns
+    finally:
+        del call, function, task  # an error raised through here holds this frame, and they hold the error
+
+
+def dismiss_idle() -> None:
+    """End the threads that have nothing to do; they would end by themselves in ten seconds."""
+    _workers.workers.dismiss()
+
+
+def _check(fn: object, limiter: object) -> None:
+    if not callable(fn):
+        hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
+        raise TypeError(f"to_thread() takes a function to call, got {fn!r}{hint}")
+    plain: object = fn
+    while isinstance(plain, partial):
+        plain = plain.func
+    if any(
+        test(one)
+        for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # the method, of an object that has it async
+    ):
+        raise TypeError(
+            f"to_thread() takes a plain function, and {fn!r} is async: it would return at once, unrun. Await it here, "
+            f"or asyncio.create_task() it; move what blocks in it into a plain function"
+        )
+    if limiter is not None and not (hasattr(limiter, "acquire") and hasattr(limiter, "release")):
+        raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
+
+
+to_thread.__module__ = "sigtask"

@@ -1,0 +1,204 @@
+"""One call of a function in a thread, from both sides: the future that its task awaits, and the function itself.
+
+    task ──awaits──► Call ──receive──► ThreadFunction      a signal, or a plain cancel, on its way in
+      ▲                │ cancel(msg) says `True`, and the task goes on waiting: for the function
+      └────result──────┴─────finish────────┘                its outcome, on its way out
+
+asyncio cancels a task by the `cancel(msg)` of what it awaits. That is where signals come in, and all of them do: what
+the task itself holds is passed on by a watcher in its inbox, as the function is a part of the task (R12).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from .._function import Function, Injected
+from .._inbox import Inbox
+from .._where import thread_place, thread_stack
+from ..report import ThreadReport
+from ..signals import KILL_LEVEL, Signal
+from . import _workers
+
+_future = asyncio.Future
+
+
+class ThreadFunction(Function):
+    """The function, as the blocks in its thread see it."""
+
+    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], owner: Any, context: Context) -> None:
+        super().__init__(fn, args, owner)
+        self.call: Call | None = None
+        self.thread: threading.Thread | None = None
+        self.abandoned = False
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+
+    def work(self) -> None:
+        """All of it, in the worker's thread."""
+        self.thread = threading.current_thread()
+        self._context.run(self.run)
+        _workers.workers.rest()
+        self._to_the_loop(self._finish)
+
+    def _to_the_loop(self, callback: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            self._loop.call_soon_threadsafe(callback)
+
+    def _finish(self) -> None:
+        if self.call is not None:
+            self.call.finish(self)
+            self.call = None
+        self.error = None  # it holds the frames it passed, and they hold what the caller gave
+
+    # -- how a signal gets in -----------------------------------------------------------------------------------------
+
+    def inject(self) -> bool:
+        """As in `Function`: by `PyThreadState_SetAsyncExc`; without ctypes, the function comes to a checkpoint."""
+        from ._hit import hit  # not before it is needed: ctypes takes longer to import than all of sigtask
+
+        return self.thread is not None and hit(self.thread.ident, Injected)
+
+    def withdraw(self) -> None:
+        """As in `Function`."""
+        from ._hit import spare
+
+        if self.thread is not None:
+            spare(self.thread.ident)
+
+    def inject_soon(self) -> None:
+        """As in `Function`: at the loop's next turn."""
+        self._to_the_loop(self.hit_again)
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> LoopTimer:
+        """As in `Function`: by the loop's clock."""
+        return LoopTimer(self._loop, seconds, callback)
+
+    # -- for the report -----------------------------------------------------------------------------------------------
+
+    def get_name(self) -> str:
+        """The name of its thread."""
+        return "no thread yet" if self.thread is None else self.thread.name
+
+    @property
+    def gone(self) -> bool:
+        """Whether its thread is through with it, or has not begun."""
+        return self.thread is None or self.finished
+
+    def place(self) -> str | None:
+        """Where it stands, `thread NAME at file:line in function`; `None` when it is done."""
+        return None if self.gone else f"thread {self.get_name()} at {thread_place(self._ident)}"
+
+    def note(self) -> str | None:
+        """What the report says of it: that it is left behind, or keeps its task waiting; `None` when it is done."""
+        if self.gone:
+            return None
+        where = f"{'in a C call ' if self.hit else ''}at {thread_place(self._ident)}"
+        if self.abandoned:
+            return f"thread {self.get_name()} was left behind {where}; it keeps its place in the limiter"
+        held = [type(one.signal).__name__ for one in self.inbox.held if one.signal.level <= self.inbox.mask_level]
+        return f"thread {self.get_name()} still {where}{f', where a mask holds {held[-1]}' if held else ''}"
+
+    def left_behind(self) -> ThreadReport | None:
+        """The thread, when a Kill has left it behind and it is at it still."""
+        if self.gone or not self.abandoned:
+            return None
+        return ThreadReport(self.get_name(), daemon=True, where=thread_stack(self._ident))
+
+    @property
+    def _ident(self) -> int:
+        return 0 if self.thread is None else self.thread.ident or 0
+
+
+class Call(asyncio.Future[Any]):
+    """What the task awaits: it ends when the function does, however often it is cancelled, or by a Kill."""
+
+    def __init__(self, function: ThreadFunction, release: Callable[[], object], loop: AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._function = function
+        self._release = release
+        function.call = self
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Pass it on to the function; `True` says that it is taken there, and that the task is to wait on (R8)."""
+        if self.done():
+            return False
+        if not isinstance(msg, Signal):
+            return self._function.receive_plain(msg)
+        taken = self._function.receive(msg)
+        if msg.level < KILL_LEVEL:
+            return taken
+        self._function.abandoned = not self._function.ended
+        return _future.cancel(self, msg)
+
+    def finish(self, function: ThreadFunction) -> None:
+        """The function has ended, and its thread is free."""
+        self._release()  # not before: the limiter counts threads, not tasks that wait for one
+        if self.done():  # by a Kill
+            return
+        error = function.error
+        if error is None:
+            self.set_result(function.box[0])
+        elif isinstance(error, StopIteration):
+            self.set_exception(RuntimeError(f"{function!r} raised StopIteration"))
+        else:
+            self.set_exception(error)
+            self.exception()  # its task is about to see it; a task that was killed meanwhile is not to be blamed
+
+
+class Watcher:
+    """In the inbox of the task, for what it holds: `Inbox.waiters` takes it for a future of `wait_requested`."""
+
+    def __init__(self, inbox: Inbox, function: ThreadFunction) -> None:
+        self._inbox = inbox
+        self._function = function
+        self._entry = (Signal, self)
+
+    def __enter__(self) -> None:
+        self._inbox.outside = (*self._inbox.outside, self._function)
+        for delivery in self._inbox.held:
+            self._function.receive(delivery.signal)
+        self._inbox.add_waiter(self._entry)
+
+    def __exit__(self, *exc: object) -> None:
+        self._inbox.remove_waiter(self._entry)
+        self._inbox.outside = tuple(
+            one for one in self._inbox.outside if one is not self._function or not self._function.gone
+        )
+
+    def done(self) -> bool:
+        """As a future's: always ready for more."""
+        return False
+
+    def set_result(self, signal: Signal) -> None:
+        """The task holds `signal`: the function is told."""
+        self._function.receive(signal)
+
+
+class LoopTimer:
+    """A timer of the loop, set and cancelled in a thread."""
+
+    def __init__(self, loop: AbstractEventLoop, seconds: float, callback: Callable[[], object]) -> None:
+        self._loop = loop
+        self._handle: TimerHandle | None = None
+        self._cancelled = False
+        loop.call_soon_threadsafe(self._start, seconds, callback)
+
+    def _start(self, seconds: float, callback: Callable[[], object]) -> None:
+        if not self._cancelled:
+            self._handle = self._loop.call_later(seconds, callback)
+
+    def cancel(self) -> None:
+        """Call it off; it does not fire after the loop's next turn."""
+        self._cancelled = True
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its timers with it
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()

@@ -1,0 +1,32 @@
+"""`PyThreadState_SetAsyncExc`: have the interpreter raise an exception in another thread, at its next bytecode.
+
+It cannot break into a C call, a `sleep` for example: there the exception waits for the call's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_hit: Callable[[int, type[BaseException]], int] | None = None
+_spare: Callable[[int, None], int] | None = None
+
+try:
+    import ctypes
+except ImportError:  # a Python built without ctypes: signals are raised at checkpoints and blocks
+    pass
+else:
+    # Objects of our own: the attributes of `pythonapi` are everybody's, and so are the types set on them.
+    _name = ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+    _hit = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(_name)
+    _spare = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(_name)
+
+
+def hit(ident: int | None, error: type[BaseException]) -> bool:
+    """Have `error` raised in the thread `ident`; `False` when there is no such thread, or no way to it."""
+    return _hit is not None and ident is not None and _hit(ident, error) == 1
+
+
+def spare(ident: int | None) -> None:
+    """Take back a `hit` that has not been raised yet."""
+    if _spare is not None and ident is not None:
+        _spare(ident, None)
