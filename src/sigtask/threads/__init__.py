@@ -13,6 +13,7 @@ import inspect
 import weakref
 from asyncio import AbstractEventLoop, Semaphore
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Protocol, TypeVar, TypeVarTuple
@@ -68,14 +69,13 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
     function = ThreadFunction(fn, args, task, copy_context())
     call = Call(function, limiter.release, loop)
     try:
-        _workers.workers.give(function.work)
-    except BaseException:
-        limiter.release()
-        raise
-    try:
-        if not isinstance(task, Task):
-            return await call  # type: ignore[no-any-return]  # what fn returns
-        with Watcher(task._mailbox(), function):
+        # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
+        with Watcher(task._mailbox(), function) if isinstance(task, Task) else nullcontext():
+            try:
+                _workers.workers.give(function.work)
+            except BaseException:
+                limiter.release()
+                raise
             return await call  # type: ignore[no-any-return]  # what fn returns
     finally:
         del call, function, task  # an error raised through here holds this frame, and they hold the error
