@@ -185,8 +185,8 @@ def page(run: Run) -> str:
     facts = run.to_dict()
     packages = ", ".join(f"{name} {version}" for name, version in run.packages.items())
     intro = (
-        "Written by `make bench` on {date}: sigtask {version} on CPython {python}, {cpus} cores, beside {packages}. The "
-        "numbers themselves, round by round, are in `bench/results/{version}.json`."
+        "Written by `make bench` on {date}: sigtask {version} on CPython {python}, {cpus} cores, beside {packages}. "
+        "The numbers themselves, round by round, are in `bench/results/{version}.json`."
     ).format(**{**facts, "version": version(), "packages": packages})
     head = HEAD.format(intro=textwrap.fill(intro, 118))
     parts = ["## Goals", "", goal_grid(run.numbers).markdown(), ""]

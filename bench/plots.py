@@ -7,7 +7,7 @@ what is on its axes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 WIDTH = 860
@@ -123,20 +123,7 @@ def lines(
             bottom - (math.log10(y) - y0) / (y1 - y0) * (bottom - top),
         )
 
-    parts = []
-    for exponent in range(math.ceil(x0 - 1e-9), math.floor(x1 + 1e-9) + 1):
-        x, _ = at(10**exponent, 10**y0)
-        parts += [
-            _line(x, top, x, bottom),
-            _text(x, bottom + 20, f"{10**exponent:,}", size=12, colour=PALE, at="middle"),
-        ]
-    for value in [m * 10**e for e in range(math.floor(y0), math.ceil(y1) + 1) for m in (1, 2, 5)]:
-        if y0 <= math.log10(value) <= y1:
-            _, y = at(10**x0, value)
-            parts += [
-                _line(left, y, WIDTH - right, y),
-                _text(left - 8, y + 4, f"{value:g}", size=12, colour=PALE, at="end"),
-            ]
+    parts = _net((x0, x1, y0, y1), at, (left, WIDTH - right, top, bottom))
     ends: list[tuple[float, str, str]] = []
     for kind, who, points in series:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in points))
@@ -151,6 +138,29 @@ def lines(
     turned = f' transform="rotate(-90 22 {(top + bottom) / 2:.0f})"'
     parts.append(_text(22, (top + bottom) / 2, axes[1], size=12, colour=PALE, at="middle", more=turned))
     return _page(title, subtitle, height, parts)
+
+
+def _net(
+    spans: tuple[float, float, float, float],
+    at: Callable[[float, float], tuple[float, float]],
+    frame: tuple[float, float, float, float],
+) -> list[str]:
+    """The lines behind, at powers of ten across and at 1, 2, 5 up, with their numbers."""
+    (x0, x1, y0, y1), (left, right, top, bottom), parts = spans, frame, list[str]()
+    for exponent in range(math.ceil(x0 - 1e-9), math.floor(x1 + 1e-9) + 1):
+        x, _ = at(10**exponent, 10**y0)
+        parts += [
+            _line(x, top, x, bottom),
+            _text(x, bottom + 20, f"{10**exponent:,}", size=12, colour=PALE, at="middle"),
+        ]
+    for value in [m * 10**e for e in range(math.floor(y0), math.ceil(y1) + 1) for m in (1, 2, 5)]:
+        if y0 <= math.log10(value) <= y1:
+            _, y = at(10**x0, value)
+            parts += [
+                _line(left, y, right, y),
+                _text(left - 8, y + 4, f"{value:g}", size=12, colour=PALE, at="end"),
+            ]
+    return parts
 
 
 def _labels(ends: Sequence[tuple[float, str, str]], x: float) -> list[str]:
