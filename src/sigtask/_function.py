@@ -54,9 +54,10 @@ class Function:
         self._owner = None if owner is None else weakref.ref(owner)
         self._parent = self._owner  # whose ladder's `time_left()` is
         theirs: Inbox | None = getattr(owner, "_inbox", None)
-        covered = theirs is not None and (theirs.mask_level or theirs.masks_plain)
-        # R14: started inside a mask, it is covered while the mask lasts.
-        self.inbox = Inbox(self, theirs.top if theirs is not None and covered else None)
+        top = None if theirs is None else theirs.top
+        if theirs is not None and top is not None and not theirs.mask_level and not theirs.masks_plain:
+            top = None
+        self.inbox = Inbox(self, top)  # R14: started inside a mask, it is covered while the mask lasts
         self.lock = threading.RLock()  # reentrant: a finalizer that runs in here may send a signal
         self.box: list[Any] = []
         self.error: BaseException | None = None

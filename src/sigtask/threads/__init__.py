@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import copy_context
 from functools import partial
+from types import FunctionType
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from .._task import Task
@@ -30,6 +31,7 @@ _Ts = TypeVarTuple("_Ts")
 LIMIT = 40
 """How many functions run in threads at a time, in one loop, unless a call brings a limiter of its own."""
 
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _limiters: weakref.WeakKeyDictionary[AbstractEventLoop, Semaphore] = weakref.WeakKeyDictionary()
 
 
@@ -66,7 +68,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
         limiter = _limiters.get(loop) or _limiters.setdefault(loop, Semaphore(LIMIT))
     await limiter.acquire()
     task = asyncio.current_task()
-    function = ThreadFunction(fn, args, task, copy_context())
+    function = ThreadFunction(fn, args, task, copy_context(), loop)
     call = Call(function, limiter.release, loop)
     try:
         # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
@@ -87,6 +89,10 @@ def dismiss_idle() -> None:
 
 
 def _check(fn: object, limiter: object) -> None:
+    if limiter is not None and not (hasattr(limiter, "acquire") and hasattr(limiter, "release")):
+        raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
+    if type(fn) is FunctionType and not fn.__code__.co_flags & _ASYNC and not fn.__dict__:
+        return  # as a rule: `inspect` would take longer to say so than the call takes to be made
     if not callable(fn):
         hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
         raise TypeError(f"to_thread() takes a function to call, got {fn!r}{hint}")
@@ -102,8 +108,6 @@ def _check(fn: object, limiter: object) -> None:
             f"to_thread() takes a plain function, and {fn!r} is async: it would return at once, unrun. Await it here, "
             f"or asyncio.create_task() it; move what blocks in it into a plain function"
         )
-    if limiter is not None and not (hasattr(limiter, "acquire") and hasattr(limiter, "release")):
-        raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
 
 
 to_thread.__module__ = "sigtask"

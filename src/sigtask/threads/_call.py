@@ -31,13 +31,15 @@ _future = asyncio.Future
 class ThreadFunction(Function):
     """The function, as the blocks in its thread see it."""
 
-    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], owner: Any, context: Context) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], owner: Any, context: Context, loop: AbstractEventLoop
+    ) -> None:
         super().__init__(fn, args, owner)
         self.call: Call | None = None
         self.thread: threading.Thread | None = None
         self.abandoned = False
         self._context = context
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
 
     def work(self) -> None:
         """All of it, in the worker's thread."""
@@ -167,9 +169,10 @@ class Watcher:
 
     def __exit__(self, *exc: object) -> None:
         self._inbox.remove_waiter(self._entry)
-        self._inbox.outside = tuple(
-            one for one in self._inbox.outside if one is not self._function or not self._function.gone
-        )
+        outside = self._inbox.outside
+        if not self._function.gone:
+            return  # a Kill has left it behind: for the report
+        self._inbox.outside = () if len(outside) == 1 else tuple(one for one in outside if one is not self._function)
 
     def done(self) -> bool:
         """As a future's: always ready for more."""
