@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import sys
 import threading
 import time
 import weakref
@@ -29,7 +30,7 @@ from sigtask import (
     time_left,
     to_thread,
 )
-from sigtask._function import Function, running
+from sigtask._function import Function, close_the_block_of, running
 
 
 class Post:
@@ -406,6 +407,28 @@ async def test_r17_a_block_of_the_task_cannot_be_left_in_the_function():
     with block:
         with pytest.raises(RuntimeError, match="must open and close in one task"):
             await to_thread(block.__exit__, None, None, None)
+
+
+async def test_a_block_hit_at_the_first_bytecode_of_its_end_is_closed_by_the_hit():
+    ours = {"__package__": "sigtask", "hit": lambda: close_the_block_of(sys._getframe(1))}
+    exec("def __exit__(self): hit()", ours)
+
+    def work():
+        block = mask(Terminate)
+        block.__enter__()
+        ours["__exit__"](block)
+        return running.function.inbox.top, running.function.inbox.mask_level
+
+    assert await to_thread(work) == (None, 0)
+
+
+async def test_the_end_of_a_block_closes_what_leaked_inside_it():
+    def work():
+        with mask(Interrupt):
+            mask(Terminate).__enter__()
+        return running.function.inbox.top, running.function.inbox.mask_level
+
+    assert await to_thread(work) == (None, 0)
 
 
 def test_r26_a_function_that_asks_for_drains_makes_its_task_a_listener(on_loop):
