@@ -18,7 +18,18 @@ from .signals import Drain, Interrupt, Kill, Signal, Terminate
 from .threads import to_thread
 
 if TYPE_CHECKING:
-    from .processes import ProcessError, ProcessResult, Program, open_process, partial_result, run_process
+    from .processes import (
+        ProcessError,
+        ProcessPool,
+        ProcessResult,
+        Program,
+        RemoteError,
+        WorkerDied,
+        open_process,
+        partial_result,
+        run_process,
+        to_process,
+    )
 
 __all__ = [
     "Delivery",
@@ -28,8 +39,10 @@ __all__ = [
     "Kill",
     "Ladder",
     "ProcessError",
+    "ProcessPool",
     "ProcessResult",
     "Program",
+    "RemoteError",
     "Report",
     "Rung",
     "RungReport",
@@ -38,6 +51,7 @@ __all__ = [
     "TaskReport",
     "Terminate",
     "ThreadReport",
+    "WorkerDied",
     "abandoned_count",
     "accept",
     "catch",
@@ -56,6 +70,7 @@ __all__ = [
     "stop",
     "task_factory",
     "time_left",
+    "to_process",
     "to_thread",
     "wait_requested",
 ]

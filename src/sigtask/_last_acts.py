@@ -5,4 +5,4 @@ from __future__ import annotations
 from collections.abc import Callable
 
 acts: list[Callable[[], object]] = []
-"""Called in the watchdog's thread, in order, each whatever became of the others. None of them may wait."""
+"""Called in the watchdog's thread, in order, each whatever became of the others. None of them may wait for long."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import importlib
 import importlib.util
 import os
+import select
 import sys
 import uuid
 from pathlib import Path
@@ -124,6 +126,39 @@ class Ready:
     def close(self):
         os.close(self._read)
         os.close(self.fd)
+
+
+class Fifo(Ready):
+    """The same for who knows its `path` only: a function in a worker process."""
+
+    def __init__(self, path):
+        os.mkfifo(path)
+        self.path = str(path)
+        self._read = self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._text = b""
+
+    def wait(self, count):
+        """As `lines`, where there is no loop."""
+        while self._text.count(b"\n") < count:
+            assert select.select([self._read], [], [], PATIENCE)[0], f"{count} lines will not come: {self._text}"
+            self._text += os.read(self._read, 65536)
+
+    def close(self):
+        os.close(self.fd)
+
+
+@pytest.fixture
+def fifo(tmp_path):
+    fifo = Fifo(tmp_path / "fifo")
+    yield fifo
+    fifo.close()
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """The module of functions for worker processes, which find it on their `sys.path` as well."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "jobs"))
+    return importlib.import_module("process_jobs")
 
 
 @pytest.fixture

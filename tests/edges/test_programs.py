@@ -247,6 +247,8 @@ def test_r25_a_ladder_climbs_to_the_kill_for_a_program_that_ignores_everything(o
     report = on_loop(main)
     row = report.tasks[0]
     assert (row.ended, row.rung, set(row.stood)) == ("ended by Kill", "kill", {"interrupt", "terminate", "kill"})
+    assert all("program " in place and "(pid " in place for place in row.stood.values()), row.stood
+    assert "got a SIGKILL" in row.note
     assert family() == []
 
 

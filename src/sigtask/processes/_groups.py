@@ -67,7 +67,7 @@ class Group:
     def kill_strays(self) -> bool:
         """SIGKILL to what was started by the child, directly or not, and has left the group; whether any is there."""
         found = _guard.marked([self.mark])
-        self._strays.update(found)
+        self._strays.update(pid for pid in found if pid != self.pid)  # the leader's status is for who started it
         for pid in found:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -203,10 +203,14 @@ def _start_guard() -> subprocess.Popen[bytes] | None:
 def dismiss_guard() -> None:
     """End the guard if there is nothing to guard any more. Waits for it, some milliseconds."""
     global _guardian
-    with _lock:
-        if _guardian is not None and not _living:
-            guard, _guardian = _guardian, None
-            _dismissed(guard)
+    # Bounded: at the process's end by force, a thread that stands still may have the lock.
+    if _lock.acquire(timeout=0.2):
+        try:
+            if _guardian is not None and not _living:
+                guard, _guardian = _guardian, None
+                _dismissed(guard)
+        finally:
+            _lock.release()
 
 
 def _dismissed(guard: subprocess.Popen[bytes]) -> None:
@@ -228,10 +232,10 @@ def end_all() -> None:
         _guard.end_all(groups)
 
 
-def _at_exit() -> None:
+def _last_act() -> None:
+    """The process is about to end, and nothing of it is to be left."""
     end_all()
-    with _lock:
-        _living.clear()
+    _living.clear()
     dismiss_guard()
 
 
@@ -246,7 +250,7 @@ def _forked() -> None:
         _guardian = None
 
 
-_last_acts.acts.append(end_all)
-atexit.register(_at_exit)
+_last_acts.acts.append(_last_act)
+atexit.register(_last_act)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

@@ -72,6 +72,8 @@ class Program:
         self._gone_at: float | None = None
         self._stopped = False
         self._over = False
+        self.killed = False
+        """Whether it got a SIGKILL from here."""
         self._children = children_of(self._loop)
         self.popen, self._group = _launch(call, args, pipes, cwd, env)
         self._children.add(self)
@@ -120,11 +122,25 @@ class Program:
         """SIGKILL to the group, and to whatever the program has started elsewhere. Returns at once."""
         self._stopped = True
         if not self._over:
+            self.killed = True
             self._group.kill()
 
     def leave(self) -> None:
         """The loop ends."""
         self.kill()
+
+    # -- for a report ---------------------------------------------------------------------------------------------
+
+    def place(self) -> str | None:
+        """What the task waits for; `None` when it is over."""
+        return None if self._over else f"program {self.args[0]} (pid {self.pid})"
+
+    def note(self) -> str | None:
+        """That it had to be killed."""
+        return f"program {self.args[0]} (pid {self.pid}) got a SIGKILL" if self.killed else None
+
+    def left_behind(self) -> None:
+        """No thread."""
 
     def os_signal(self, sig: type[Signal]) -> int | None:
         """The OS signal that stands for signals of this class: what `signals` says of the class or its nearest base."""

@@ -59,7 +59,8 @@ async def run_process(
     )
     if program.stdin is not None and input is not None:
         program.stdin.start(bytes(input), ends=True)
-    result = await _waited(program)
+    with hearing(_listener(program), program.hear, program):
+        result = await _waited(program)
     if check:
         result.check()
     return result
@@ -92,22 +93,21 @@ async def open_process(
     program = Program(
         "open_process()", args, pipes, cwd=cwd, env=env, signals=signals, grace=grace, max_output=max_output
     )
-    try:
-        with hearing(_listener(program), program.hear):
+    with hearing(_listener(program), program.hear, program):
+        try:
             yield program
             if program.stdin is not None:
                 program.stdin.close()
-    except BaseException as error:
-        await _stopped(program, error)
-        note(error, program.result)
-        raise
-    await _waited(program)
+        except BaseException as error:
+            await _stopped(program, error)
+            note(error, program.result)
+            raise
+        await _waited(program)
 
 
 async def _waited(program: Program) -> ProcessResult:
     try:
-        with hearing(_listener(program), program.hear):
-            return await program.wait()
+        return await program.wait()
     except CancelledError as error:
         note(error, program.result)
         raise

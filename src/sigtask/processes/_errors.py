@@ -1,0 +1,129 @@
+"""What can go wrong between a task and its worker process, and what is sent in the place of what does not pickle."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Callable
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from ..signals import Drain, Interrupt, Signal, Terminate
+from ._result import ending
+
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
+
+class WorkerDied(RuntimeError):
+    """A worker process ended before its function had: a crash, `os._exit()`, the system's memory killer, a person.
+
+    `status` is its exit status, `-n` when the OS signal n ended it, and `pid` its process id. Only the call that it
+    was at fails; the pool starts another worker.
+    """
+
+    def __init__(self, message: str, pid: int, status: int) -> None:
+        super().__init__(message, pid, status)
+        self.pid = pid
+        self.status = status
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class RemoteError(RuntimeError):
+    """The function in a worker process raised an exception that cannot be pickled; its text and traceback are here."""
+
+
+class RemoteTraceback(Exception):
+    """The `__cause__` of an exception that a worker process raised: the traceback there, as text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+def died(pid: int, status: int, fn: str) -> WorkerDied:
+    """The error of a call whose worker is gone."""
+    hint = "; if nobody sent that, it was the system, out of memory" if status == -9 else ""
+    return WorkerDied(f"the worker process {pid} {ending(status)} before {fn} had returned{hint}", pid, status)
+
+
+def check_function(fn: object, call: str) -> None:
+    """Raises: `TypeError` for what cannot be called, or is async."""
+    if isinstance(fn, FunctionType) and not fn.__code__.co_flags & _ASYNC:
+        return  # nearly always
+    if not callable(fn):
+        hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
+        raise TypeError(f"{call} takes a function to call, got {fn!r}{hint}")
+    plain: object = fn
+    while isinstance(plain, partial):
+        plain = plain.func
+    if any(
+        test(one)
+        for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # the method, of an object that has it async
+    ):
+        raise TypeError(
+            f"{call} takes a plain function, and {fn!r} is async: in the worker there is no loop for it. Await it "
+            f"here, or give a plain function that calls asyncio.run()"
+        )
+
+
+def pickled(fn: Callable[..., Any], args: tuple[Any, ...], call: str) -> bytes:
+    """The function and its arguments, as they travel.
+
+    Raises: `TypeError` that names what does not pickle.
+    """
+    try:
+        return pickle.dumps((fn, args), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        for what, one in [("the function", fn), *((f"argument {n}", arg) for n, arg in enumerate(args, 1))]:
+            try:
+                pickle.dumps(one, pickle.HIGHEST_PROTOCOL)
+            except Exception as cause:
+                raise TypeError(_refusal(call, what, one, cause)) from None
+        raise TypeError(_refusal(call, "what is sent", (fn, args), error)) from None
+
+
+def _refusal(call: str, what: str, one: object, error: Exception) -> str:
+    advice = (
+        "define it with `def` at the top level of a module, not as a lambda or inside a function"
+        if what == "the function"
+        else "send plain data, and open files, locks and connections in the function"
+    )
+    return f"{call} sends by pickle, and {what} does not: {one!r:.200} ({type(error).__name__}: {error}); {advice}"
+
+
+def by_level(level: int) -> Callable[[object], Signal | None]:
+    """The built-in class that is nearest to a level, for a signal of a class that cannot be had here."""
+    if level == 0:
+        return lambda reason: None
+    return Terminate if level >= Terminate.level else Interrupt if level >= Interrupt.level else Drain
+
+
+def pickled_signal(msg: object) -> tuple[bytes, int, str]:
+    """A signal or a plain cancel's message as it travels: its pickle, its level and its reason as text."""
+    if not isinstance(msg, Signal):
+        return _dumped(msg, None if msg is None else repr(msg)), 0, ""
+    text = "" if msg.reason is None else str(msg.reason)[:1000]
+    plain = msg.copy()
+    plain.reason, plain.args, plain.__cause__ = text, (text,), None
+    return _dumped(msg, plain, by_level(msg.level)(text)), msg.level, text
+
+
+def _dumped(*candidates: object) -> bytes:
+    """The pickle of the first that has one."""
+    for one in candidates[:-1]:
+        try:
+            return pickle.dumps(one)
+        except Exception:  # a reason may be any object
+            continue
+    return pickle.dumps(candidates[-1])
+
+
+for _cls in (WorkerDied, RemoteError):
+    _cls.__module__ = "sigtask"

@@ -1,0 +1,124 @@
+"""R30, and the end of a loop: no worker process outlives the process that started it, however that ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+import sigtask
+
+pytestmark = [pytest.mark.os, pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")]
+LOOPS = ["asyncio"] + (["uvloop"] if importlib.util.find_spec("uvloop") else [])
+SRC = os.path.dirname(os.path.dirname(sigtask.__file__))
+JOBS = str(Path(__file__).parent / "jobs")
+PATIENCE = 30.0
+
+PROGRAM = """
+    import asyncio, os, sys, time
+    import process_jobs as jobs
+    import sigtask
+    from sigtask import Kill, Ladder, Terminate
+
+    async def main():
+        task = asyncio.create_task(sigtask.to_process(jobs.{job}, sys.argv[1]))
+        await asyncio.sleep(0)
+        sys.stdin.readline()     # it is up: the test has read so, and says so
+        {then}
+
+    if __name__ == "__main__":
+        factory = None
+        if {loop!r} == "uvloop":
+            import uvloop
+            factory = uvloop.new_event_loop
+        sigtask.run(main(), ladder=Ladder((Terminate, 0.3), (Kill, 0.3)), loop_factory=factory)
+        print("returned", flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def start(fifo, family, tmp_path):
+    """`start(loop, job, lines, then)` runs PROGRAM to where its job has said so many lines; gives the program."""
+    started = []
+
+    def start(loop, job, lines, then):
+        script = tmp_path / "program.py"
+        script.write_text(textwrap.dedent(PROGRAM).format(loop=loop, job=job, then=then))
+        pipe = subprocess.PIPE
+        program = subprocess.Popen(
+            [sys.executable, "-W", "error", str(script), fifo.path],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([SRC, JOBS])},
+        )
+        started.append(program)
+        fifo.wait(lines)
+        program.stdin.write("go\n")
+        program.stdin.flush()
+        return program
+
+    yield start
+    for program in started:
+        if program.poll() is None:
+            program.kill()
+        program.communicate()
+
+
+def others(family, program):
+    """What lives beside the program itself."""
+    return [pid for pid in family() if pid != program.pid]
+
+
+@pytest.mark.parametrize("job", ["hold_the_gil", "loop_in_c", "swallow"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_r30_when_run_returns_no_worker_is_left_whatever_it_is_at(start, family, loop, job):
+    program = start(loop, job, 1, "return")
+    assert program.stdout.readline() == "returned\n"
+    assert others(family, program) == []
+    program.communicate("\n", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_r30_nor_what_its_function_has_started(start, family, loop):
+    program = start(loop, "hold_the_gil_with_children", 3, "return")
+    assert program.stdout.readline() == "returned\n"
+    assert others(family, program) == []
+    program.communicate("\n", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_r30_an_idle_worker_ends_with_the_loop(start, family, loop):
+    program = start(loop, "say_and_return", 1, "await task")
+    assert program.stdout.readline() == "returned\n"
+    assert others(family, program) == []
+    program.communicate("\n", timeout=PATIENCE)
+
+
+def test_r30_when_the_watchdog_ends_the_process_no_worker_is_left(start, family):
+    program = start("asyncio", "hold_the_gil_with_children", 3, "time.sleep(600)")
+    program.send_signal(signal.SIGTERM)
+    errors = program.communicate(timeout=PATIENCE)[1]
+    assert program.returncode == 128 + signal.SIGTERM
+    assert "watchdog ended it" in errors
+    assert family() == []
+
+
+@pytest.mark.parametrize("job", ["hold_the_gil", "loop_in_c"])
+def test_r30_when_the_process_is_killed_the_guard_ends_its_workers(start, family, job):
+    program = start("asyncio", job, 1, "time.sleep(600)")
+    program.kill()
+    program.communicate(timeout=PATIENCE)
+    end = time.monotonic() + PATIENCE
+    while family():  # nobody is told of the end of processes that are not its children
+        assert time.monotonic() < end, "the guard has left something"
+        time.sleep(0.005)
