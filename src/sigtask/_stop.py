@@ -17,10 +17,10 @@ from typing import Any
 from ._delivery import Fate
 from ._family import descendants
 from ._flight import cancel_stock
-from ._inbox import Outside
+from ._inbox import Inbox, Outside
 from ._task import Task, current
 from ._time_left import _at_work_on as _at_work_on
-from ._where import swallow_places, task_place
+from ._where import Places, swallow_places, task_place
 from .ladder import DEFAULT, Ladder, Rung
 from .report import Report, RungReport, TaskReport
 from .signals import KILL_LEVEL, Interrupt, Signal, Terminate
@@ -171,20 +171,24 @@ class Stopping:
         self._send_to(targets + ([] if self._everything else self._family(rung)), rung, signal)
 
     def _send_to(self, tasks: list[tuple[AnyTask, TaskReport]], rung: Rung, signal: Signal) -> None:
+        name, places = rung.name, Places()
         for task, row in tasks:
-            outside = [place for one in _outside(task) if (place := one.place()) is not None]
-            row.stood[rung.name] = task_place(task, *outside)
-            self._rungs[-1].sent += 1
+            outside = _outside(task)
+            row.stood[name] = places.of(task) if not outside else _place(task, outside)
             try:
                 self._send_one(task, row, signal)
             except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
-                row.note = f"{rung.name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
+                row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
+        self._rungs[-1].sent += len(tasks)
 
     def _send_one(self, task: AnyTask, row: TaskReport, signal: Signal) -> None:
         if isinstance(task, Task):
-            if self not in (stops := task._mailbox().stops):
-                task._mailbox().stops = (*(stop for stop in stops if not stop.done.done()), self)
-            task.send_signal(signal)
+            inbox = task._inbox or task._mailbox()
+            if not inbox.stops:
+                inbox.stops = (self,)
+            elif self not in inbox.stops:
+                inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), self)
+            task._receive(signal)
         elif signal.level >= Terminate.level:
             if signal.level >= KILL_LEVEL:
                 row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
@@ -212,7 +216,7 @@ class Stopping:
 
     def _was_thrown_into(self, task: Task[Any]) -> bool:
         return any(
-            delivery.fate is Fate.THROWN and any(delivery.signal.origin is origin for origin in self._origins)
+            delivery.fate is Fate.THROWN and any(delivery.given.origin is origin for origin in self._origins)
             for delivery in task.history
         )
 
@@ -272,17 +276,19 @@ class Stopping:
         return any(row.descendant for row in self.alive.values()) or bool(born)
 
     def _settle(self, task: AnyTask, row: TaskReport) -> None:
-        if self.rung is not None and self.rung.name in row.stood:
-            row.seconds[self.rung.name] = round(self.loop.time() - self._rung_began, 3)
-        if isinstance(task, Task) and task._inbox is not None:
-            row.swallowed = swallow_places(task)
-            row.refused = sum(delivery.refused for delivery in task.history)
-            row.abandoned = task._inbox.abandoned
-            if outside := _outside(task):
-                self._outside |= dict.fromkeys(outside)
-                row.note = "; ".join(note for one in outside if (note := one.note())) or row.note
-            if row.abandoned:
-                row.ended = "abandoned"
+        if self.rung is not None and (name := self.rung.name) in row.stood:
+            row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
+        inbox: Inbox | None = getattr(task, "_inbox", None)
+        if inbox is None or (inbox.passed_out is not None and len(inbox.history) == 1):
+            return  # it obeyed at once: there is nothing to tell
+        row.swallowed = swallow_places(task)
+        row.refused = sum(delivery.refused for delivery in inbox.history)
+        row.abandoned = inbox.abandoned
+        if outside := inbox.outside:
+            self._outside |= dict.fromkeys(outside)
+            row.note = "; ".join(note for one in outside if (note := one.note())) or row.note
+        if row.abandoned:
+            row.ended = "abandoned"
 
     def _close_rung(self) -> None:
         if self.rung is None:
@@ -320,14 +326,19 @@ class Stopping:
 
 def _outside(task: AnyTask) -> tuple[Outside, ...]:
     """What the task waits for outside its loop."""
-    return task._inbox.outside if isinstance(task, Task) and task._inbox is not None else ()
+    inbox: Inbox | None = getattr(task, "_inbox", None)
+    return () if inbox is None else inbox.outside
+
+
+def _place(task: AnyTask, outside: tuple[Outside, ...]) -> str:
+    return task_place(task, *(place for one in outside if (place := one.place()) is not None))
 
 
 def _ending(task: AnyTask, *, retrieve: bool) -> str:
     """How it ended. Not to `retrieve` an error leaves it to asyncio to complain when nobody else does."""
     if task.cancelled():
         signal = task.ended_by if isinstance(task, Task) else None
-        return "cancelled" if signal is None else f"ended by {type(signal).__name__}"
+        return "cancelled" if signal is None else f"ended by {signal.__class__.__name__}"
     error = task.exception() if retrieve else getattr(task, "_exception", None)
     return "returned" if error is None else f"raised {type(error).__name__}"
 
@@ -366,10 +377,11 @@ def _check(tasks: tuple[object, ...], loop: AbstractEventLoop, ladder: object) -
         raise ValueError("stop() needs at least one task; to stop all of a program, use sigtask.run()")
     if ladder is not None and not isinstance(ladder, Ladder):
         raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')")
+    asker = current()
     for task in tasks:
         if not isinstance(task, asyncio.Task):
             raise TypeError(f"stop() takes asyncio tasks, got {task!r}; wrap a coroutine with asyncio.create_task()")
         if task.get_loop() is not loop:
             raise ValueError(f"{task!r} belongs to another loop; call stop() in a coroutine that runs there")
-        if task is current():
+        if task is asker:
             raise RuntimeError(f"{task!r} cannot stop() itself; raise a signal, or send one with send_signal()")

@@ -165,7 +165,7 @@ class Task(_Base[_T]):
         if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
             given, signal = signal, signal.copy()
             signal._origin = given.origin
-        sender = current()
+        sender = current() if signal.sender is None else None
         name = None if sender is None else sender.get_name()
         delivery = Delivery(signal, (inbox.task, self.get_name()), name, forced)
         inbox.record(delivery)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
-from types import FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
 _NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep, "<frozen")
+_NOWHERE = "no Python frame"
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
+@functools.cache
 def is_the_users(path: str) -> bool:
     """Whether a file is the user's own or a library's, not the interpreter's and not ours."""
     return not path.startswith(_NOT_THE_USERS) and (not path.startswith(_STDLIB) or "site-packages" in path)
@@ -23,18 +26,41 @@ def task_place(task: asyncio.Task[Any], *outside: str) -> str:
     `outside` are the places of what it waits for elsewhere, in a thread; where it has no such frame itself, these say
     it all.
     """
-    coro: Any = task.get_coro()
+    found = _innermost(task.get_coro())
+    if outside and (found is None or not is_the_users(found.f_code.co_filename)):
+        return ", ".join(outside)
+    return ", ".join([_NOWHERE if found is None else frame_place(found), *outside])
+
+
+class Places:
+    """`task_place` for many tasks at one moment, of which most stand at the same few lines."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[CodeType, str]] = {}
+
+    def of(self, task: asyncio.Task[Any]) -> str:
+        """Where this task waits."""
+        frame = _innermost(task.get_coro())
+        if frame is None:
+            return _NOWHERE
+        key = (id(frame.f_code), frame.f_lasti)  # to hash a code object is slow; it is kept, so its id stays its own
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = (frame.f_code, frame_place(frame))
+        return known[1]
+
+
+def _innermost(coro: Any) -> FrameType | None:
     found: FrameType | None = None
     for _ in range(100_000):  # a chain that is longer is a loop
-        frame = _frame(coro)
+        ours = coro.__class__ is CoroutineType
+        frame = coro.cr_frame if ours else _frame(coro)
         if frame is None:
             break
         if found is None or is_the_users(frame.f_code.co_filename):
             found = frame
-        coro = getattr(coro, "cr_await", None) or getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
-    if outside and (found is None or not is_the_users(found.f_code.co_filename)):
-        return ", ".join(outside)
-    return ", ".join(["no Python frame" if found is None else frame_place(found), *outside])
+        coro = coro.cr_await if ours else getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
+    return found
 
 
 def _frame(coro: Any) -> FrameType | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -27,11 +27,11 @@ class Rung:
 
     signal: type[Signal]
     grace: float
+    name: str = field(init=False, repr=False, compare=False)
+    """The signal's name in small letters, as `Ladder.parse` takes it."""
 
-    @property
-    def name(self) -> str:
-        """The signal's name in small letters, as `Ladder.parse` takes it."""
-        return self.signal.__name__.lower()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.signal.__name__.lower())
 
 
 class Ladder:
