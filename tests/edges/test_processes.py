@@ -596,6 +596,21 @@ def test_the_end_of_a_pool_waits_for_the_functions_at_work(on_loop, jobs, fifo):
     assert on_loop(main)[1:] == ["whole", "not reached"]
 
 
+def test_who_waits_for_a_worker_of_a_pool_that_is_closed_is_told(on_loop, jobs, fifo):
+    async def main():
+        async with ProcessPool(1) as pool:
+            busy = asyncio.create_task(pool.run(jobs.masked, fifo.path, 0.1))
+            await fifo.lines()
+            waiting = [asyncio.create_task(pool.run(jobs.pid)) for _ in range(3)]
+            await asyncio.sleep(0)
+        for task in waiting:
+            with pytest.raises(RuntimeError, match="is closed"):
+                await task
+        await busy
+
+    on_loop(main)
+
+
 def test_a_pool_whose_block_is_left_by_an_error_kills_its_workers(on_loop, jobs, fifo):
     async def main():
         with pytest.raises(ValueError, match="mine"):

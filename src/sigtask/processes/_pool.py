@@ -85,6 +85,9 @@ class ProcessPool:
             self._loop = loop
         if self._loop is not loop:
             raise RuntimeError(f"{self!r} belongs to another loop; make one for each loop")
+        self._check_open()
+
+    def _check_open(self) -> None:
         if self._closing is not None:
             raise RuntimeError(f"{self!r} is closed; make a new one")
 
@@ -106,6 +109,7 @@ class ProcessPool:
             finally:
                 if turn in self._waiting:
                     self._waiting.remove(turn)
+            self._check_open()
         return self._free.pop()
 
     def _next(self) -> None:
@@ -154,6 +158,8 @@ class ProcessPool:
             self._closing = (self._loop or asyncio.get_running_loop()).create_future()
         if not self._workers and not self._closing.done():
             self._closing.set_result(None)
+        while self._waiting:
+            self._next()  # who waits for a worker is told
         for worker in tuple(self._workers):
             if kill:
                 worker.kill()
