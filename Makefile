@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress soak demo lint types layers format bench bench-core clean
+.PHONY: help python test compat stress soak leaks demo lint types layers format bench bench-core clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
+	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
@@ -36,6 +37,10 @@ soak: python
 	@$(DEFAULT)/python tests/props/soak.py --minutes 10 --tasks 0 $(SOAK) & other=$$!; \
 	$(DEFAULT)/python tests/props/soak.py --minutes 10 $(SOAK); status=$$?; wait $$other && exit $$status
 
+leaks: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python tests/props/leaks.py $(LEAKS)
+
 bench: python
 	@$(PYTHON) bench/bench.py $(BENCH)
 
@@ -44,4 +49,5 @@ bench-core: python
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f src/sigtask/_speed.*.so src/sigtask/_speed.*.pyd
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

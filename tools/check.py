@@ -30,15 +30,26 @@ def environments(*, every: bool) -> list[Venv]:
 
 
 def test_steps(venvs: list[Venv]) -> list[Step]:
-    """The tests once per Python, and once more on the default one with asyncio's and Python's own debugging on."""
+    """The tests on every Python, where there is a compiler on the C twin, and what touches a task's path on Python's.
 
-    def pytest(name: str, venv: Venv, *options: str, **env: str) -> Step:
-        command = [venv.exe, *options, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        return Step(name, command, {"COLUMNS": "120", **env})
+    On the default Python all of it runs on both twins, and on the C one once more with debugging on. What is packed is
+    looked at there, too.
+    """
 
+    def pytest(
+        name: str, venv: Venv, *folders: str, dev: tuple[str, ...] = (), env: dict[str, str] | None = None
+    ) -> Step:
+        command = [venv.exe, *dev, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders]
+        return Step(name, command, {"COLUMNS": "120", **(env or {})})
+
+    first, *others = venvs
+    pure = {"SIGTASK_PURE": "1"}
     steps = [pytest(f"tests on {venv.python.full}", venv) for venv in venvs]
-    debug = pytest(f"tests on {venvs[0].python.full}, debug", venvs[0], "-X", "dev", PYTHONASYNCIODEBUG="1")
-    return [debug, *steps]  # the slowest first: three run at a time
+    steps.append(pytest(f"tests on {first.python.full}, no C", first, env=pure))
+    steps += [pytest(f"core on {v.python.full}, no C", v, "tests/core", "tests/stop", env=pure) for v in others]
+    debug = pytest(f"tests on {first.python.full}, debug", first, dev=("-X", "dev"), env={"PYTHONASYNCIODEBUG": "1"})
+    wheel = Step("wheel", [first.exe, "tools/wheel.py"], lines=4)
+    return [debug, *steps, wheel]  # the slowest first: three run at a time
 
 
 def cost_steps(venv: Venv) -> list[Step]:

@@ -14,6 +14,7 @@ from pythons import Python
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
+BUILD = ("pyproject.toml", "hatch_build.py")
 NEEDED = ("pytest", "hypothesis")
 """Without these there is nothing to run. The other test packages are wanted: tests skip without them."""
 
@@ -40,7 +41,7 @@ class Venv:
 
 
 def ensure(python: Python, *extras: str) -> Venv:
-    """The environment of that Python with these extras; made anew when pyproject.toml or the Python has changed.
+    """The environment of that Python with these extras; made anew when the Python or what the build reads has changed.
 
     Raises: `subprocess.CalledProcessError` when what is needed cannot be installed.
     """
@@ -48,7 +49,7 @@ def ensure(python: Python, *extras: str) -> Venv:
     stamp = folder / "sigtask.stamp"
     extras = (*extras, "test")
     # The path is part of it: an editable install in a folder that has moved imports nothing, or something else.
-    parts = (str(ROOT), python.path, python.full, (ROOT / "pyproject.toml").read_text("utf-8"))
+    parts = (str(ROOT), python.path, python.full, *_build_inputs())
     base = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     old = stamp.read_text("utf-8").split("\n") if stamp.exists() else [""]
     if old[0] == base and set(extras) <= set(old[1].split()):
@@ -69,8 +70,7 @@ def plain(name: str, python: Python, packages: tuple[str, ...]) -> tuple[str, tu
     """
     folder = VENVS / f"{name}-{python.version}"
     stamp = folder / "sigtask.stamp"
-    sources = [ROOT / "pyproject.toml", *sorted(ROOT.glob("src/**/*.c"))]
-    parts = (str(ROOT), python.path, python.full, *packages, *(path.read_text("utf-8") for path in sources))
+    parts = (str(ROOT), python.path, python.full, *packages, *_build_inputs())
     base = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     exe = str(folder / ("Scripts" if os.name == "nt" else "bin") / "python")
     if stamp.exists() and (old := stamp.read_text("utf-8").split("\n"))[0] == base:
@@ -83,6 +83,11 @@ def plain(name: str, python: Python, packages: tuple[str, ...]) -> tuple[str, tu
         missing = tuple(package for package in packages if not _pip(exe, package, check=False))
     stamp.write_text("\n".join((base, " ".join(missing))), "utf-8")
     return exe, missing
+
+
+def _build_inputs() -> list[str]:
+    """What an editable install is made from: pyproject.toml, and what it compiles, and how."""
+    return [path.read_text("utf-8") for path in (*map(ROOT.joinpath, BUILD), *sorted(ROOT.glob("src/**/*.c")))]
 
 
 def _install(venv: Venv, extras: tuple[str, ...]) -> tuple[str, ...]:

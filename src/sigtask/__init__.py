@@ -11,6 +11,7 @@ from ._shim import abandoned_count
 from ._stop import stop
 from ._task import Task
 from ._time_left import extend, time_left
+from ._twin import implementation
 from .ladder import Ladder, Rung
 from .report import Report, RungReport, TaskReport, ThreadReport
 from .runner import run
@@ -59,6 +60,7 @@ __all__ = [
     "defer",
     "eager_task_factory",
     "extend",
+    "implementation",
     "install",
     "mask",
     "on_signal",

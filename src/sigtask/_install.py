@@ -12,6 +12,7 @@ from typing import Any
 from ._family import adopt, cover, link
 from ._shim import Shim
 from ._task import FreshTask, Task
+from ._twin import speed
 
 _new_shim = Shim.__new__
 _new_task: Any = FreshTask.__new__
@@ -19,7 +20,7 @@ _fresh: Any = FreshTask
 _init: Any = _fresh.__init__
 
 
-def task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]:
+def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Task[Any]:
     """Make every task of a loop a `sigtask.Task`: `loop.set_task_factory(sigtask.task_factory)`.
 
     `name`, `context`, `eager_start` and whatever else `create_task` passes go to asyncio's task as they are.
@@ -49,13 +50,21 @@ def task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]
     return task
 
 
-def _eager(coro: Any, *, loop: AbstractEventLoop, **kwargs: Any) -> Task[Any]:
-    return task_factory(loop, coro, **kwargs)
+def _py_construct(coro: Any, /, *, loop: AbstractEventLoop, **kwargs: Any) -> Task[Any]:
+    return py_task_factory(loop, coro, **kwargs)
 
+
+task_factory, _construct = py_task_factory, _py_construct
+if speed is not None:
+    # Up to Python 3.11 `asyncio.current_task` is itself written in Python, and this is what it asks.
+    _ask: Any = current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined,unused-ignore]
+    speed.bind(FreshTask, Task, _ask, asyncio._get_running_loop, iscoroutine, link, cover)
+    task_factory, _construct = speed.task_factory, speed.construct
+task_factory.__module__ = "sigtask"
 
 if sys.version_info >= (3, 12):
     # Made by asyncio's own: anyio knows an eager factory by its code, and reads out of it how to start a child later.
-    eager_task_factory = asyncio.create_eager_task_factory(_eager)
+    eager_task_factory = asyncio.create_eager_task_factory(_construct)
 else:
 
     def eager_task_factory(loop: AbstractEventLoop, coro: Any, **kwargs: Any) -> Task[Any]:

@@ -22,7 +22,7 @@ from ._family import adopt
 from ._flight import came_back, cancel_plain, launch
 from ._function import Function, running
 from ._inbox import Inbox
-from ._shim import make_shim
+from ._twin import make_shim
 from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
 
 _T = TypeVar("_T")

@@ -46,12 +46,13 @@ def pytest_configure():
         return
     import sigtask
 
-    _task_factory = sigtask.task_factory
-    sigtask._install.task_factory = _counting  # the eager one makes its tasks by this, too
+    _task_factory, eager = sigtask.task_factory, None
+    if hasattr(asyncio, "create_eager_task_factory"):
+        eager = asyncio.create_eager_task_factory(lambda coro, *, loop, **kwargs: _counting(loop, coro, **kwargs))
     sigtask._install.backport_gh_113848()
     for module, name in (("asyncio", "BaseEventLoop"), ("uvloop", "Loop")):
         if importlib.util.find_spec(module) is not None:
-            _inject(getattr(importlib.import_module(module), name), _counting, sigtask.eager_task_factory)
+            _inject(getattr(importlib.import_module(module), name), _counting, eager)
 
 
 def pytest_runtest_logreport(report):

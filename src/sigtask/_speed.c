@@ -1,0 +1,507 @@
+/* The C twin of the two things that every task goes through: the shim (`_shim.Shim`) and the task factory
+ * (`_install.py_task_factory`). Their Python twins are the specification: what is decided is decided there. Here is
+ * only the path of a task that no signal has met; everything else is a call to the Python that `bind` was given.
+ *
+ *     asyncio's task_step ── PyIter_Send ──► shim_am_send ── am_send ──► the coroutine       no signal in flight
+ *                         └─ throw, close ─► Python (_shim.Shim's own functions, put into this type by `_twin`)
+ *                                    send ─► Python (Shim._resume), while `send` holds it
+ *
+ * All state is the module's, so each interpreter has its own; every function needs the GIL, or a lock in its place:
+ * a task and its shim belong to one loop, which runs in one thread.
+ */
+
+#include <Python.h>
+#include <stddef.h>
+#include <structmember.h>
+
+#if PY_VERSION_HEX < 0x030C0000
+#  define Py_T_OBJECT_EX T_OBJECT_EX
+#  define Py_READONLY READONLY
+#endif
+
+typedef struct {
+    PyTypeObject *shim_type;
+    PyTypeObject *fresh;    /* _task.FreshTask; NULL until bind() */
+    PyTypeObject *full;     /* _task.Task */
+    Py_ssize_t inbox_at;    /* where in a Task its slots are, in bytes: `_inbox`, */
+    Py_ssize_t parent_at;   /* `_parent`, */
+    Py_ssize_t ref_at;      /* and `_ref` */
+    PyObject *current_task; /* loop -> the task that it runs, or None */
+    PyObject *running_loop; /* asyncio's */
+    PyObject *iscoroutine;  /* asyncio's */
+    PyObject *link;         /* _task.link */
+    PyObject *cover;        /* _task.cover, for a task whose parent may have a mask open (R14) */
+    PyObject *no_args;      /* () */
+    PyObject *loop_name;    /* "loop" */
+} State;
+
+static State *
+state_of(PyObject *module)
+{
+    return (State *)PyModule_GetState(module);
+}
+
+
+/* -- the shim ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *coro; /* NULL only after tp_clear */
+    PyObject *send; /* what stands in for the coroutine's own `send` while a signal is in flight; else NULL */
+} Shim;
+
+static PyObject *
+shim_new(State *state, PyObject *coro)
+{
+    if (!PyCoro_CheckExact(coro)) {
+        PyObject *answer = PyObject_CallOneArg(state->iscoroutine, coro);
+        if (answer == NULL) {
+            return NULL;
+        }
+        int yes = PyObject_IsTrue(answer);
+        Py_DECREF(answer);
+        if (yes < 0) {
+            return NULL;
+        }
+        if (!yes) {
+            return PyErr_Format(PyExc_TypeError, "a coroutine was expected, got %R", coro);
+        }
+    }
+    Shim *self = PyObject_GC_New(Shim, state->shim_type);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->coro = Py_NewRef(coro);
+    self->send = NULL;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+static int
+shim_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Shim *self = (Shim *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->coro);
+    Py_VISIT(self->send);
+    return 0;
+}
+
+static int
+shim_clear(PyObject *op)
+{
+    Shim *self = (Shim *)op;
+    Py_CLEAR(self->coro);
+    Py_CLEAR(self->send);
+    return 0;
+}
+
+static void
+shim_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    (void)shim_clear(op);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+/* A call returned NULL. If that was by StopIteration, it has returned the value in it. */
+static PySendResult
+returned_or_raised(PyObject **result)
+{
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        return PYGEN_ERROR;
+    }
+#if PY_VERSION_HEX >= 0x030C0000
+    PyObject *stop = PyErr_GetRaisedException();
+#else
+    PyObject *type, *stop, *trace;
+    PyErr_Fetch(&type, &stop, &trace);
+    PyErr_NormalizeException(&type, &stop, &trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+#endif
+    *result = PyObject_GetAttrString(stop, "value");
+    Py_DECREF(stop);
+    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+static PySendResult
+shim_am_send(PyObject *op, PyObject *value, PyObject **result)
+{
+    Shim *self = (Shim *)op;
+    if (self->send == NULL && self->coro != NULL) {
+        /* As PyIter_Send does, but this one is entered on every step of every task. */
+        PyAsyncMethods *async = Py_TYPE(self->coro)->tp_as_async;
+        if (async != NULL && async->am_send != NULL) {
+            return async->am_send(self->coro, value, result);
+        }
+        return PyIter_Send(self->coro, value, result);
+    }
+    *result = NULL;
+    if (self->send == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the garbage collector has taken this shim apart");
+        return PYGEN_ERROR;
+    }
+    PyObject *send = Py_NewRef(self->send); /* it puts another one into the slot while it runs */
+    *result = PyObject_CallOneArg(send, value);
+    Py_DECREF(send);
+    return *result == NULL ? returned_or_raised(result) : PYGEN_NEXT;
+}
+
+static PyObject *
+shim_get_send(PyObject *op, void *Py_UNUSED(closure))
+{
+    Shim *self = (Shim *)op;
+    if (self->send != NULL) {
+        return Py_NewRef(self->send);
+    }
+    if (self->coro == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "send");
+        return NULL;
+    }
+    return PyObject_GetAttrString(self->coro, "send");
+}
+
+static int
+shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    Shim *self = (Shim *)op;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "a shim's send can be replaced, and not deleted");
+        return -1;
+    }
+    if ((PyCFunction_Check(value) && PyCFunction_GET_SELF(value) == self->coro) ||
+        (PyMethod_Check(value) && PyMethod_GET_SELF(value) == self->coro)) {
+        Py_CLEAR(self->send); /* the coroutine's own: back to the direct path */
+    }
+    else {
+        Py_XSETREF(self->send, Py_NewRef(value));
+    }
+    return 0;
+}
+
+static PyMemberDef shim_members[] = {
+    {"coro", Py_T_OBJECT_EX, offsetof(Shim, coro), Py_READONLY, "The user's coroutine."},
+    {NULL},
+};
+
+static PyGetSetDef shim_getset[] = {
+    {"send", shim_get_send, shim_set_send, "The coroutine's own send, or what stands in for it.", NULL},
+    {NULL},
+};
+
+static PyType_Slot shim_slots[] = {
+    {Py_tp_doc, "Drives `coro` for a task; _shim.Shim is its specification, and lends it its methods."},
+    {Py_tp_traverse, shim_traverse},
+    {Py_tp_clear, shim_clear},
+    {Py_tp_dealloc, shim_dealloc},
+    {Py_tp_members, shim_members},
+    {Py_tp_getset, shim_getset},
+    {Py_am_send, shim_am_send},
+    {0, NULL},
+};
+
+static PyType_Spec shim_spec = {
+    .name = "sigtask._speed.Shim",
+    .basicsize = sizeof(Shim),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = shim_slots,
+};
+
+
+/* -- the task factory ---------------------------------------------------------------------------------------------- */
+
+static PyObject **
+slot(PyObject *task, Py_ssize_t at)
+{
+    return (PyObject **)((char *)task + at);
+}
+
+/* Fills the slots of a task that asyncio has not initialized yet: `_task.adopt`. */
+static int
+adopt(State *state, PyObject *task, PyObject *parent)
+{
+    *slot(task, state->inbox_at) = Py_NewRef(Py_None);
+    *slot(task, state->ref_at) = Py_NewRef(Py_None);
+    if (Py_IsNone(parent)) {
+        *slot(task, state->parent_at) = Py_NewRef(Py_None);
+        return 0;
+    }
+    PyObject *ref = PyObject_TypeCheck(parent, state->full) ? *slot(parent, state->ref_at) : NULL;
+    if (ref != NULL && !Py_IsNone(ref)) {
+        Py_INCREF(ref);
+    }
+    else if ((ref = PyObject_CallOneArg(state->link, parent)) == NULL) { /* this parent's first child */
+        return -1;
+    }
+    *slot(task, state->parent_at) = ref;
+    if (Py_IS_TYPE(parent, state->fresh)) {
+        return 0; /* it has no block open */
+    }
+    PyObject *covered = PyObject_CallFunctionObjArgs(state->cover, task, parent, NULL);
+    Py_XDECREF(covered);
+    return covered == NULL ? -1 : 0;
+}
+
+/* A task that drives `coro`; `options` is what asyncio's own `__init__` takes, `loop` among it, or NULL for none. */
+static PyObject *
+new_task(State *state, PyObject *loop, PyObject *coro, PyObject *options)
+{
+    PyObject *args = NULL, *parent = NULL, *task = NULL;
+    PyObject *shim = shim_new(state, coro);
+    if (shim == NULL) {
+        return NULL;
+    }
+    if ((args = PyTuple_Pack(1, shim)) == NULL ||
+        (parent = PyObject_CallOneArg(state->current_task, loop)) == NULL ||
+        (task = state->fresh->tp_new(state->fresh, state->no_args, NULL)) == NULL ||
+        adopt(state, task, parent) < 0 ||
+        state->fresh->tp_init(task, args, options) < 0) {
+        Py_CLEAR(task);
+    }
+    Py_DECREF(shim);
+    Py_XDECREF(args);
+    Py_XDECREF(parent);
+    return task;
+}
+
+/* The keywords of a vectorcall as a dict, with room for one more; NULL with an exception. */
+static PyObject *
+keywords(PyObject *const *values, PyObject *names)
+{
+    PyObject *options = PyDict_New();
+    Py_ssize_t n = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    for (Py_ssize_t i = 0; options != NULL && i < n; i++) {
+        if (PyDict_SetItem(options, PyTuple_GET_ITEM(names, i), values[i]) < 0) {
+            Py_CLEAR(options);
+        }
+    }
+    return options;
+}
+
+static int
+ready(State *state, const char *name, Py_ssize_t nargs, Py_ssize_t wanted)
+{
+    if (state->fresh == NULL) {
+        PyErr_Format(PyExc_RuntimeError, "%s() needs bind() to be called first: import sigtask", name);
+        return 0;
+    }
+    if (nargs != wanted) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %zd positional arguments, got %zd", name, wanted, nargs);
+        return 0;
+    }
+    return 1;
+}
+
+static PyObject *
+task_factory(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    State *state = state_of(module);
+    if (!ready(state, "task_factory", nargs, 2)) {
+        return NULL;
+    }
+    if (names == NULL) {
+        PyObject *running = PyObject_CallNoArgs(state->running_loop);
+        if (running == NULL) {
+            return NULL;
+        }
+        Py_DECREF(running); /* it is only compared */
+        if (running == args[0]) { /* asyncio's own default, which costs less than to name it */
+            return new_task(state, args[0], args[1], NULL);
+        }
+    }
+    PyObject *options = keywords(args + nargs, names), *task = NULL;
+    if (options == NULL) {
+        return NULL;
+    }
+    int twice = names == NULL ? 0 : PyDict_Contains(options, state->loop_name);
+    if (twice > 0) {
+        PyErr_SetString(PyExc_TypeError, "task_factory() got multiple values for argument 'loop'");
+    }
+    else if (twice == 0 && PyDict_SetItem(options, state->loop_name, args[0]) == 0) {
+        task = new_task(state, args[0], args[1], options);
+    }
+    Py_DECREF(options);
+    return task;
+}
+
+/* What asyncio.create_eager_task_factory() is given: as task_factory(), with the loop as a keyword. */
+static PyObject *
+construct(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    State *state = state_of(module);
+    if (!ready(state, "construct", nargs, 1)) {
+        return NULL;
+    }
+    PyObject *options = keywords(args + nargs, names), *task = NULL;
+    if (options == NULL) {
+        return NULL;
+    }
+    PyObject *loop = PyDict_GetItemWithError(options, state->loop_name); /* borrowed, and `options` keeps it */
+    if (loop != NULL) {
+        task = new_task(state, loop, args[0], options);
+    }
+    else if (!PyErr_Occurred()) {
+        PyErr_SetString(PyExc_TypeError, "construct() missing 1 required keyword-only argument: 'loop'");
+    }
+    Py_DECREF(options);
+    return task;
+}
+
+static PyObject *
+make_shim(PyObject *module, PyObject *coro)
+{
+    State *state = state_of(module);
+    return ready(state, "make_shim", 1, 1) ? shim_new(state, coro) : NULL;
+}
+
+/* Where the slot `name` of that type lies in its objects; -1 with an exception. */
+static Py_ssize_t
+offset_of(PyTypeObject *type, const char *name)
+{
+    Py_ssize_t at = -1;
+    PyObject *found = PyObject_GetAttrString((PyObject *)type, name);
+    if (found == NULL) {
+        return -1;
+    }
+    if (Py_IS_TYPE(found, &PyMemberDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(found)) &&
+        ((PyMemberDescrObject *)found)->d_member->type == Py_T_OBJECT_EX) {
+        at = ((PyMemberDescrObject *)found)->d_member->offset;
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", type->tp_name, name);
+    }
+    Py_DECREF(found);
+    return at;
+}
+
+static PyObject *
+bind(PyObject *module, PyObject *args)
+{
+    State *state = state_of(module);
+    PyTypeObject *fresh, *full;
+    PyObject *current_task, *running_loop, *iscoroutine, *link, *cover;
+    if (!PyArg_ParseTuple(args, "O!O!OOOOO:bind", &PyType_Type, &fresh, &PyType_Type, &full, &current_task,
+                          &running_loop, &iscoroutine, &link, &cover)) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype(fresh, full) || fresh->tp_basicsize != full->tp_basicsize) {
+        PyErr_Format(PyExc_TypeError, "bind() takes a class of %s's own layout, got %s", full->tp_name, fresh->tp_name);
+        return NULL;
+    }
+    Py_ssize_t inbox_at, parent_at, ref_at;
+    if ((inbox_at = offset_of(full, "_inbox")) < 0 || (parent_at = offset_of(full, "_parent")) < 0 ||
+        (ref_at = offset_of(full, "_ref")) < 0) {
+        return NULL;
+    }
+    state->inbox_at = inbox_at;
+    state->parent_at = parent_at;
+    state->ref_at = ref_at;
+    Py_XSETREF(state->full, (PyTypeObject *)Py_NewRef(full));
+    Py_XSETREF(state->current_task, Py_NewRef(current_task));
+    Py_XSETREF(state->running_loop, Py_NewRef(running_loop));
+    Py_XSETREF(state->iscoroutine, Py_NewRef(iscoroutine));
+    Py_XSETREF(state->link, Py_NewRef(link));
+    Py_XSETREF(state->cover, Py_NewRef(cover));
+    Py_XSETREF(state->fresh, (PyTypeObject *)Py_NewRef(fresh));
+    Py_RETURN_NONE;
+}
+
+
+/* -- the module ---------------------------------------------------------------------------------------------------- */
+
+PyDoc_STRVAR(factory_doc,
+"task_factory($module, loop, coro, /, **kwargs)\n--\n\n"
+"Make every task of a loop a `sigtask.Task`: `loop.set_task_factory(sigtask.task_factory)`.\n\n"
+"`name`, `context`, `eager_start` and whatever else `create_task` passes go to asyncio's task as they are.\n\n"
+"Raises: `TypeError` when `coro` is not a coroutine.");
+
+static PyMethodDef speed_methods[] = {
+    {"task_factory", (PyCFunction)(void (*)(void))task_factory, METH_FASTCALL | METH_KEYWORDS, factory_doc},
+    {"construct", (PyCFunction)(void (*)(void))construct, METH_FASTCALL | METH_KEYWORDS,
+     "construct($module, coro, /, *, loop, **kwargs)\n--\n\nThe task for `coro`, as task_factory makes it."},
+    {"make_shim", make_shim, METH_O, "make_shim($module, coro, /)\n--\n\nThe shim for `coro`."},
+    {"bind", bind, METH_VARARGS,
+     "bind($module, fresh, full, current_task, running_loop, iscoroutine, link, cover, /)\n--\n\nName the Python that this is a part of."},
+    {NULL},
+};
+
+static int
+speed_exec(PyObject *module)
+{
+    State *state = state_of(module);
+    if ((state->no_args = PyTuple_New(0)) == NULL ||
+        (state->loop_name = PyUnicode_InternFromString("loop")) == NULL ||
+        (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &shim_spec, NULL)) == NULL) {
+        return -1;
+    }
+    return PyModule_AddType(module, state->shim_type);
+}
+
+static int
+speed_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    State *state = state_of(module);
+    Py_VISIT(state->shim_type);
+    Py_VISIT(state->fresh);
+    Py_VISIT(state->full);
+    Py_VISIT(state->current_task);
+    Py_VISIT(state->running_loop);
+    Py_VISIT(state->iscoroutine);
+    Py_VISIT(state->link);
+    Py_VISIT(state->cover);
+    return 0;
+}
+
+static int
+speed_clear(PyObject *module)
+{
+    State *state = state_of(module);
+    Py_CLEAR(state->shim_type);
+    Py_CLEAR(state->fresh);
+    Py_CLEAR(state->full);
+    Py_CLEAR(state->current_task);
+    Py_CLEAR(state->running_loop);
+    Py_CLEAR(state->iscoroutine);
+    Py_CLEAR(state->link);
+    Py_CLEAR(state->cover);
+    Py_CLEAR(state->no_args);
+    Py_CLEAR(state->loop_name);
+    return 0;
+}
+
+static void
+speed_free(void *module)
+{
+    (void)speed_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot speed_slots[] = {
+    {Py_mod_exec, speed_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    /* No object is shared, but nobody can test it: `sigtask` needs faulthandler, which loads in the main one only. */
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    /* No Py_mod_gil: on a free-threaded build importing this brings the GIL back. Nobody has tested it without. */
+    {0, NULL},
+};
+
+static struct PyModuleDef speed_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "sigtask._speed",
+    .m_doc = "The C twin of sigtask's shim and task factory.",
+    .m_size = sizeof(State),
+    .m_methods = speed_methods,
+    .m_slots = speed_slots,
+    .m_traverse = speed_traverse,
+    .m_clear = speed_clear,
+    .m_free = speed_free,
+};
+
+PyMODINIT_FUNC
+PyInit__speed(void)
+{
+    return PyModuleDef_Init(&speed_module);
+}
