@@ -243,10 +243,15 @@ class Stopping:
         self._targets_left -= not row.descendant
         if self.rung.signal.level >= KILL_LEVEL:
             self._killed.append(task)  # alive, it leads to what it spawned
-        row.ended = _ending(task, retrieve=not self._everything)
-        row.rung = self.rung.name
-        self._settle(task, row)
-        self._rungs[-1].ended += self.rung.name in row.stood
+        name = row.rung = self.rung.name
+        inbox: Inbox | None = getattr(task, "_inbox", None)
+        if inbox is not None and inbox.passed_out is not None and len(inbox.history) == 1:  # it obeyed at once
+            row.ended = f"ended by {inbox.passed_out.given.__class__.__name__}"
+            row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
+        else:
+            row.ended = _ending(task, retrieve=not self._everything)
+            self._settle(task, row)
+        self._rungs[-1].ended += name in row.stood
         if not self._targets_left and not self._ending:
             self._ending = True
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
@@ -279,8 +284,8 @@ class Stopping:
         if self.rung is not None and (name := self.rung.name) in row.stood:
             row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
         inbox: Inbox | None = getattr(task, "_inbox", None)
-        if inbox is None or (inbox.passed_out is not None and len(inbox.history) == 1):
-            return  # it obeyed at once: there is nothing to tell
+        if inbox is None:
+            return
         row.swallowed = swallow_places(task)
         row.refused = sum(delivery.refused for delivery in inbox.history)
         row.abandoned = inbox.abandoned

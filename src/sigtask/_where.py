@@ -6,7 +6,7 @@ import asyncio
 import functools
 import os
 import sys
-from types import CodeType, CoroutineType, FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 _NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep, "<frozen")
@@ -53,21 +53,20 @@ class Places:
 def _innermost(coro: Any) -> FrameType | None:
     found: FrameType | None = None
     for _ in range(100_000):  # a chain that is longer is a loop
-        ours = coro.__class__ is CoroutineType
-        frame = coro.cr_frame if ours else _frame(coro)
-        if frame is None:
+        names = _names(coro.__class__)
+        if names is None or (frame := getattr(coro, names[0])) is None:
             break
         if found is None or is_the_users(frame.f_code.co_filename):
             found = frame
-        coro = coro.cr_await if ours else getattr(coro, "ag_await", None) or getattr(coro, "gi_yieldfrom", None)
+        coro = getattr(coro, names[1])
     return found
 
 
-def _frame(coro: Any) -> FrameType | None:
-    for name in ("cr_frame", "ag_frame", "gi_frame"):
-        if (frame := getattr(coro, name, None)) is not None:
-            return frame  # type: ignore[no-any-return]  # the attribute of any kind of coroutine
-    return None
+@functools.lru_cache(100)
+def _names(kind: type) -> tuple[str, str] | None:
+    """How coroutines of that kind call their frame, and what they await."""
+    pairs = (("cr_frame", "cr_await"), ("ag_frame", "ag_await"), ("gi_frame", "gi_yieldfrom"))
+    return next((pair for pair in pairs if hasattr(kind, pair[0])), None)
 
 
 def frame_place(frame: FrameType) -> str:

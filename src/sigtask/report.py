@@ -20,11 +20,11 @@ class TaskReport:
     `ended with the process` or `still running`."""
     rung: str | None = None
     """The rung in force when it ended; `None` if it had ended before, or runs still."""
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    seconds: dict[str, float] = field(default_factory=dict)
     """For each rung it saw, the seconds it spent on it."""
-    stood: dict[str, str] = field(default_factory=dict[str, str])
+    stood: dict[str, str] = field(default_factory=dict)
     """For each rung it saw, where it stood when that rung began (`file:line in function`)."""
-    swallowed: list[str] = field(default_factory=list[str])
+    swallowed: list[str] = field(default_factory=list)
     """Where it caught a signal and went on (`Terminate at file:line`)."""
     refused: int = 0
     """How many awaits a Kill had to refuse it."""
