@@ -47,7 +47,9 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     steps = [pytest(f"tests on {venv.python.full}", venv) for venv in venvs]
     steps.append(pytest(f"tests on {first.python.full}, no C", first, env=pure))
     steps += [pytest(f"core on {v.python.full}, no C", v, "tests/core", "tests/stop", env=pure) for v in others]
-    debug = pytest(f"tests on {first.python.full}, debug", first, dev=("-X", "dev"), env={"PYTHONASYNCIODEBUG": "1"})
+    debug = pytest(
+        f"tests on {first.python.full}, debug", first, dev=("-X", "dev", "-W", "error"), env={"PYTHONASYNCIODEBUG": "1"}
+    )
     wheel = Step("wheel", [first.exe, "tools/wheel.py"], lines=4)
     return [debug, *steps, wheel]  # the slowest first: three run at a time
 

@@ -176,5 +176,14 @@ def free(task: Task[Any]) -> None:
 
 def _claim_cancellation(waiter: Any) -> None:
     """Nobody awaits it any more. `gather` keeps a cancellation as its exception: that is not to be called lost."""
-    if not waiter.cancelled() and isinstance(getattr(waiter, "_exception", None), asyncio.CancelledError):
+    if not waiter.cancelled() and isinstance(error_left_in(waiter), asyncio.CancelledError):
         waiter.exception()
+
+
+def error_left_in(future: asyncio.Future[Any]) -> BaseException | None:
+    """What a future that is done has raised, without counting as the one who asked: asyncio still complains.
+
+    A private attribute of asyncio's, read and never written, for `exception()` has no way to look without that mark.
+    Where it is missing, the answer is `None`.
+    """
+    return getattr(future, "_exception", None)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ._delivery import Fate
 from ._family import descendants
-from ._flight import cancel_stock
+from ._flight import cancel_stock, error_left_in
 from ._inbox import Inbox, Outside
 from ._task import Task, current
 from ._time_left import _at_work_on as _at_work_on
@@ -344,7 +344,7 @@ def _ending(task: AnyTask, *, retrieve: bool) -> str:
     if task.cancelled():
         signal = task.ended_by if isinstance(task, Task) else None
         return "cancelled" if signal is None else f"ended by {signal.__class__.__name__}"
-    error = task.exception() if retrieve else getattr(task, "_exception", None)
+    error = task.exception() if retrieve else error_left_in(task)
     return "returned" if error is None else f"raised {type(error).__name__}"
 
 
