@@ -58,6 +58,7 @@ class Block(Protocol):
         ...
 
 
+_THROWN = Fate.THROWN  # to look up a member of an Enum is slow on 3.11
 Waiter = tuple[type[Signal], Any]
 """Somebody who waits for a signal of a class to be held: anything that has a future's `done` and `set_result`."""
 
@@ -272,14 +273,14 @@ class Inbox:
         delivery, weight = self.flying, self.weight
         assert delivery is not None
         self.flying, self.weight = None, 0
-        delivery.fate = Fate.THROWN
+        delivery.fate = _THROWN
         self.plain_last = False
         self.in_force = (*self.in_force, (delivery, weight))
         return delivery
 
     def raise_now(self, delivery: Delivery) -> None:
         """The signal is raised by a block at once: in force, by a request that asyncio has not counted."""
-        delivery.fate = Fate.THROWN
+        delivery.fate = _THROWN
         self.plain_last = False
         self.extra += 1
         self.in_force = (*self.in_force, (delivery, 1))
@@ -338,3 +339,10 @@ class Inbox:
             return error
         first, self.unclaimed = self.unclaimed, None
         return self.ended.copy() if first is None else first
+
+
+def as_sent(task: object, msg: object) -> object:
+    """The message of a `cancel()` that `task` hands on to what it awaits: a signal as it came to the task itself."""
+    inbox: Inbox | None = getattr(task, "_inbox", None)
+    flying = None if inbox is None else inbox.flying
+    return msg if flying is None or flying.given is not msg else flying.signal

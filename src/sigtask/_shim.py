@@ -48,7 +48,7 @@ class Shim:
 
     def throw(self, error: BaseException) -> Any:
         """asyncio's throw. A cancellation that a signal asked for becomes that signal."""
-        inbox = _inbox_of_current_task()
+        inbox: Inbox | None = getattr(current_task(), "_inbox", None)
         try:
             if inbox is None and isinstance(error, Signal):
                 inbox = _running()._mailbox()  # an awaited task's: it may end this one too (R22)
@@ -79,8 +79,8 @@ class Shim:
             delivery.caught_at = _outermost(signal)
             raise
         except Signal as raised:
-            if raised is signal and _is_untouched(signal, delivery.given):
-                inbox.passed_out = delivery
+            if raised is signal and not signal.__dict__ and signal.__cause__ is delivery.given.__cause__:
+                inbox.passed_out = delivery  # just as it came in: no note, no partial result was added
             raise
         finally:
             del signal, error, trace
@@ -163,11 +163,6 @@ def _consume(inbox: Inbox) -> None:
     for _ in range(inbox.consume()):
         kind.uncancel(task)  # not one that a library put on this task, as aiotools' shield does
     inbox.plain_held = held
-
-
-def _is_untouched(signal: Signal, given: Signal) -> bool:
-    """Whether the raised signal says no more than it did: no note, no partial result was added on its way out."""
-    return not signal.__dict__ and signal.__cause__ is given.__cause__ and signal.reason is given.reason
 
 
 def _outermost(signal: Signal) -> str | None:

@@ -48,6 +48,10 @@ _await: Any = _stock.__await__
 _cancelled_error: Any = _stock._make_cancelled_error
 
 
+# To look up a member of an Enum is slow on 3.11.
+_THROWN, _SUPERSEDED, _HANDLED, _REFUSED = Fate.THROWN, Fate.SUPERSEDED, Fate.HANDLED, Fate.REFUSED
+
+
 class Task(_Base[_T]):
     """An `asyncio.Task` that takes signals.
 
@@ -79,10 +83,7 @@ class Task(_Base[_T]):
         Raises: `TypeError` when `sig` is no signal; `RuntimeError` when the task's loop runs in another thread: use
         `send_signal_threadsafe` there, and in a handler set with `signal.signal`.
         """
-        signal = as_signal(sig, "send_signal()")
-        if _get_running_loop() is not (loop := self.get_loop()):
-            self._check_thread(loop)
-        return self._receive(signal) is not Fate.REFUSED
+        return self._receive(as_signal(sig, "send_signal()")) is not _REFUSED
 
     def send_signal_threadsafe(self, sig: Signal | type[Signal]) -> None:
         """As `send_signal`, from any thread or from an OS signal handler; it takes effect when the loop next turns.
@@ -94,15 +95,15 @@ class Task(_Base[_T]):
 
     def drain(self, reason: object = None) -> bool:
         """Send `Drain(reason)`: finish what you have, take nothing new. As `send_signal`."""
-        return self.send_signal(Drain(reason))
+        return self._receive(Drain(reason)) is not _REFUSED
 
     def interrupt(self, reason: object = None) -> bool:
         """Send `Interrupt(reason)`: stop what you are waiting for. As `send_signal`."""
-        return self.send_signal(Interrupt(reason))
+        return self._receive(Interrupt(reason)) is not _REFUSED
 
     def terminate(self, reason: object = None) -> bool:
         """Send `Terminate(reason)`: clean up and end. As `send_signal`."""
-        return self.send_signal(Terminate(reason))
+        return self._receive(Terminate(reason)) is not _REFUSED
 
     def kill(self, reason: object = None) -> bool:
         """Send `Kill(reason)`: the task is done within two turns of the loop, whatever it does (R18, R19).
@@ -110,7 +111,7 @@ class Task(_Base[_T]):
         Its synchronous `finally` code still runs; an await in it does not. It cannot reach a task that holds the
         thread, in a busy loop or a blocking call (R20).
         """
-        return self.send_signal(Kill(reason))
+        return self._receive(Kill(reason)) is not _REFUSED
 
     def cancel(self, msg: Any = None, *, reason: object = None) -> bool:
         """asyncio's `cancel()`, to the letter, unless there is a reason (R4).
@@ -121,7 +122,7 @@ class Task(_Base[_T]):
 
         A plain `cancel()` by the task that spawned this one, itself under a signal, passes that signal on (R9).
 
-        Raises: `TypeError` when both `msg` and `reason` are given.
+        Raises: `TypeError` when both `msg` and `reason` are given; with a signal or reason, as `send_signal`.
         """
         if reason is not None:
             if msg is not None:
@@ -130,14 +131,14 @@ class Task(_Base[_T]):
                 msg = as_signal(reason, "cancel()")
             else:
                 msg = Terminate(reason)
-            return self._receive(msg) is not Fate.REFUSED
+            return self._receive(msg) is not _REFUSED
         inbox = self._inbox
         if isinstance(msg, Signal):  # from a task that awaits this one: `False` if it is to get its own later (R8)
             if inbox is not None and inbox.flying is not None and inbox.flying.given.origin is msg.origin:
                 came_back(self)
-            return self._receive(msg) is Fate.THROWN
+            return self._receive(msg) is _THROWN
         if msg is None and (signal := self._passed_on()) is not None:
-            return self._receive(signal, forced=True) is not Fate.REFUSED
+            return self._receive(signal, forced=True) is not _REFUSED
         if inbox is not None and inbox.masks_plain and not self.done():
             inbox.hold_plain(msg)
             return True
@@ -159,28 +160,29 @@ class Task(_Base[_T]):
 
     def _receive(self, signal: Signal, *, forced: bool = False) -> Fate:
         """Take in one signal. `THROWN` here says that it is taken: thrown soon, merged with one that is, or handled."""
+        if _get_running_loop() is not (loop := self.get_loop()):
+            self._check_thread(loop)
         inbox = self._inbox
         if inbox is None:
             inbox = self._mailbox()
         if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
             given, signal = signal, signal.copy()
             signal._origin = given.origin
-        sender = current() if signal.sender is None else None
-        name = None if sender is None else sender.get_name()
+        name = None if signal.sender is not None or (sender := current()) is None else sender.get_name()
         delivery = Delivery(signal, (inbox.task, self.get_name()), name, forced)
         inbox.record(delivery)
         if inbox.in_force:  # aiotools leaves an `uncancel` of its own on a task, which knows no inbox
             inbox.settle(Task.cancelling(self))
         if self.done():
-            delivery.fate = Fate.REFUSED
-            return Fate.REFUSED
+            delivery.fate = _REFUSED
+            return _REFUSED
         if inbox.top is not None and delivery.level < KILL_LEVEL and self._is_handled(inbox, delivery.signal):
-            delivery.fate = Fate.HANDLED
-            return Fate.THROWN
+            delivery.fate = _HANDLED
+            return _THROWN
         if inbox.judge(delivery):
             self._launch(inbox, delivery)
-            return Fate.THROWN
-        return Fate.THROWN if delivery.fate is Fate.SUPERSEDED else delivery.fate
+            return _THROWN
+        return _THROWN if delivery.fate is _SUPERSEDED else delivery.fate
 
     def _is_handled(self, inbox: Inbox, signal: Signal) -> bool:
         block = inbox.handler(signal)
@@ -191,7 +193,7 @@ class Task(_Base[_T]):
         inbox.launch(delivery)
         shim = _get_shim(self)
         shim.send = shim._resume
-        launch(self, delivery.signal)  # goes on to the awaited task, with the signal as its message (R8)
+        launch(self, delivery.given)  # goes on to the awaited task, with the signal as its message (R8)
 
     def _check_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop.is_running():

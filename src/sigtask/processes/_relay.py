@@ -11,7 +11,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from .._inbox import Outside
+from .._inbox import Outside, as_sent
 from .._stop import _at_work_on
 from .._task import Task, current
 from ..signals import KILL_LEVEL, Kill, Signal
@@ -38,6 +38,7 @@ class Relay(asyncio.Future[_T]):
         """Hand it over. `False` when the work has ended."""
         if self.done():
             return False
+        msg = as_sent(self.task, msg)
         if not isinstance(self.msg, Signal) or isinstance(msg, Signal):
             self.msg = msg
         self.asked = True

@@ -19,7 +19,7 @@ from contextvars import Context
 from typing import Any
 
 from .._function import Function, Injected
-from .._inbox import Inbox
+from .._inbox import Inbox, as_sent
 from .._where import thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
@@ -130,6 +130,7 @@ class Call(asyncio.Future[Any]):
         """Pass it on to the function; `True` says that it is taken there, and that the task is to wait on (R8)."""
         if self.done():
             return False
+        msg = as_sent(self._function.owner, msg)
         if not isinstance(msg, Signal):
             return self._function.receive_plain(msg)
         taken = self._function.receive(msg)
