@@ -40,13 +40,13 @@ async def copy(source: Path, target: Path, halfway: asyncio.Future[Program]) -> 
 
 
 async def stop_at(rung: str, ladder: Ladder, source: Path, target: Path) -> int:
-    """Start a copy, stop it halfway, and tell; gives how many processes are left of it."""
+    """Start a copy, stop it halfway, and tell; gives its process group."""
     halfway: asyncio.Future[Program] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(copy(source, target, halfway), name="copy")
     rsync = await halfway
     report = await stop(task, ladder=ladder, reason="the disk is needed")
     tell(rung, report, task, target)
-    return left_of(rsync.pid)
+    return rsync.pid
 
 
 def tell(rung: str, report: Report, task: asyncio.Task[None], target: Path) -> None:
@@ -69,14 +69,14 @@ def left_of(group: int) -> int:
     return 1
 
 
-async def copy_in(source: Path, target: Path) -> int:
-    """Stop a copy at each rung, then let one finish; gives how many processes were left."""
-    left = 0
+async def copy_in(source: Path, target: Path) -> list[int]:
+    """Stop a copy at each rung, then let one finish; gives the process groups of those that were stopped."""
+    groups = []
     for rung, ladder in STOPS.items():
-        left += await stop_at(rung, ladder, source, target)
+        groups.append(await stop_at(rung, ladder, source, target))
         os.unlink(target)
     await copy(source, target, asyncio.get_running_loop().create_future())
-    return left
+    return groups
 
 
 def main() -> int:
@@ -84,7 +84,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "source"), Path(folder, "copy")
         source.write_bytes(os.urandom(SIZE))
-        left = run(copy_in(source, target))
+        left = sum(map(left_of, run(copy_in(source, target))))  # after `run()`: a SIGKILL is not waited for before
         whole = target.read_bytes() == source.read_bytes()
     print(f"--- left alone ---\nthe copy is {'whole' if whole else 'NOT whole'}; processes left behind: {left}")
     return 0 if whole and not left else 1
