@@ -55,7 +55,8 @@ class Process:
         """
 
         def lines():
-            return self._text[stream].rpartition("\n")[0]
+            text = self._text[stream]
+            return text[: text.rfind("\n") + 1]
 
         with self._news:
             told = self._news.wait_for(lambda: lines().count(text) >= count, PATIENCE)
