@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress soak leaks demo lint types layers format bench bench-core clean
+.PHONY: help python test compat stress cluster soak leaks demo lint types layers format bench bench-core clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
+	@echo "make cluster     jobs on a Dask cluster of real processes, which are killed, blocked and frozen; some minutes"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
 	@echo "make lint        ruff: rules and format"
@@ -31,6 +32,10 @@ test compat stress lint types layers format: python
 demo: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python examples/demo.py
+
+cluster: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python -m pytest -q -s -p no:cacheprovider -o faulthandler_timeout=900 tests/cluster/cluster_suite.py $(CLUSTER)
 
 soak: python
 	@$(PYTHON) tools/check.py venv

@@ -17,7 +17,7 @@ class TaskReport:
     name: str
     ended: str = "still running"
     """`ended before`, `returned`, `ended by Terminate`, `cancelled`, `raised ValueError`, `abandoned`,
-    `ended with the process` or `still running`."""
+    `ended with the process`, `never started` (a job on a cluster) or `still running`."""
     rung: str | None = None
     """The rung in force when it ended; `None` if it had ended before, or runs still."""
     seconds: dict[str, float] = field(default_factory=dict)

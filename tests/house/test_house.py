@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import re
 import shutil
@@ -25,7 +26,7 @@ WORDS = ("signals", "ladder", "report", "errors")
 MAY_CANCEL = ("_task.py", "_flight.py", "_shim.py", "_install.py")
 NOT_A_TASK = re.compile(r"(timer|handle|future|gone|done)$")
 """How the things are named that have a `cancel()` and are no tasks."""
-PUBLIC = ("sigtask", "sigtask.testing")
+PUBLIC = ("sigtask", "sigtask.testing", *(["sigtask.dask"] if importlib.util.find_spec("distributed") else []))
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -1,0 +1,43 @@
+"""What came back, as the `Report` that a local `stop` gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ladder import Ladder
+from ..report import Report, RungReport, TaskReport, ThreadReport
+from ._wire import Message
+
+
+def answered(keys: list[str], ladder: Ladder, reason: object, seconds: float, answer: Message) -> Report:
+    """The workers' reports as one: its tasks in the order of `keys`, what they spawned after them."""
+    order = {key: index for index, key in enumerate(keys)}
+    rows = sorted(answer["tasks"], key=lambda row: (row.get("descendant", False), order.get(row["name"], len(order))))
+    threads = tuple(ThreadReport(**thread) for thread in answer["threads"])
+    tasks = tuple(TaskReport(**row) for row in rows)
+    return Report(str(ladder), _text(reason), round(seconds, 3), tasks, _rungs(answer["rungs"], ladder), threads)
+
+
+def unanswered(keys: list[str], ladder: Ladder, reason: object, seconds: float, error: BaseException) -> Report:
+    """The report when the scheduler has not answered."""
+    why = f"{type(error).__name__}: {error}".rstrip(": ")
+    note = f"the scheduler did not answer within {seconds:.1f} s ({why}): not confirmed dead"
+    tasks = tuple(TaskReport(key, note=note) for key in keys)
+    return Report(str(ladder), _text(reason), round(seconds, 3), tasks, (), note=note)
+
+
+def _rungs(reports: list[list[Message]], ladder: Ladder) -> tuple[RungReport, ...]:
+    """Each rung over all workers: the longest of its seconds, and the sums; skipped where all have skipped it."""
+    found: dict[str, RungReport] = {}
+    for report in reports:
+        for one in report:
+            rung: Any = found.setdefault(one["name"], RungReport(one["name"], skipped=True))
+            rung.seconds = max(rung.seconds, one["seconds"])
+            rung.sent += one["sent"]
+            rung.ended += one["ended"]
+            rung.skipped = rung.skipped and one["skipped"]
+    return tuple(found[rung.name] for rung in ladder.rungs if rung.name in found)
+
+
+def _text(reason: object) -> str | None:
+    return None if reason is None else str(reason) or repr(reason)

@@ -1,0 +1,238 @@
+"""The worker's side: each job is a sigtask task, and each worker climbs its part of a ladder by itself.
+
+    Dask's worker ──awaits──► host (a stock task of Dask's) ──waits for──► job (a sigtask.Task)
+
+The host stands between: a signal ends the job, and Dask's worker sees an ordinary error, `Stopped`, never a stray
+`CancelledError`. Dask cancels the host only when the worker closes; the job is then asked, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from distributed import Worker, WorkerPlugin, get_worker
+
+from .._elsewhere import in_process, in_thread
+from .._install import backport_gh_113848, task_factory
+from .._stop import Stopping
+from .._task import Task
+from ..ladder import Ladder
+from ..report import Report
+from ..signals import Kill, Signal, Terminate
+from . import _distributed as dask
+from ._errors import Stopped
+from ._wire import WIRE, Message, decoded, ladder_read
+
+NAME = "sigtask"
+CLOSING = Ladder((Terminate, 2), Kill)
+"""What is left to the jobs of a worker that closes: its nanny gives it four seconds."""
+
+WATCH = 0.5
+"""Seconds between two looks at whether the worker closes; none is taken while it has no job."""
+
+
+class WorkerSide(WorkerPlugin):
+    """The jobs of one worker. `host` makes one where the plugin has not come yet."""
+
+    name = NAME
+    _worker: Worker
+
+    def setup(self, worker: Worker) -> None:
+        """Dask calls it when the plugin comes to a worker."""
+        self._worker = worker
+        self._jobs: dict[str, Task[Any]] = {}
+        self._early: dict[str, list[Signal]] = {}
+        self._watching = False
+        self._climbing: dict[str, Stopping] = {}
+        calls: dict[str, Callable[..., Any]] = {
+            "sigtask-stop": self._stop,
+            "sigtask-signal": self._signal,
+            "sigtask-early": self._tell_early,
+            "sigtask-leave": self._leave,
+        }
+        dask.listen(worker, calls)
+        _adopt_jobs_children(asyncio.get_running_loop())
+        worker.log_event(NAME, {"worker": worker.address, "wire": WIRE})  # where nobody listens, it is just an event
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+        """Dask calls it as a task changes its state here. Dask lets a job it has let go of run on; we do not."""
+        if finish not in ("released", "forgotten"):
+            return
+        if start not in ("executing", "long-running"):
+            self._early.pop(key, None)
+            return
+        let_go = Terminate(dask.why_let_go(self._worker, key))
+        if (task := self._jobs.get(key)) is not None:
+            task.send_signal(let_go)
+        else:  # Dask calls it executing, and `host` is still to begin: it is not one of ours, or must not
+            self._early.setdefault(key, []).append(let_go)
+
+    # -- a job's life -------------------------------------------------------------------------------------------------
+
+    async def run(self, key: str, body: Callable[[], Any]) -> Any:
+        """Run the job and give what it returns. Raises: what it raises, and `Stopped`."""
+        began: list[bool] = []
+        task = Task(_noting(began, body), name=key, loop=asyncio.get_running_loop())
+        self._jobs[key] = task
+        if not self._watching:
+            self._watching = True
+            task.get_loop().call_later(WATCH, self._watch)
+        for signal in self._early.pop(key, ()):
+            task.send_signal(signal)
+        try:
+            await self._wait(task)
+        finally:
+            del self._jobs[key]
+        if task.cancelled():
+            raise Stopped(key, task.ended_by, self._worker.address, began=bool(began))
+        return task.result()
+
+    def _watch(self) -> None:
+        """A worker that closes tells its nanny first, and waits for that; a nanny that hangs must not keep it back."""
+        why = dask.why_it_closes(self._worker)
+        for task in self._jobs.values() if why is not None else ():
+            task.terminate(why)
+        self._watching = bool(self._jobs) and why is None
+        if self._watching:
+            asyncio.get_running_loop().call_later(WATCH, self._watch)
+
+    async def _wait(self, task: Task[Any]) -> None:
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            why = dask.why_it_closes(self._worker) or "Dask has cancelled it"
+            stopping = Stopping(task.get_loop(), [task], CLOSING, why, sender=self._worker.address)
+            stopping.begin()
+            await stopping.done
+
+    # -- signals ------------------------------------------------------------------------------------------------------
+
+    def _signal(self, keys: list[str], signal: Message) -> None:
+        """A signal for some jobs; one that has not begun gets it as it begins."""
+        sent = decoded(signal)
+        for key in keys:
+            if (task := self._jobs.get(key)) is not None:
+                task.send_signal(sent)
+            elif dask.knows(self._worker, key):
+                self._early.setdefault(key, []).append(sent)
+
+    def _tell_early(self, key: str, signals: list[Message]) -> None:
+        """The job comes with the next message, and it has been signalled already."""
+        self._early.setdefault(key, []).extend(decoded(signal) for signal in signals)
+
+    # -- ladders ------------------------------------------------------------------------------------------------------
+
+    def _stop(self, number: str, keys: list[str], ladder: Message, reason: Message, sender: str | None) -> None:
+        """Climb a ladder with these jobs, and report when it is over."""
+        dask.send_to_scheduler(self._worker, {"op": "sigtask-ack", "number": number})
+        told = decoded(reason)
+        running = {key: task for key in keys if (task := self._jobs.get(key)) is not None}
+        unstarted = [key for key in keys if key not in running]
+        for key in unstarted:  # it is here, and about to be: it never will
+            if dask.knows(self._worker, key):
+                self._early.setdefault(key, []).append(told)
+        granted = partial(self._granted, number)
+        loop = asyncio.get_running_loop()
+        stopping = Stopping(loop, running.values(), ladder_read(ladder), told.reason, sender=sender, on_extend=granted)
+        self._climbing[number] = stopping
+        stopping.done.add_done_callback(partial(self._report, number, running, unstarted))
+        stopping.begin()
+
+    def _granted(self, number: str, seconds: float) -> None:
+        dask.send_to_scheduler(self._worker, {"op": "sigtask-granted", "number": number, "seconds": seconds})
+
+    def _report(
+        self, number: str, running: dict[str, Task[Any]], unstarted: list[str], done: asyncio.Future[Report]
+    ) -> None:
+        self._climbing.pop(number, None)
+        if done.cancelled():
+            return
+        report = done.result()
+        message = {
+            "op": "sigtask-report",
+            "number": number,
+            "tasks": [asdict(row) for row in report.tasks],
+            "rungs": [asdict(rung) for rung in report.rungs],
+            "threads": [asdict(thread) for thread in report.threads],
+            "left": [key for key, task in running.items() if _is_left(task)],
+            "unstarted": unstarted,
+        }
+        dask.send_to_scheduler(self._worker, message)
+
+    def _leave(self, number: str) -> None:
+        """Whoever asked has been cancelled: the jobs stay where they are, with what they were sent (R25)."""
+        if (stopping := self._climbing.pop(number, None)) is not None:
+            stopping.done.cancel()
+            stopping.detach()
+
+
+async def _noting(began: list[bool], body: Callable[[], Any]) -> Any:
+    """The job; told to end before its first step, it never comes here (R7)."""
+    began.append(True)
+    return await body()
+
+
+def _is_left(task: Task[Any]) -> bool:
+    """Whether something of the job goes on though the ladder is over: in a thread, or in a coroutine left behind."""
+    inbox = task._inbox
+    return not task.done() or (inbox is not None and any(one.left_behind() for one in inbox.outside))
+
+
+def _adopt_jobs_children(loop: asyncio.AbstractEventLoop) -> None:
+    """Have what a job spawns be sigtask tasks, and Dask's own stay what they are."""
+    before: Any = loop.get_task_factory()
+    if before is task_factory or getattr(before, "of_sigtask", False):
+        return
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> Any:
+        if isinstance(asyncio.current_task(loop), Task):
+            return task_factory(loop, coro, **kwargs)
+        return asyncio.Task(coro, loop=loop, **kwargs) if before is None else before(loop, coro, **kwargs)
+
+    marked: Any = factory
+    marked.of_sigtask = True
+    backport_gh_113848()
+    loop.set_task_factory(marked)
+
+
+async def host(key: str, isolated: bool, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """What Dask runs in the job's place."""
+    worker = get_worker()
+    if NAME not in worker.plugins:  # Dask tells of no way to know when plugins have come: the job brings its own
+        await worker.plugin_add(WorkerSide(), name=NAME, catch_errors=False)
+    plugin: Any = worker.plugins[NAME]
+    return await plugin.run(key, partial(_body, isolated, partial(fn, *args, **kwargs)))
+
+
+async def _body(isolated: bool, call: partial[Any]) -> Any:
+    if isolated:
+        return await in_process()(call)
+    if is_async(call.func):
+        return await call()
+    return await in_thread()(call, limiter=_slots)
+
+
+def is_async(fn: object) -> bool:
+    """Whether calling it gives a coroutine."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    call: object = getattr(fn, "__call__", None)  # noqa: B004  # the method, of an object that has it async
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call)
+
+
+class _Slots:
+    """Dask's worker itself counts what runs at a time: `to_thread` needs no limit of its own."""
+
+    async def acquire(self) -> None:
+        """There is always room."""
+
+    def release(self) -> None:
+        """Nothing to give back."""
+
+
+_slots = _Slots()

@@ -1,0 +1,736 @@
+"""Jobs on a Dask cluster: everything but processes, on a cluster inside this one (`make cluster` has real ones)."""
+
+import asyncio
+import logging
+import pickle
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from distributed import Client, LocalCluster  # noqa: E402
+
+import sigtask  # noqa: E402
+import sigtask.dask  # noqa: E402
+from sigtask import Drain, Interrupt, Kill, Ladder, Signal, Terminate  # noqa: E402
+from sigtask.dask import Stopped, _client, _wire  # noqa: E402
+
+PATIENCE = 30.0
+LOCK = threading.Lock()
+
+
+class DiskFull(Terminate):
+    """Of a module that the worker can import."""
+
+
+class Preempted(Interrupt):
+    level = 25
+
+
+class Board:
+    """What jobs and tests tell each other: all of it is one process here."""
+
+    def __init__(self):
+        self.begun = []
+        self.said = []
+        self.news = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
+        self.go = threading.Event()
+
+    def say(self, what):
+        self.said.append(what)
+        self.loop.call_soon_threadsafe(self.news.set)
+
+    async def heard(self, *what):
+        """Wait until all of that has been said."""
+        while not set(what) <= set(self.said):
+            self.news.clear()
+            await self.news.wait()
+
+
+board: Board
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Dask logs what its jobs raise and how its workers come and go."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("distributed").setLevel(logging.WARNING)
+
+
+def on_cluster(main, workers=1, threads=4, install=False):
+    """Run `main(client)` in one loop with a scheduler and its workers."""
+
+    async def bounded():
+        global board
+        board = Board()
+        if install:
+            sigtask.install()
+        async with (
+            asyncio.timeout(PATIENCE),
+            LocalCluster(
+                processes=False,
+                n_workers=workers,
+                threads_per_worker=threads,
+                asynchronous=True,
+                dashboard_address=None,
+            ) as cluster,
+            Client(cluster, asynchronous=True) as client,
+        ):
+            try:
+                return await main(client)
+            finally:
+                board.go.set()
+
+    with asyncio.Runner() as runner:
+        return runner.run(bounded())
+
+
+def only(report):
+    [row] = report.tasks
+    return row
+
+
+# -- jobs -------------------------------------------------------------------------------------------------------------
+
+
+async def polite():
+    board.say("begun")
+    with sigtask.accept(Drain), sigtask.catch(Drain) as caught:
+        await asyncio.sleep(PATIENCE)
+    return "partial", caught.signal.reason, sigtask.time_left()
+
+
+async def patient():
+    board.say("begun")
+    await asyncio.sleep(PATIENCE)
+
+
+async def numbered(number):
+    board.say(number)
+    await asyncio.sleep(PATIENCE)
+
+
+async def catching():
+    board.say("begun")
+    with sigtask.catch(Signal) as caught:
+        await asyncio.sleep(PATIENCE)
+    signal = caught.signal
+    board.say("caught")
+    return type(signal).__name__, type(signal).__mro__[1].__name__, signal.level, signal.reason
+
+
+async def telling():
+    """Says what ended it, to a board: nobody holds its future."""
+    board.say("begun")
+    try:
+        await asyncio.sleep(PATIENCE)
+    except Signal as signal:
+        board.say((type(signal), signal.reason))
+        raise
+
+
+async def masked():
+    board.say("begun")
+    with sigtask.mask(Terminate):
+        while sigtask.requested(Terminate) is None:
+            await asyncio.sleep(0.001)
+        board.say("held")
+
+
+async def asking_for_more():
+    board.say("begun")
+    with sigtask.catch(Terminate):
+        await asyncio.sleep(PATIENCE)
+    granted = sigtask.extend(5)
+    await asyncio.sleep(0.2)
+    return granted
+
+
+async def spawning():
+    kinds = []
+
+    async def child():
+        kinds.append(isinstance(asyncio.current_task(), sigtask.Task))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(child())
+    return kinds
+
+
+def plain():
+    board.say("begun")
+    try:
+        while True:
+            time.sleep(0.001)
+    except Terminate as signal:
+        return f"plain, {signal.reason}"
+
+
+def plain_and_asking():
+    board.say("begun")
+    while sigtask.requested(Drain) is None:
+        sigtask.checkpoint()
+        time.sleep(0.001)
+    return sigtask.requested(Drain).reason
+
+
+def deaf():
+    """In one long call, which no exception can enter."""
+    board.say("begun")
+    board.go.wait(PATIENCE)
+
+
+def which_worker():
+    from distributed import get_worker
+
+    return get_worker().address
+
+
+def failing():
+    raise LookupError("of its own")
+
+
+# -- the ladder -------------------------------------------------------------------------------------------------------
+
+
+def test_a_polite_job_wraps_up_and_its_partial_result_comes_back():
+    async def main(client):
+        job = sigtask.dask.submit(client, polite)
+        await board.heard("begun")
+        report = await sigtask.dask.stop(job, ladder=Ladder((Drain, 20), Kill), reason="we close")
+        return report, await job
+
+    report, (what, reason, left) = on_cluster(main)
+    assert (what, reason) == ("partial", "we close")
+    assert 0 < left <= 20
+    row = only(report)
+    assert (row.ended, row.rung, report.reason) == ("returned", "drain", "we close")
+    assert row.note.startswith("at inproc://")
+    assert [(rung.name, rung.sent, rung.ended) for rung in report.rungs] == [("drain", 1, 1)]
+
+
+def test_a_signal_that_ends_a_job_comes_out_of_its_future_and_cancels_nobody_there():
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        report = await sigtask.dask.stop(job, ladder=Ladder((Terminate, 20)), reason=("disk", 7))
+        with pytest.raises(Stopped) as caught:
+            await job
+        return only(report), caught.value
+
+    row, error = on_cluster(main)
+    assert (row.ended, row.rung) == ("ended by Terminate", "terminate")
+    assert (type(error.signal), error.signal.reason, error.began) == (Terminate, ("disk", 7), True)
+    assert not isinstance(error, asyncio.CancelledError)
+
+
+def test_a_plain_function_is_told_in_its_thread():
+    async def main(client):
+        jobs = [sigtask.dask.submit(client, plain), sigtask.dask.submit(client, plain_and_asking)]
+        await board.heard("begun")
+        await started(client, jobs)
+        report = await sigtask.dask.stop(jobs, ladder=Ladder((Drain, 0.3), (Terminate, 20)), reason="tired")
+        return report, await asyncio.gather(*jobs)
+
+    report, results = on_cluster(main)
+    assert results == ["plain, tired", "tired"]
+    assert [(row.ended, row.rung) for row in report.tasks] == [("returned", "terminate"), ("returned", "drain")]
+
+
+async def started(client, jobs):
+    """Wait until all of them run."""
+    while True:
+        running = [key for keys in (await client.processing()).values() for key in keys]
+        if all(job.key in running for job in jobs) and len(board.said) >= len(jobs):
+            return
+
+
+def test_a_mask_holds_a_ladder_of_another_machine_back():
+    async def main(client):
+        job = sigtask.dask.submit(client, masked)
+        await board.heard("begun")
+        report = await sigtask.dask.stop(job, ladder=Ladder((Terminate, 20)))
+        return only(report).ended, board.said
+
+    assert on_cluster(main) == ("ended by Terminate", ["begun", "held"])
+
+
+def test_a_job_may_ask_for_more_time_and_everybody_waits_for_it():
+    async def main(client):
+        job = sigtask.dask.submit(client, asking_for_more)
+        await board.heard("begun")
+        report = await sigtask.dask.stop(job, ladder=Ladder((Terminate, 0.1), Kill, limit=3))
+        return only(report).ended, await job
+
+    assert on_cluster(main) == ("returned", 3.0)
+
+
+def test_r26_a_drain_nobody_on_the_cluster_listens_for_is_skipped():
+    async def main(client):
+        jobs = sigtask.dask.map(client, numbered, range(4))
+        await board.heard(0, 1, 2, 3)
+        return await sigtask.dask.stop(jobs, ladder=Ladder((Drain, 20), (Terminate, 20)))
+
+    report = on_cluster(main, workers=2)
+    assert [(rung.name, rung.sent, rung.skipped) for rung in report.rungs] == [
+        ("drain", 0, True),
+        ("terminate", 4, False),
+    ]
+    assert report.totals == {"ended by Terminate": 4}
+    assert len({row.note for row in report.tasks}) == 2  # each names its worker
+    assert report.seconds < 10
+
+
+def test_a_ladder_within_a_ladder_is_clipped_to_what_is_left_of_that():
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+
+        async def stopping_inside():
+            try:
+                await asyncio.sleep(PATIENCE)
+            finally:
+                board.said.append((await sigtask.dask.stop(job, ladder=Ladder((Terminate, 100)))).ladder)
+
+        task = asyncio.create_task(stopping_inside())
+        await asyncio.sleep(0)
+        await sigtask.stop(task, ladder=Ladder((Terminate, 5)))
+        return board.said[-1]
+
+    ladder = on_cluster(main, install=True)
+    assert Ladder.parse(ladder).total <= 5
+
+
+def test_cancelling_stop_leaves_the_jobs_where_they_are():
+    async def main(client):
+        job = sigtask.dask.submit(client, masked_for_good)
+        await board.heard("begun")
+        stopping = asyncio.create_task(sigtask.dask.stop(job, ladder=Ladder((Terminate, 0.5), Kill)))
+        await board.heard("held")
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        plugin = next(iter(client.cluster.workers.values())).plugins["sigtask"]
+        while plugin._climbing:
+            await asyncio.sleep(0.001)
+        board.go.set()
+        return await job
+
+    assert on_cluster(main) == "no ladder"
+
+
+async def masked_for_good():
+    board.say("begun")
+    with sigtask.catch(Terminate), sigtask.mask(Terminate):
+        while sigtask.requested(Terminate) is None:
+            await asyncio.sleep(0.001)
+        board.say("held")
+        while not board.go.is_set():
+            await asyncio.sleep(0.001)
+        left = sigtask.time_left()
+    return "no ladder" if left is None else left
+
+
+# -- signals ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signal", "expected"),
+    [
+        (Interrupt("look here"), ("Interrupt", "Signal", 20, "look here")),
+        (DiskFull({"free": 0}), ("DiskFull", "Terminate", 30, {"free": 0})),
+        (Preempted, ("Preempted", "Interrupt", 25, None)),
+    ],
+)
+def test_a_signal_arrives_with_its_class_and_reason(signal, expected):
+    async def main(client):
+        job = sigtask.dask.submit(client, catching)
+        await board.heard("begun")
+        sigtask.dask.send_signal([job], signal)
+        return await job
+
+    assert on_cluster(main) == expected
+
+
+def test_a_class_the_worker_cannot_import_arrives_as_its_base_with_its_name():
+    sent = _wire.encoded(DiskFull("full", sender="me"))
+    sent["whole"] = sent["cls"]["pickle"] = b"\x80\x04cno_such_module\nDiskFull\n."
+    came = _wire.decoded(sent)
+    assert isinstance(came, Terminate) and type(came) is not Terminate
+    assert (type(came).__name__, came.level, came.reason, came.sender) == ("DiskFull", 30, "full", "me")
+    ladder = _wire.ladder_sent(Ladder((Preempted, 1), Kill))
+    ladder["rungs"][0][0]["pickle"] = b"nothing that can be read"
+    assert str(_wire.ladder_read(ladder)) == "preempted=1s,kill=1s"
+    assert _wire.ladder_read(ladder).rungs[0].signal.level == 25
+
+
+def test_a_class_the_worker_could_not_import_comes_back_as_itself():
+    sent = _wire.encoded(DiskFull("full"))
+    readable = sent["cls"]["pickle"]
+    sent["whole"] = sent["cls"]["pickle"] = b"nothing that can be read"
+    back = _wire.encoded(_wire.decoded(sent))
+    back["cls"]["pickle"] = readable
+    assert type(_wire.decoded(back)) is DiskFull
+
+
+def test_a_reason_that_does_not_pickle_arrives_as_its_text():
+    lock = threading.Lock()
+    came = _wire.decoded(_wire.encoded(DiskFull(lock)))
+    assert (type(came), came.reason) == (DiskFull, str(lock))
+
+
+def test_stopped_pickles_with_its_signal():
+    error = pickle.loads(pickle.dumps(Stopped("key", DiskFull("full"), "tcp://somewhere", began=False)))
+    assert (error.key, type(error.signal), error.signal.reason, error.worker) == (
+        "key",
+        DiskFull,
+        "full",
+        "tcp://somewhere",
+    )
+    assert "was not started at tcp://somewhere" in str(error)
+
+
+def test_a_kill_sent_to_a_job_ends_it():
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        sigtask.dask.send_signal(job, Kill("now"))
+        with pytest.raises(Stopped) as caught:
+            await job
+        return caught.value.signal
+
+    signal = on_cluster(main)
+    assert (type(signal), signal.reason) == (Kill, "now")
+
+
+# -- Dask's own ways --------------------------------------------------------------------------------------------------
+
+
+def test_dasks_cancel_reaches_the_job_as_terminate():
+    async def main(client):
+        job = sigtask.dask.submit(client, telling)
+        await board.heard("begun")
+        await job.cancel()
+        await board.heard((Terminate, "its Dask future was cancelled"))
+
+    on_cluster(main)
+
+
+def test_a_job_whose_client_is_gone_is_terminated_with_that_as_its_reason():
+    async def main(client):
+        async with Client(client.scheduler.address, asynchronous=True) as other:
+            job = sigtask.dask.submit(other, telling)
+            await board.heard("begun")
+        await board.heard((Terminate, "the client that wanted it is gone"))
+        del job
+
+    on_cluster(main)
+
+
+def test_a_worker_that_closes_terminates_its_jobs_and_none_is_started_elsewhere():
+    async def main(client):
+        job = sigtask.dask.submit(client, telling)
+        await board.heard("begun")
+        [(address, _)] = [(where, keys) for where, keys in (await client.processing()).items() if keys]
+        worker = next(one for one in client.cluster.workers.values() if one.address == address)
+        await worker.close(reason="for the test")
+        with pytest.raises(Stopped, match="the worker closes"):
+            await job
+        return board.said
+
+    assert on_cluster(main, workers=2) == ["begun", (Terminate, "the worker closes")]
+
+
+def test_dasks_own_tasks_stay_what_they_are_and_a_jobs_children_are_ours():
+    async def main(client):
+        kinds = await sigtask.dask.submit(client, spawning)
+        return kinds, isinstance(asyncio.create_task(asyncio.sleep(0)), sigtask.Task)
+
+    assert on_cluster(main) == ([True], False)
+
+
+def test_a_plain_function_can_ask_dask_for_its_worker():
+    async def main(client):
+        return await sigtask.dask.submit(client, which_worker)
+
+    assert on_cluster(main).startswith("inproc://")
+
+
+def test_what_a_job_raises_comes_out_of_its_future():
+    async def main(client):
+        job = sigtask.dask.submit(client, failing)
+        with pytest.raises(LookupError, match="of its own"):
+            await job
+        return only(await sigtask.dask.stop(job)).ended
+
+    assert on_cluster(main) == "ended before"
+
+
+# -- not yet started, and not again -----------------------------------------------------------------------------------
+
+
+def test_a_job_not_yet_started_never_starts():
+    async def main(client):
+        first = sigtask.dask.submit(client, deaf)
+        await board.heard("begun")
+        others = sigtask.dask.map(client, numbered, range(5))
+        report = await sigtask.dask.stop(others, ladder=Ladder((Terminate, 20)), reason="not needed")
+        board.go.set()
+        await first
+        await sigtask.dask.submit(client, spawning)  # what was ready before it would have run before it
+        return {row.ended for row in report.tasks}, board.said, {job.status for job in others}
+
+    assert on_cluster(main, threads=1) == ({"never started"}, ["begun"], {"cancelled"})
+
+
+def test_a_job_let_go_of_between_its_start_and_its_first_line_never_begins():
+    """Dask calls a job executing one turn before anything of it runs."""
+
+    async def main(client):
+        await sigtask.dask.install(client)
+        plugin = next(iter(client.cluster.workers.values())).plugins["sigtask"]
+        plugin.transition("job-1", "executing", "released")
+        with pytest.raises(Stopped, match="was not started"):
+            await plugin.run("job-1", patient)
+        plugin.transition("job-2", "executing", "released")
+        plugin.transition("job-2", "cancelled", "released")
+        return board.said, plugin._early
+
+    assert on_cluster(main) == ([], {})
+
+
+def test_r7_a_job_signalled_before_it_begins_never_does():
+    async def main(client):
+        first = sigtask.dask.submit(client, deaf)
+        await board.heard("begun")
+        drained = sigtask.dask.submit(client, catching)
+        second = sigtask.dask.submit(client, numbered, 2)
+        await sigtask.dask.install(client)
+        sigtask.dask.send_signal(second, Interrupt("not now"))
+        await sigtask.dask.stop([sigtask.dask.submit(client, numbered, 3)])  # comes after it
+        board.go.set()
+        await first
+        await board.heard("begun")
+        with pytest.raises(Stopped, match="was not started") as caught:
+            await second
+        sigtask.dask.send_signal(drained, Interrupt)
+        await drained
+        return caught.value.signal.reason, board.said
+
+    assert on_cluster(main, threads=1) == ("not now", ["begun", "begun", "caught"])
+
+
+def test_a_job_told_to_stop_is_not_started_elsewhere_when_its_worker_goes():
+    async def main(client):
+        job = sigtask.dask.submit(client, masked_for_good)
+        await board.heard("begun")
+        stopping = asyncio.create_task(sigtask.dask.stop(job, ladder=Ladder((Terminate, 20)), reason="enough"))
+        await board.heard("held")
+        scheduler = client.cluster.scheduler
+        [address] = [where for where, keys in (await client.processing()).items() if keys]
+        await scheduler.remove_worker(address, stimulus_id="for-the-test", expected=True)  # Dask starts it anew
+        report = await stopping
+        with pytest.raises(Stopped, match="was not started"):
+            await job
+        return only(report), board.said.count("begun")
+
+    row, begun = on_cluster(main, workers=2)
+    assert begun == 1
+    assert row.ended == "still running" and "not confirmed dead" in row.note and "no nanny" in row.note
+
+
+def test_a_job_that_comes_while_the_plugin_does_is_known_to_it():
+    async def main(client):
+        installing = asyncio.ensure_future(sigtask.dask.install(client))
+        scheduler = client.cluster.scheduler
+        while "sigtask" not in scheduler.plugins:
+            await asyncio.sleep(0)
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        await installing
+        return scheduler.tasks[job.key].suspicious == scheduler.allowed_failures
+
+    assert on_cluster(main)
+
+
+def test_a_job_whose_worker_dies_is_started_once():
+    async def main(client):
+        from distributed import KilledWorker
+
+        job = sigtask.dask.submit(client, masked_for_good)
+        await board.heard("begun")
+        await sigtask.dask.install(client)
+        [address] = [where for where, keys in (await client.processing()).items() if keys]
+        await client.cluster.scheduler.remove_worker(address, stimulus_id="for-the-test")
+        with pytest.raises(KilledWorker):
+            await job
+        return board.said.count("begun")
+
+    assert on_cluster(main, workers=2) == 1
+
+
+# -- what cannot be stopped -------------------------------------------------------------------------------------------
+
+
+def test_without_a_nanny_a_thread_that_goes_on_is_reported_as_still_running():
+    async def main(client):
+        job = sigtask.dask.submit(client, deaf)
+        await board.heard("begun")
+        return await sigtask.dask.stop(job, ladder=Ladder((Terminate, 0.1), (Kill, 0.1)))
+
+    report = on_cluster(main)
+    row = only(report)
+    assert (row.ended, row.rung) == ("still running", None)
+    assert "no nanny, which alone could kill" in row.note
+    assert [thread.name for thread in report.threads] and report.survivors == (row,)
+
+
+def test_a_task_of_dasks_own_is_said_to_take_no_signals():
+    async def main(client):
+        theirs = client.submit(deaf, pure=False)
+        await board.heard("begun")
+        ours = sigtask.dask.submit(client, patient)
+        return await sigtask.dask.stop([theirs, ours], ladder=Ladder((Terminate, 5)))
+
+    report = on_cluster(main)
+    assert [row.ended for row in report.tasks][0] == "still running"
+    assert "sigtask.dask.submit()" in report.tasks[0].note
+
+
+def test_a_scheduler_that_does_not_answer_costs_a_bounded_time(monkeypatch):
+    monkeypatch.setattr(_client, "FORCE_WITHIN", 0.2)
+
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        await sigtask.dask.install(client)
+
+        async def silence(**request):
+            await asyncio.sleep(PATIENCE)
+
+        client.cluster.scheduler.handlers["sigtask_answer"] = silence
+        return await sigtask.dask.stop(job, ladder=Ladder((Terminate, 0.1)))
+
+    report = on_cluster(main)
+    assert only(report).ended == "still running"
+    assert "the scheduler did not answer" in str(report) and "not confirmed dead" in str(report)
+
+
+def test_a_worker_without_the_plugin_is_named():
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        await sigtask.dask.install(client)
+        client.cluster.scheduler.plugins["sigtask"]._ready.clear()
+        return only(await sigtask.dask.stop(job, ladder=Ladder((Terminate, 0.1))))
+
+    row = on_cluster(main)
+    assert row.ended == "still running" and "no sigtask plugin" in row.note
+
+
+def test_a_job_brings_the_plugin_to_a_worker_that_lacks_it():
+    async def main(client):
+        await sigtask.dask.install(client)
+        worker = next(iter(client.cluster.workers.values()))
+        del worker.plugins["sigtask"]
+        job = sigtask.dask.submit(client, polite)
+        await board.heard("begun")
+        await sigtask.dask.stop(job, ladder=Ladder((Drain, 20)), reason="late")
+        return (await job)[1]
+
+    assert on_cluster(main) == "late"
+
+
+def test_another_version_on_the_scheduler_is_an_error_that_says_so():
+    async def main(client):
+        await sigtask.dask.install(client)
+        client.cluster.scheduler.handlers["sigtask_hello"] = lambda: {"wire": 99, "workers": {}}
+        async with Client(client.scheduler.address, asynchronous=True) as other:
+            with pytest.raises(RuntimeError, match="kind 99.*install the same version on both"):
+                await sigtask.dask.install(other)
+
+    on_cluster(main)
+
+
+def test_a_worker_with_another_version_is_named():
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        await sigtask.dask.install(client)
+        ready = client.cluster.scheduler.plugins["sigtask"]._ready
+        ready.update(dict.fromkeys(ready, 99))
+        return only(await sigtask.dask.stop(job, ladder=Ladder((Terminate, 0.1))))
+
+    row = on_cluster(main)
+    assert row.ended == "still running" and "another version of sigtask" in row.note
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda c, f: sigtask.dask.submit(c, 3), TypeError, "takes a function"),
+        (lambda c, f: sigtask.dask.submit(None, plain), TypeError, "distributed.Client"),
+        (lambda c, f: sigtask.dask.submit(c, polite, isolated=True), TypeError, "is async"),
+        (lambda c, f: sigtask.dask.submit(c, lambda lock=LOCK: lock), TypeError, "Could not serialize"),
+        (lambda c, f: sigtask.dask.map(c, plain), ValueError, "at least one iterable"),
+        (lambda c, f: sigtask.dask.map(c, plain, [1], [1, 2]), ValueError, "one length, got 1, 2"),
+        (lambda c, f: sigtask.dask.send_signal(f, ValueError), TypeError, "takes a signal"),
+        (lambda c, f: sigtask.dask.send_signal([], Drain), ValueError, "at least one future"),
+        (lambda c, f: sigtask.dask.send_signal([3], Drain), TypeError, "takes Dask futures"),
+        (lambda c, f: sigtask.dask.stop([]), ValueError, "at least one future"),
+        (lambda c, f: sigtask.dask.stop(3), TypeError, "takes Dask futures"),
+        (lambda c, f: sigtask.dask.stop(f, ladder="kill"), TypeError, "sigtask.Ladder"),
+        (lambda c, f: sigtask.dask.stop(f, timeout=1), ValueError, "shorter than the ladder"),
+    ],
+)
+def test_bad_input_is_a_clear_error(call, error, match):
+    async def main(client):
+        job = sigtask.dask.submit(client, which_worker)
+        await job
+        with pytest.raises(error, match=match):
+            result = call(client, job)
+            if asyncio.iscoroutine(result):
+                await result
+
+    on_cluster(main)
+
+
+def test_map_of_nothing_is_nothing():
+    async def main(client):
+        return sigtask.dask.map(client, numbered, [])
+
+    assert on_cluster(main) == []
+
+
+def test_a_synchronous_client_is_served_as_well():
+    global board
+
+    async def meanwhile(client):
+        global board
+        board = Board()
+        job = sigtask.dask.submit(client, waiting_to_be_told)
+        await board.heard("begun")
+        report = await sigtask.dask.stop(job, ladder=Ladder((Terminate, 20)), reason="from outside")
+        return only(report).ended, job.result()
+
+    with (
+        LocalCluster(processes=False, n_workers=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        sigtask.dask.install(client)
+        assert asyncio.run(meanwhile(client)) == ("returned", "from outside")
+
+
+def waiting_to_be_told():
+    board.say("begun")
+    with sigtask.catch(Terminate) as caught:
+        while True:
+            time.sleep(0.001)
+    return caught.signal.reason
