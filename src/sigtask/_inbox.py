@@ -275,7 +275,10 @@ class Inbox:
         self.flying, self.weight = None, 0
         delivery.fate = _THROWN
         self.plain_last = False
-        self.in_force = (*self.in_force, (delivery, weight))
+        if weight:
+            self.in_force = (*self.in_force, (delivery, weight))
+        else:
+            delivery.taken_back = True
         return delivery
 
     def raise_now(self, delivery: Delivery) -> None:
@@ -305,8 +308,11 @@ class Inbox:
     def settle(self, count: int) -> None:
         """After an `uncancel()`: what `count` requests no longer cover has been taken back.
 
-        Other requests go first: a timeout inside a cleanup takes back its own, not the signal's.
+        Other requests go first: a timeout inside a cleanup takes back its own, not the signal's. Then what is in
+        flight, which is thrown all the same, as in asyncio, but is not in force.
         """
+        if self.flying is not None:
+            self.weight = min(self.weight, max(0, count - sum(weight for _, weight in self.in_force)))
         while self.in_force and count < sum(weight for _, weight in self.in_force):
             self.in_force[-1][0].taken_back = True
             self.in_force = self.in_force[:-1]

@@ -269,6 +269,9 @@ class Task(Future):
                 self.must_cancel = False
         else:
             self.row("uncancel", "none")
+        if self.flying:
+            covered = self.cancelling() - sum(weight for _, weight in self.in_force)
+            self.weight = min(self.weight, max(0, covered))
         while self.in_force and self.cancelling() < sum(weight for _, weight in self.in_force):
             self.row("uncancel", "one in force")
             self.in_force.pop()
@@ -325,7 +328,8 @@ class Task(Future):
         self.flying, self.weight = None, 0
         delivery.fate = "thrown"
         self.plain_last = False
-        self.in_force.append((delivery, weight))
+        if weight:
+            self.in_force.append((delivery, weight))
         return delivery
 
     def die(self, delivery):

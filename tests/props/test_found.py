@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -80,3 +81,15 @@ async def test_r14_catch_leaves_a_plain_cancel_to_the_mask_that_holds_it():
     await asyncio.wait([task])
     assert task.cancelled()
     assert (type(seen[0]), seen[1:]) == (Interrupt, ["protected"])
+
+
+async def test_r23_a_signal_whose_request_was_taken_back_in_flight_is_not_in_force():
+    task = asyncio.current_task()
+    task.terminate("first")
+    task.uncancel()
+    with suppress(Terminate):  # asyncio throws it all the same before Python 3.13, and drops it from then on
+        await asyncio.sleep(0)
+    assert task.cancelling() == 0
+    task.interrupt("second")
+    with pytest.raises(Interrupt, match="second"):
+        await asyncio.sleep(0)
