@@ -185,7 +185,7 @@ def test_a_job_whose_worker_process_was_killed_by_others_is_said_to_be_dead(on_c
         job = sigtask.dask.submit(client, jobs.wrapping_up, heard.path, "victim", 600)
         pid = int((await heard.line("victim"))[-1])
         stopping = asyncio.create_task(sigtask.dask.stop(job, ladder=Ladder((Terminate, 60))))
-        await asyncio.sleep(0.1)  # at any moment: the next test but one is about which
+        await heard.line("victim", "told")
         os.kill(pid, signal.SIGKILL)
         return only(await stopping)
 
@@ -273,5 +273,5 @@ def test_a_job_told_to_stop_never_runs_twice_whenever_its_worker_is_killed(on_cl
         names += [f"job-{len(names) + n}" for n in range(5)]
     print({outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))}, f"SEED={seed}")
     heard.read()
-    assert sorted(line[0] for line in heard.lines) == sorted(names), f"SEED={seed}"
+    assert sorted(line[0] for line in heard.lines if line[1] == "begun") == sorted(names), f"SEED={seed}"
     assert {how for how, _ in outcomes} <= {"returned", "ended with the process", "ended before"}, f"SEED={seed}"

@@ -24,6 +24,7 @@ async def wrapping_up(path, name, seconds):
     say(path, name, "begun")
     with sigtask.catch(sigtask.Terminate):
         await asyncio.sleep(600)
+    say(path, name, "told")
     await asyncio.sleep(seconds)
     return name
 
