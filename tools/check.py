@@ -32,8 +32,8 @@ def environments(*, every: bool) -> list[Venv]:
 def test_steps(venvs: list[Venv]) -> list[Step]:
     """The tests on every Python, where there is a compiler on the C twin, and what touches a task's path on Python's.
 
-    On the default Python all of it runs on both twins, and on the C one once more with debugging on. What is packed is
-    looked at there, too.
+    On the default Python all of it runs once more with debugging on. What is packed is looked at there, too. What no
+    twin can change (programs, threads, processes) does not run on Python's.
     """
 
     def pytest(
@@ -45,8 +45,9 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     first, *others = venvs
     pure = {"SIGTASK_PURE": "1"}
     steps = [pytest(f"tests on {venv.python.full}", venv) for venv in venvs]
-    steps.append(pytest(f"tests on {first.python.full}, no C", first, env=pure))
-    steps += [pytest(f"core on {v.python.full}, no C", v, "tests/core", "tests/stop", env=pure) for v in others]
+    folders = ("tests/core", "tests/stop", "tests/compat", "tests/props")
+    steps.append(pytest(f"core on {first.python.full}, no C", first, *folders, env=pure))
+    steps += [pytest(f"core on {v.python.full}, no C", v, *folders[:2], env=pure) for v in others]
     debug = pytest(
         f"tests on {first.python.full}, debug", first, dev=("-X", "dev", "-W", "error"), env={"PYTHONASYNCIODEBUG": "1"}
     )
