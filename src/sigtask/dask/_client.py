@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 from dask.base import annotate
+from dask.tokenize import TokenizationError
 from dask.utils import funcname
 from distributed import Client, Future
 
@@ -118,7 +120,7 @@ def submit(
     _check(fn, isolated, "submit()")
     _prepare(client, "submit()")
     key = key or f"{funcname(fn)}-{uuid4().hex}"
-    with annotate(sigtask=WIRE):
+    with _pickling(fn, "submit()"), annotate(sigtask=WIRE):
         return client.submit(host, key, isolated, fn, *args, key=key, pure=False, **kwargs)
 
 
@@ -140,11 +142,19 @@ def map(  # noqa: A001  # as the client's own is called
     if not count:
         return []
     keys = [f"{name}-{uuid4().hex}" for _ in range(count)]
-    with annotate(sigtask=WIRE):
+    with _pickling(fn, "map()"), annotate(sigtask=WIRE):
         futures: list[Future[Any]] = client.map(
             host, keys, [isolated] * count, [fn] * count, *columns, key=keys, pure=False, **kwargs
         )
     return futures
+
+
+@contextmanager
+def _pickling(fn: object, call: str) -> Iterator[None]:
+    try:
+        yield
+    except TokenizationError as error:  # what older versions of Dask say of what does not pickle
+        raise TypeError(f"{call}: Could not serialize {fn!r} or what it is given: {error}") from error
 
 
 def _check(fn: object, isolated: bool, call: str) -> None:
