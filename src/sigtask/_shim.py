@@ -108,7 +108,7 @@ class Shim:
         try:
             for turn in range(KILL_ROUNDS):
                 try:
-                    self.coro.throw(delivery.fresh() if turn < KILL_ROUNDS // 2 else Killed())
+                    _refuse(self.coro.throw(delivery.fresh() if turn < KILL_ROUNDS // 2 else Killed()))
                 except Kill:
                     raise
                 except (StopIteration, CancelledError, Killed):
@@ -163,6 +163,16 @@ def _consume(inbox: Inbox) -> None:
     for _ in range(inbox.consume()):
         kind.uncancel(task)  # not one that a library put on this task, as aiotools' shield does
     inbox.plain_held = held
+
+
+def _refuse(awaited: Any) -> None:
+    """Do not await what the coroutine yields. A future is marked as it is yielded, and who takes it takes the mark off.
+
+    That is the protocol of asyncio's futures, which `asyncio.isfuture` goes by; with the mark left on, the next task to
+    await this future would get "await wasn't used with future".
+    """
+    if getattr(awaited, "_asyncio_future_blocking", None):
+        awaited._asyncio_future_blocking = False
 
 
 def _outermost(signal: Signal) -> str | None:

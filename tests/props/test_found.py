@@ -93,3 +93,24 @@ async def test_r23_a_signal_whose_request_was_taken_back_in_flight_is_not_in_for
     task.interrupt("second")
     with pytest.raises(Interrupt, match="second"):
         await asyncio.sleep(0)
+
+
+async def test_r19_what_a_killed_task_wanted_to_await_can_be_awaited_by_another():
+    async def stubborn():
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await future
+
+    async def other():
+        return await future
+
+    future = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(stubborn())
+    await turns(1)
+    task.kill()
+    await asyncio.wait([task])
+    waiting = asyncio.create_task(other())
+    await turns(1)
+    future.set_result("fine")
+    assert await waiting == "fine"
