@@ -25,9 +25,9 @@ from pythons import Python, find, probe
 COUNTED = 4000
 TIMED = 30_000
 IDLE = 100_000
-GOALS = {"step": 1.02, "wake": 1.02, "spawn": 1.20, "crowd": None, "finish": None}
+GOALS = {"step": 1.01, "wake": 1.01, "spawn": 1.08, "crowd": None, "finish": None}
 EAGER = ("spawn",)
-IDLE_GOAL = 1.35
+IDLE_GOAL = 1.20
 TITLES = {"crowd": "step of 100 tasks", "finish": "spawn in batches", "idle": "idle task"}
 
 GATED = 600

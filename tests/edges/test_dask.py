@@ -76,7 +76,7 @@ def on_cluster(main, workers=1, threads=4, install=False):
                 n_workers=workers,
                 threads_per_worker=threads,
                 asynchronous=True,
-                dashboard_address=None,
+                dashboard_address=":0",
             ) as cluster,
             Client(cluster, asynchronous=True) as client,
         ):
@@ -721,7 +721,7 @@ def test_a_synchronous_client_is_served_as_well():
         return only(report).ended, job.result()
 
     with (
-        LocalCluster(processes=False, n_workers=1, dashboard_address=None) as cluster,
+        LocalCluster(processes=False, n_workers=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         sigtask.dask.install(client)

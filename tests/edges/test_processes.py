@@ -477,7 +477,7 @@ def test_without_a_ladder_the_grace_ends_the_worker(on_loop, jobs, fifo, how):
 
 def test_the_grace_does_not_count_while_a_mask_holds(on_loop, jobs, fifo):
     async def main():
-        task = await started(fifo, jobs.masked, 0.5, grace=0.1)
+        task = await started(fifo, jobs.masked, 1.5, grace=1.0)
         task.terminate("why")
         await ended(task)
         return await fifo.lines(2)
