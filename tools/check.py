@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
         f"tests on {first.python.full}, debug", first, dev=("-X", "dev", "-W", "error"), env={"PYTHONASYNCIODEBUG": "1"}
     )
     wheel = Step("wheel", [first.exe, "tools/wheel.py"], lines=4)
-    return [debug, *steps, wheel]  # the slowest first: two run at a time
+    return [debug, *steps, wheel]  # the slowest first: two run at a time, or AT_A_TIME
 
 
 def cost_steps(venv: Venv) -> list[Step]:
@@ -122,7 +123,7 @@ def main(what: str) -> int:
         return 0
     else:
         steps = {"lint": lint_steps, "types": types_steps, "layers": layers_steps}[what](default)
-    return 0 if run_all(steps, ROOT, at_a_time=2) else 1
+    return 0 if run_all(steps, ROOT, at_a_time=int(os.environ.get("AT_A_TIME", "2"))) else 1
 
 
 if __name__ == "__main__":

@@ -233,7 +233,7 @@ def test_a_plain_function_is_told_in_its_thread():
         jobs = [sigtask.dask.submit(client, plain), sigtask.dask.submit(client, plain_and_asking)]
         await board.heard("begun")
         await started(client, jobs)
-        report = await sigtask.dask.stop(jobs, ladder=Ladder((Drain, 0.3), (Terminate, 20)), reason="tired")
+        report = await sigtask.dask.stop(jobs, ladder=Ladder((Drain, 3), (Terminate, 20)), reason="tired")
         return report, await asyncio.gather(*jobs)
 
     report, results = on_cluster(main)

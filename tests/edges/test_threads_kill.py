@@ -107,8 +107,15 @@ async def test_the_report_names_the_thread_that_a_kill_has_left_behind_and_its_s
 def test_the_report_says_that_a_thread_is_still_in_a_c_call_and_where(on_loop):
     async def main():
         task, blocking = await blocked()
-        asyncio.get_running_loop().call_later(0.3, blocking.release)
-        return await stop(task, ladder=Ladder((Terminate, 0.1), (Terminate20, 3600))), blocking.thread.name
+        letting_go = asyncio.create_task(let_go(task, blocking))
+        report = await stop(task, ladder=Ladder((Terminate, 0.1), (Terminate20, 3600)))
+        await letting_go
+        return report, blocking.thread.name
+
+    async def let_go(task, blocking):
+        while len(task.history) < 2:  # the second rung has come
+            await asyncio.sleep(0)
+        blocking.release()
 
     class Terminate20(Terminate):
         level = 35
