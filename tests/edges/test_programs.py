@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from sigtask import (
     run_process,
     stop,
 )
+from sigtask.processes import _groups
 
 pytestmark = [
     pytest.mark.os,
@@ -534,6 +536,31 @@ def test_of_a_program_that_is_stopped_also_what_left_the_group_ends(on_loop, rea
     pids = on_loop(main)
     assert [pid for pid in pids if is_there(pid)] == []
     assert family() == []
+
+
+def test_a_stray_that_dies_before_its_parent_is_collected_when_that_has_died(py, monkeypatch, is_there):
+    """The loop's end kills once more, when a daemon is a zombie already and its parent is not quite dead yet."""
+    code = "import os, time\nif not os.fork(): os.setsid(); os.write(1, b'%d' % os.getpid())\ntime.sleep(600)"
+    env, mark = _groups.marked_environment(None)
+    with subprocess.Popen(py(code), stdout=subprocess.PIPE, start_new_session=True, env=env) as parent:
+        group = _groups.Group(parent.pid, mark)
+        stray = int(os.read(parent.stdout.fileno(), 100))
+        dead = os.pidfd_open(stray)
+        try:
+            monkeypatch.setattr(_groups._guard, "marked", lambda marks: [stray])  # the parent lives on for a while
+            group.adopt()
+            assert group.kill_strays()
+            select.select([dead], [], [], 30)
+            monkeypatch.setattr(_groups._guard, "marked", lambda marks: [])  # a zombie has no environment
+            assert group.kill_strays()
+        finally:
+            group.send(signal.SIGKILL)
+            parent.wait()
+            os.close(dead)
+        assert not group.kill_strays()
+        group.forget()
+        _groups.dismiss_guard()
+    assert not is_there(stray)
 
 
 def test_without_pidfd_a_thread_waits(on_loop, ready, py, monkeypatch):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from .. import _last_acts
 from . import _guard
@@ -74,11 +75,16 @@ class Group:
         for pid in tuple(self._strays):
             try:
                 gone = os.waitpid(pid, os.WNOHANG)[0] != 0
-            except ChildProcessError:  # somebody else's to collect
-                gone = pid not in found
+            except ChildProcessError:  # not ours to collect; but when its parent is gone it may become ours
+                gone = pid not in found and not self._is_below(pid)
             if gone:
                 self._strays.discard(pid)
         return bool(self._strays)
+
+    def _is_below(self, pid: int) -> bool:
+        """Whether it is there, dead or alive, and its parent is one of those that are being killed here."""
+        parent = _stat(pid).parent
+        return parent is not None and (parent in self._strays or _stat(parent).group == self.pid)
 
     def is_left(self) -> bool:
         """Once the leader is reaped: whether there are others, save for dead ones that somebody else must collect.
@@ -101,19 +107,30 @@ class Group:
             _subreaper.wanted(-1)
 
 
+class _Stat(NamedTuple):
+    """What /proc says of a process; nothing of one that is gone, and where there is no /proc."""
+
+    state: str = "X"
+    parent: int | None = None
+    group: int | None = None
+
+
+def _stat(pid: int) -> _Stat:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            state, parent, group = stat.read().rpartition(")")[2].split()[:3]
+    except OSError:
+        return _Stat()
+    return _Stat(state, int(parent), int(group))
+
+
 def _all_dead(group: int) -> bool:
     """Whether all members are zombies; `False` where there is no /proc to look in."""
-    states: list[str] = []
     try:
-        names = [name for name in os.listdir("/proc") if name.isdigit()]
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return False
-    for name in names:
-        with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as stat:
-            state, _parent, its_group = stat.read().rpartition(")")[2].split()[:3]
-            if int(its_group) == group:
-                states.append(state)
-    return all(state in "ZX" for state in states)
+    return all(stat.state in "ZX" for stat in map(_stat, pids) if stat.group == group)
 
 
 class _Subreaper:

@@ -180,12 +180,14 @@ def swallow(path):
             pass
 
 
-def go_on_after(path, seconds):
-    """Takes an Interrupt, and goes on with something else."""
+def go_on_until(path, go):
+    """Takes an Interrupt, and goes on with something else: until this file is there."""
     try:
         spin(path)
     except Interrupt:
-        time.sleep(seconds)
+        say(path, "took it")
+        while not os.path.exists(go):
+            time.sleep(0.01)
         return "went on"
 
 
