@@ -33,27 +33,32 @@ def environments(*, every: bool) -> list[Venv]:
 def test_steps(venvs: list[Venv]) -> list[Step]:
     """The tests on every Python, where there is a compiler on the C twin, and what touches a task's path on Python's.
 
-    On the default Python all of it runs once more with debugging on. What is packed is looked at there, too. What no
-    twin can change (programs, threads, processes) does not run on Python's.
+    On the newest Python all of it runs with debugging on, and without it what runs in one process; a Python that is
+    alone runs all of it twice. What is packed is looked at on the default one. The parts that wait for processes are
+    steps of their own, so that others can use the time.
     """
 
-    def pytest(
-        name: str, venv: Venv, *folders: str, dev: tuple[str, ...] = (), env: dict[str, str] | None = None
-    ) -> Step:
-        command = [venv.exe, *dev, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders]
-        return Step(name, command, {"COLUMNS": "120", **(env or {})})
+    def pytest(what: str, venv: Venv, *parts: str, debug: bool = False, env: dict[str, str] | None = None) -> Step:
+        flags = ("-X", "dev", "-W", "error") if debug else ()
+        folders = [f"tests/{part}" for part in parts]
+        command = [venv.exe, *flags, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders]
+        env = {**({"PYTHONASYNCIODEBUG": "1"} if debug else {}), **(env or {})}
+        return Step(f"{what} on {venv.python.full}{', debug' * debug}", command, {"COLUMNS": "120", **env})
 
-    first, *others = venvs
+    inside = ("core", "stop", "compat", "props", "house")
+    outside = ("edges", "programs")
+    newest = max(venvs, key=lambda venv: venv.python.version)
+    steps = [pytest(part, newest, part, debug=True) for part in outside]
+    for venv in venvs:
+        if venv is not newest or len(venvs) == 1:
+            steps += [pytest(part, venv, part) for part in outside]
+        steps.append(pytest("tests", venv, *inside))
+    steps.append(pytest("tests", newest, *inside, debug=True))
     pure = {"SIGTASK_PURE": "1"}
-    steps = [pytest(f"tests on {venv.python.full}", venv) for venv in venvs]
-    folders = ("tests/core", "tests/stop", "tests/compat", "tests/props")
-    steps.append(pytest(f"core on {first.python.full}, no C", first, *folders, env=pure))
-    steps += [pytest(f"core on {v.python.full}, no C", v, *folders[:2], env=pure) for v in others]
-    debug = pytest(
-        f"tests on {first.python.full}, debug", first, dev=("-X", "dev", "-W", "error"), env={"PYTHONASYNCIODEBUG": "1"}
-    )
-    wheel = Step("wheel", [first.exe, "tools/wheel.py"], lines=4)
-    return [debug, *steps, wheel]  # the slowest first: two run at a time, or AT_A_TIME
+    first, *others = venvs
+    steps.append(pytest("no C: core", first, *inside[:4], env=pure))
+    steps += [pytest("no C: core", venv, *inside[:2], env=pure) for venv in others]
+    return [*steps, Step("wheel", [first.exe, "tools/wheel.py"], lines=4)]
 
 
 def cost_steps(venv: Venv) -> list[Step]:
@@ -123,7 +128,7 @@ def main(what: str) -> int:
         return 0
     else:
         steps = {"lint": lint_steps, "types": types_steps, "layers": layers_steps}[what](default)
-    return 0 if run_all(steps, ROOT, at_a_time=int(os.environ.get("AT_A_TIME", "2"))) else 1
+    return 0 if run_all(steps, ROOT, at_a_time=int(os.environ.get("AT_A_TIME", "3"))) else 1
 
 
 if __name__ == "__main__":

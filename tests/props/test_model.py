@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+
 import machine
 import soak
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+import sigtask
+
 SEEDS = range(1, 241)
 LENGTH = 60
 
-# The same examples every time: a failure here is a failure everywhere. `soak.py` looks for new ones.
+# The same examples every time: a failure here is a failure everywhere. `soak.py` looks for new ones. Hypothesis is
+# slow, and the seeds below are not: these run whole on both twins and with debugging, for which fewer examples do here.
+WHOLE = sigtask.implementation == "C" and not sys.flags.dev_mode
 PROFILE = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=150 if WHOLE else 20,
     stateful_step_count=40,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
