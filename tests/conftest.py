@@ -5,7 +5,7 @@
     uvloop    uvloop, where it is to be had: its clock is real, so tests marked `clock` stay away
 
 `lazy` marks a test about a task that has not started yet, which an eager one always has. A test fails when the loop's
-exception handler is told of anything.
+exception handler is told of anything. What many tests do with tasks stands in `tasks.py`, beside this.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import gc
 import importlib.util
 import inspect
 import sys
+from pathlib import Path
 
 import pytest
 
 import sigtask
 from sigtask.testing import FakeClockLoop
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_configure(config):

@@ -10,6 +10,7 @@ import sys
 import weakref
 
 import pytest
+from tasks import fates, forever, me, started
 
 from sigtask import (
     Drain,
@@ -25,25 +26,6 @@ from sigtask import (
     on_signal,
 )
 from sigtask.testing import turns
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro, **kwargs):
-    task = asyncio.create_task(coro, **kwargs)
-    await turns(1)
-    return task
-
-
-def me():
-    return asyncio.current_task()
-
-
-def fates(task):
-    return [(type(d.signal), d.fate) for d in task.history]
-
 
 # -- R21 ------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from tasks import forever, started
 
 from sigtask import (
     Drain,
@@ -22,17 +23,6 @@ from sigtask import (
     wait_requested,
 )
 from sigtask.testing import FakeClockLoop, turns
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro):
-    task = asyncio.create_task(coro)
-    await turns(1)
-    return task
-
 
 BLOCKS = [lambda: accept(Drain), lambda: mask(), lambda: on_signal(Drain, print), lambda: catch(Interrupt)]
 EVERY_BLOCK = pytest.mark.parametrize("make", BLOCKS, ids=["accept", "mask", "on_signal", "catch"])

@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from tasks import forever, started
 
 from sigtask import Kill, Task, Terminate, catch, mask, on_signal
 from sigtask.testing import turns
@@ -16,10 +17,6 @@ from sigtask.testing import turns
 class DeafFuture(asyncio.Future):
     def cancel(self, msg=None):
         return False
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
 
 
 async def deaf():
@@ -37,12 +34,6 @@ async def gives_up(times):
             await forever()
         except asyncio.CancelledError:
             times -= 1
-
-
-async def started(coro):
-    task = asyncio.create_task(coro)
-    await turns(1)
-    return task
 
 
 async def killed_within_two_turns(task):

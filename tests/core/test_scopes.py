@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+from tasks import end_of, forever, me, now, started
 
 from sigtask import Drain, Interrupt, Terminate, accept, catch, mask, on_signal
 from sigtask.testing import turns
@@ -17,32 +18,6 @@ BLOCKS += [lambda: catch(Interrupt), contextlib.nullcontext]
 EVERY_BLOCK = pytest.mark.parametrize(
     "block", BLOCKS, ids=["accept", "mask", "mask within", "on_signal", "catch", "none"]
 )
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro):
-    task = asyncio.create_task(coro)
-    await turns(1)
-    return task
-
-
-async def end_of(task):
-    await asyncio.wait([task])
-    try:
-        return task.result()
-    except BaseException as error:
-        return error
-
-
-def me():
-    return asyncio.current_task()
-
-
-def now():
-    return asyncio.get_running_loop().time()
 
 
 # -- timeout ------------------------------------------------------------

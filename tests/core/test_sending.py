@@ -10,33 +10,10 @@ import sys
 import threading
 
 import pytest
+from tasks import end_of, fates, forever, started
 
 from sigtask import Drain, Fate, Interrupt, Kill, Task, Terminate, accept, mask
 from sigtask.testing import turns
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro, **kwargs):
-    """A task that has come to its first await."""
-    task = asyncio.create_task(coro, **kwargs)
-    await turns(1)
-    return task
-
-
-async def end_of(task):
-    """The exception that ended `task`."""
-    await asyncio.wait([task])
-    try:
-        task.result()
-    except BaseException as error:
-        return error
-
-
-def fates(task):
-    return [(type(d.signal), d.fate) for d in task.history]
 
 
 async def cleans_up(seen, seconds=1.0):

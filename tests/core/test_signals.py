@@ -8,6 +8,7 @@ import pickle
 import traceback
 
 import pytest
+from tasks import forever
 
 from sigtask import Drain, Interrupt, Kill, Signal, Task, Terminate
 from sigtask.testing import turns
@@ -25,10 +26,6 @@ class Preempted(Interrupt):
 
 class Eviction(Kill):
     level = 45
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
 
 
 def test_r1_levels_rise_from_drain_to_kill():

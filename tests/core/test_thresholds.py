@@ -8,6 +8,7 @@ import contextvars
 import gc
 
 import pytest
+from tasks import end_of, fates, forever, me, started
 
 from sigtask import (
     Delivery,
@@ -29,32 +30,6 @@ from sigtask.testing import turns
 
 class Reload(Drain):
     pass
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro):
-    task = asyncio.create_task(coro)
-    await turns(1)
-    return task
-
-
-async def end_of(task):
-    await asyncio.wait([task])
-    try:
-        task.result()
-    except BaseException as error:
-        return error
-
-
-def fates(task):
-    return [(type(d.signal), d.fate) for d in task.history]
-
-
-def me():
-    return asyncio.current_task()
 
 
 # -- R11 ------------------------------------------------------------

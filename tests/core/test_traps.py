@@ -13,6 +13,7 @@ import sys
 import weakref
 
 import pytest
+from tasks import end_of, forever, me, started
 
 from sigtask import (
     Drain,
@@ -29,28 +30,6 @@ from sigtask import (
     wait_requested,
 )
 from sigtask.testing import turns
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro):
-    task = asyncio.create_task(coro)
-    await turns(1)
-    return task
-
-
-async def end_of(task):
-    await asyncio.wait([task])
-    try:
-        return task.result()
-    except BaseException as error:
-        return error
-
-
-def me():
-    return asyncio.current_task()
 
 
 @pytest.mark.clock

@@ -7,15 +7,12 @@ import gc
 import warnings
 
 import pytest
+from tasks import forever
 
 from sigtask import Drain, Kill, Ladder, Terminate, install, stop, task_factory
 from sigtask.testing import turns
 
 FIRM = Ladder((Terminate, 5), (Kill, 1))
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
+from tasks import forever, started
 
 from sigtask import Drain, Interrupt, Kill, Ladder, Report, Terminate, stop, wait_requested
 from sigtask.report import SHOWN, RungReport, TaskReport, ThreadReport
@@ -16,16 +17,6 @@ from sigtask.testing import turns
 pytestmark = pytest.mark.clock
 FIRM = Ladder((Terminate, 5), (Kill, 1))
 HERE = "test_report.py"
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro, **kwargs):
-    task = asyncio.create_task(coro, **kwargs)
-    await turns(1)
-    return task
 
 
 async def swallows():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tasks import forever, now, started
 
 import sigtask
 from sigtask import (
@@ -27,21 +28,6 @@ from sigtask.testing import turns
 pytestmark = pytest.mark.clock
 FULL = Ladder((Drain, 10), (Terminate, 5), (Kill, 1))
 FIRM = Ladder((Terminate, 5), (Kill, 1))
-
-
-def now():
-    return asyncio.get_running_loop().time()
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro, **kwargs):
-    """A task that has come to its first await."""
-    task = asyncio.create_task(coro, **kwargs)
-    await turns(1)
-    return task
 
 
 async def stock(coro, **kwargs):

@@ -5,25 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tasks import forever, now, started
 
 from sigtask import Drain, Kill, Ladder, Terminate, extend, stop, time_left, wait_requested
 from sigtask.testing import turns
 
 pytestmark = pytest.mark.clock
-
-
-def now():
-    return asyncio.get_running_loop().time()
-
-
-async def forever():
-    await asyncio.get_running_loop().create_future()
-
-
-async def started(coro):
-    task = asyncio.create_task(coro)
-    await turns(1)
-    return task
 
 
 async def cleans_up(cleanup):
