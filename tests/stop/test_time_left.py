@@ -86,7 +86,8 @@ async def test_r27_a_task_whose_ladder_is_over_sees_none():
     assert seen == [None]
 
 
-async def test_r27_a_task_whose_stop_was_cancelled_sees_none():
+@pytest.mark.parametrize("end", ["cancel", "kill"])
+async def test_r27_a_task_whose_stop_was_cancelled_or_killed_sees_none(end):
     seen = []
 
     async def cleanup():
@@ -95,21 +96,7 @@ async def test_r27_a_task_whose_stop_was_cancelled_sees_none():
 
     task = await started(cleans_up(cleanup))
     stopping = await started(stop(task, ladder=FIRM))
-    stopping.cancel()
-    await asyncio.wait([stopping, task])
-    assert seen == [None]
-
-
-async def test_r27_a_task_whose_stop_was_killed_sees_none():
-    seen = []
-
-    async def cleanup():
-        await asyncio.sleep(1)
-        seen.append(time_left())
-
-    task = await started(cleans_up(cleanup))
-    stopping = await started(stop(task, ladder=FIRM))
-    stopping.kill()
+    getattr(stopping, end)()
     await asyncio.wait([stopping, task])
     assert seen == [None]
 
