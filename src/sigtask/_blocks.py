@@ -24,6 +24,7 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
+from ._delivery import plain_error
 from ._function import Function, running
 from ._inbox import Inbox
 from ._task import Task, current, here
@@ -234,7 +235,7 @@ def _raised_at_once(inbox: Inbox) -> CancelledError | None:
         inbox.raise_now(delivery)
         return delivery.fresh()
     if plain:
-        return CancelledError() if inbox.plain_msg is None else CancelledError(inbox.plain_msg)
+        return plain_error(inbox.plain_msg)
     return None
 
 

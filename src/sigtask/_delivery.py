@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from enum import Enum
 from time import monotonic
 
@@ -21,6 +22,11 @@ class Fate(Enum):
 
 
 _HELD = Fate.HELD  # to look up a member of an Enum is slow
+
+
+def plain_error(msg: object) -> CancelledError:
+    """What asyncio throws for `cancel(msg)`."""
+    return CancelledError() if msg is None else CancelledError(msg)
 
 
 class Delivery:

@@ -31,8 +31,8 @@ def link(parent: Any) -> weakref.ref[Any]:
 def cover(task: Task[Any], parent: Any) -> None:
     """R14: a task spawned inside a mask is covered while the mask lasts."""
     inbox = getattr(parent, "_inbox", None)
-    if inbox is not None and inbox.top is not None and (inbox.mask_level or inbox.masks_plain):
-        task._mailbox().top = inbox.top
+    if inbox is not None and (top := inbox.cover) is not None:
+        task._mailbox().top = top
 
 
 def descendants(targets: Iterable[asyncio.Task[Any]], loop: AbstractEventLoop) -> list[Task[Any]]:

@@ -27,7 +27,7 @@ from itertools import starmap
 from types import FrameType
 from typing import Any, ParamSpec
 
-from ._delivery import Delivery, Fate
+from ._delivery import Delivery, Fate, plain_error
 from ._inbox import Block, Inbox
 from .signals import KILL_LEVEL, Signal
 
@@ -54,10 +54,7 @@ class Function:
         self._owner = None if owner is None else weakref.ref(owner)
         self._parent = self._owner  # whose ladder's `time_left()` is
         theirs: Inbox | None = getattr(owner, "_inbox", None)
-        top = None if theirs is None else theirs.top
-        if theirs is not None and top is not None and not theirs.mask_level and not theirs.masks_plain:
-            top = None
-        self.inbox = Inbox(self, top)  # R14: started inside a mask, it is covered while the mask lasts
+        self.inbox = Inbox(self, None if theirs is None else theirs.cover)
         self.lock = threading.RLock()  # reentrant: a finalizer that runs in here may send a signal
         self.box: list[Any] = []
         self.error: BaseException | None = None
@@ -208,7 +205,7 @@ class Function:
             return self.inbox.land().fresh()
         if self._plain == 1:
             self._plain = 2
-            return CancelledError() if self._plain_msg is None else CancelledError(self._plain_msg)
+            return plain_error(self._plain_msg)
         return None
 
     def _take_back_the_hit(self) -> None:
@@ -319,7 +316,7 @@ class Function:
             if self.error is None and self.inbox.flying is not None:
                 self.error = self.inbox.land().fresh()
             elif self.error is None and self._plain == 1:
-                self.error = CancelledError() if self._plain_msg is None else CancelledError(self._plain_msg)
+                self.error = plain_error(self._plain_msg)
 
     def _clean_up(self) -> None:
         while self.deferred:

@@ -64,7 +64,16 @@ Waiter = tuple[type[Signal], Any]
 
 
 class Outside(Protocol):
-    """What a report asks of the work that a task waits for outside its loop: a function in a thread, for example."""
+    """The work that a task waits for outside its loop: a function in a thread, for example. A report asks after it."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether a report is to show it though its task waits for it no longer: after a Kill."""
+        ...
+
+    def hear(self, signal: Signal) -> object:
+        """The task holds this signal."""
+        ...
 
     def place(self) -> str | None:
         """Where it stands; `None` when it is done, or stands nowhere."""
@@ -188,6 +197,11 @@ class Inbox:
         return None
 
     # -- arrivals -------------------------------------------------------------------------------------------------
+
+    @property
+    def cover(self) -> Block | None:
+        """The blocks around what the task starts inside a mask: it is covered while the mask lasts (R14)."""
+        return self.top if self.top is not None and (self.mask_level or self.masks_plain) else None
 
     def add_waiter(self, entry: Waiter) -> None:
         """Set its future to the next signal of its class that is held."""

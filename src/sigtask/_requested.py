@@ -1,4 +1,4 @@
-"""What a task may ask of its own inbox: `requested` and `wait_requested` (R12)."""
+"""What a task may ask of its own inbox, `requested` and `wait_requested` (R12), and what works for it is told."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from typing import TypeVar, overload
 
 from ._function import Function
-from ._inbox import Inbox
-from ._task import here
+from ._inbox import Inbox, Outside
+from ._task import Task, here
 from .signals import Signal, level_of
 
 _S = TypeVar("_S", bound=Signal)
@@ -58,3 +58,41 @@ def _listening(cls: object, call: str) -> Inbox:
     inbox = task._mailbox()
     inbox.listens_at = min(inbox.listens_at, level)
     return inbox
+
+
+class hearing:
+    """`with hearing(task, work):` have `work.hear(signal)` called for each signal that the task holds, now or later.
+
+    Not for what a mask holds, unless `masked`: that is not to reach the task, nor, as a rule, what works for it. It
+    does not count as listening (R26). Of a stock task nothing is heard. A report shows the work, as long as it `stays`.
+    """
+
+    __slots__ = ("_entry", "_inbox", "_masked", "_work")
+
+    def __init__(self, task: object, work: Outside, *, masked: bool = False) -> None:
+        self._inbox = task._mailbox() if isinstance(task, Task) else None
+        self._work = work
+        self._masked = masked
+        self._entry = (Signal, self)  # stands among those who `wait_requested`, and looks like a future to them
+
+    def __enter__(self) -> None:
+        if self._inbox is not None:
+            self._inbox.outside = (*self._inbox.outside, self._work)
+            self._inbox.add_waiter(self._entry)
+            for delivery in self._inbox.held:
+                self.set_result(delivery.signal)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._inbox is not None:
+            self._inbox.remove_waiter(self._entry)
+            if not self._work.stays:
+                self._inbox.outside = tuple(one for one in self._inbox.outside if one is not self._work)
+
+    def done(self) -> bool:
+        """Never: the next signal is of interest as well."""
+        return False
+
+    def set_result(self, signal: Signal) -> None:
+        """The task holds this."""
+        if self._inbox is not None and (self._masked or signal.level > self._inbox.mask_level):
+            self._work.hear(signal)

@@ -19,7 +19,7 @@ from ._family import descendants
 from ._flight import cancel_stock, error_left_in
 from ._inbox import Inbox, Outside
 from ._task import Task, current
-from ._time_left import _at_work_on as _at_work_on
+from ._time_left import at_work_on
 from ._where import Places, swallow_places, task_place
 from .ladder import DEFAULT, Ladder, Rung
 from .report import Report, RungReport, TaskReport
@@ -366,7 +366,7 @@ async def stop(*tasks: AnyTask, ladder: Ladder | None = None, reason: object = N
     _check(tasks, loop, ladder)
     ladder = DEFAULT if ladder is None else ladder
     asker = current()
-    if outer := _at_work_on(asker):
+    if outer := at_work_on(asker):
         ladder = ladder.within(min(stopping.left for stopping in outer))
     stopping = Stopping(loop, dict.fromkeys(tasks), ladder, reason, sender=asker and asker.get_name())
     try:

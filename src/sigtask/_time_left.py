@@ -8,7 +8,7 @@ from ._function import Function
 from ._task import Task, here
 
 
-def _at_work_on(task: object) -> list[Any]:
+def at_work_on(task: object) -> list[Any]:
     """The ladders at work on this task, or on one it descends from."""
     found: list[Any] = []
     while isinstance(task, (Task, Function)):
@@ -19,7 +19,7 @@ def _at_work_on(task: object) -> list[Any]:
 
 
 def _next_due(task: object) -> Any:
-    return min(_at_work_on(task), key=lambda stopping: stopping.rung_left, default=None)
+    return min(at_work_on(task), key=lambda stopping: stopping.rung_left, default=None)
 
 
 def time_left() -> float | None:

@@ -92,23 +92,14 @@ class Signal(CancelledError):
 
     def copy(self) -> Self:
         """A signal of the same class, reason, sender and notes, with no traceback of its own."""
-        twin: Self = _new(self.__class__, *self.args)
-        if self.__dict__:  # a user's class may keep more, and notes are there
-            twin.__dict__.update(self.__dict__)
-        twin.reason = self.reason
-        twin.sender = self.sender
-        twin.sent_at = self.sent_at
+        twin = self.addressed(self._target, self.sender, self.sent_at)
         twin._origin = self._origin
-        twin._target = self._target
-        if (cause := self.__cause__) is not None:
-            twin.__cause__ = cause
         return twin
 
-    def addressed(self, target: Addressee | str | None, sender: object, sent_at: float) -> Self:
+    def addressed(self, target: Addressee | str | None, sender: object, sent_at: float | None) -> Self:
         """The copy that goes to `target`: it knows its origin, and when and by whom it was sent."""
-        # As `copy`, in one go: this is what is raised in each of a hundred thousand tasks.
         twin: Self = _new(self.__class__, *self.args)
-        if self.__dict__:
+        if self.__dict__:  # a user's class may keep more, and notes are there
             twin.__dict__.update(self.__dict__)
         twin.reason = self.reason
         twin.sender = sender if self.sender is None else self.sender

@@ -16,8 +16,8 @@ from dask.tokenize import TokenizationError
 from dask.utils import funcname
 from distributed import Client, Future
 
-from .._stop import _at_work_on
 from .._task import current
+from .._time_left import at_work_on
 from ..ladder import DEFAULT, KILL_GRACE, Ladder
 from ..report import Report
 from ..signals import KILL_LEVEL, Signal, Terminate, as_signal
@@ -198,7 +198,7 @@ async def stop(
         raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')")
     ladder = ladder or DEFAULT
     asker = current()
-    if outer := _at_work_on(asker):
+    if outer := at_work_on(asker):
         ladder = ladder.within(min(stopping.left for stopping in outer))
     if timeout is None:
         timeout = ladder.total + ladder.limit + FORCE_WITHIN

@@ -17,7 +17,6 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from .._elsewhere import in_process, in_thread
 from .._install import backport_gh_113848, task_factory
 from .._stop import Stopping
 from .._task import Task
@@ -211,10 +210,14 @@ async def host(key: str, isolated: bool, fn: Callable[..., Any], /, *args: Any, 
 
 async def _body(isolated: bool, call: partial[Any]) -> Any:
     if isolated:
-        return await in_process()(call)
+        from ..processes import to_process
+
+        return await to_process(call)
     if is_async(call.func):
         return await call()
-    return await in_thread()(call, limiter=_slots)
+    from ..threads import to_thread
+
+    return await to_thread(call, limiter=_slots)
 
 
 def is_async(fn: object) -> bool:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 from collections.abc import Callable
-from functools import partial
-from types import FunctionType
 from typing import Any
 
 from ..signals import Drain, Interrupt, Signal, Terminate
 from ._result import ending
-
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 class WorkerDied(RuntimeError):
@@ -50,27 +45,6 @@ def died(pid: int, status: int, fn: str) -> WorkerDied:
     """The error of a call whose worker is gone."""
     hint = "; if nobody sent that, it was the system, out of memory" if status == -9 else ""
     return WorkerDied(f"the worker process {pid} {ending(status)} before {fn} had returned{hint}", pid, status)
-
-
-def check_function(fn: object, call: str) -> None:
-    """Raises: `TypeError` for what cannot be called, or is async."""
-    if isinstance(fn, FunctionType) and not fn.__code__.co_flags & _ASYNC:
-        return  # nearly always
-    if not callable(fn):
-        hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
-        raise TypeError(f"{call} takes a function to call, got {fn!r}{hint}")
-    plain: object = fn
-    while isinstance(plain, partial):
-        plain = plain.func
-    if any(
-        test(one)
-        for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # the method, of an object that has it async
-    ):
-        raise TypeError(
-            f"{call} takes a plain function, and {fn!r} is async: in the worker there is no loop for it. Await it "
-            f"here, or give a plain function that calls asyncio.run()"
-        )
 
 
 def pickled(fn: Callable[..., Any], args: tuple[Any, ...], call: str) -> bytes:

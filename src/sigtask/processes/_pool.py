@@ -11,11 +11,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
+from .._plain_function import check_plain
+from .._requested import hearing
 from .._task import current
 from ._children import children_of
-from ._errors import check_function, pickled
+from ._errors import pickled
 from ._program import GRACE
-from ._relay import hearing
 from ._workers import Call, Worker
 
 _T = TypeVar("_T")
@@ -61,7 +62,7 @@ class ProcessPool:
         call = worker.give(payload, getattr(fn, "__qualname__", repr(fn)), grace)
         del payload
         try:
-            with hearing(task, call.hear, call):
+            with hearing(task, call):
                 return await call.relay
         except CancelledError as error:
             if call.trace:
@@ -72,7 +73,11 @@ class ProcessPool:
             del call, worker, task
 
     def _check(self, name: str, fn: object, grace: float) -> None:
-        check_function(fn, name)
+        check_plain(
+            fn,
+            name,
+            "in the worker there is no loop for it. Await it here, or give a plain function that calls asyncio.run()",
+        )
         if not 0 <= grace < math.inf:
             raise ValueError(f"{name}: grace is {grace!r}; give a number of seconds, 0 or more, and finite")
         if preparing:

@@ -131,6 +131,11 @@ class Program:
 
     # -- for a report ---------------------------------------------------------------------------------------------
 
+    @property
+    def stays(self) -> bool:
+        """Whether it got a SIGKILL from here."""
+        return self.killed
+
     def place(self) -> str | None:
         """What the task waits for; `None` when it is over."""
         return None if self._over else f"program {self.args[0]} (pid {self.pid})"

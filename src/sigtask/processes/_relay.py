@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from .._inbox import Outside, as_sent
-from .._stop import _at_work_on
-from .._task import Task, current
+from .._inbox import as_sent
+from .._task import current
+from .._time_left import at_work_on
 from ..signals import KILL_LEVEL, Kill, Signal
 
 _T = TypeVar("_T")
@@ -57,51 +57,4 @@ def is_kill(msg: object) -> bool:
 
 def ladder_will_kill(task: object) -> bool:
     """Whether a ladder is at work on this task that ends with a Kill: then the grace is the ladder's to give."""
-    return any(issubclass(rung.signal, Kill) for stopping in _at_work_on(task) for rung in stopping.ladder.rungs)
-
-
-class Work(Outside, Protocol):
-    """What works for a task in another process."""
-
-    @property
-    def killed(self) -> bool:
-        """Whether it got a SIGKILL."""
-        ...
-
-
-class hearing:
-    """`with hearing(task, hear):` have `hear(signal)` called for each signal that the task holds, now or later.
-
-    Not for what a mask holds: that is not to reach the task, nor what works for it. It does not count as listening
-    (R26). Of a stock task nothing is heard. `work` is what a report shows of it, also afterwards if it was killed.
-    """
-
-    __slots__ = ("_entry", "_hear", "_inbox", "_work")
-
-    def __init__(self, task: object, hear: Callable[[Signal], object], work: Work) -> None:
-        self._inbox = task._mailbox() if isinstance(task, Task) else None
-        self._hear = hear
-        self._work = work
-        self._entry = (Signal, self)  # stands among those who `wait_requested`, and looks like a future to them
-
-    def __enter__(self) -> None:
-        if self._inbox is not None:
-            self._inbox.outside = (*self._inbox.outside, self._work)
-            self._inbox.add_waiter(self._entry)
-            for delivery in tuple(self._inbox.held):
-                self.set_result(delivery.signal)
-
-    def __exit__(self, *exc: object) -> None:
-        if self._inbox is not None:
-            self._inbox.remove_waiter(self._entry)
-            if not self._work.killed:
-                self._inbox.outside = tuple(one for one in self._inbox.outside if one is not self._work)
-
-    def done(self) -> bool:
-        """Never: the next signal is of interest as well."""
-        return False
-
-    def set_result(self, signal: Signal) -> None:
-        """The task holds this."""
-        if self._inbox is not None and signal.level > self._inbox.mask_level:
-            self._hear(signal)
+    return any(issubclass(rung.signal, Kill) for stopping in at_work_on(task) for rung in stopping.ladder.rungs)

@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from .._requested import _listening
+from .._requested import _listening, hearing
 from .._task import Task, current
 from ..signals import Interrupt, Signal, level_of
 from ._program import GRACE, MAX_OUTPUT, Program, SignalMap, Stream
-from ._relay import hearing
 from ._result import ProcessResult, note
 
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
@@ -59,7 +58,7 @@ async def run_process(
     )
     if program.stdin is not None and input is not None:
         program.stdin.start(bytes(input), ends=True)
-    with hearing(_listener(program), program.hear, program):
+    with hearing(_listener(program), program):
         result = await _waited(program)
     if check:
         result.check()
@@ -93,7 +92,7 @@ async def open_process(
     program = Program(
         "open_process()", args, pipes, cwd=cwd, env=env, signals=signals, grace=grace, max_output=max_output
     )
-    with hearing(_listener(program), program.hear, program):
+    with hearing(_listener(program), program):
         try:
             yield program
             if program.stdin is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._inbox import Inbox
-from .._stop import _at_work_on
+from .._time_left import at_work_on
 from ..signals import Signal, Terminate
 from ._children import children_of, when_gone
 from ._errors import RemoteError, RemoteTraceback, died, pickled_signal
@@ -61,7 +61,7 @@ class Call:
 
     def _send(self, msg: object) -> None:
         self._sent += 1
-        left = min((stopping.rung_left for stopping in _at_work_on(self.relay.task)), default=None)
+        left = min((stopping.rung_left for stopping in at_work_on(self.relay.task)), default=None)
         self.worker.tell(self.number, pickle.dumps((self._sent, *pickled_signal(msg), left)))
 
     def _start_grace(self) -> None:
@@ -93,7 +93,7 @@ class Call:
     # -- for a report ---------------------------------------------------------------------------------------------
 
     @property
-    def killed(self) -> bool:
+    def stays(self) -> bool:
         """Whether its worker got a SIGKILL from here."""
         return self.worker.killed
 
@@ -103,7 +103,7 @@ class Call:
 
     def note(self) -> str | None:
         """That it had to be killed."""
-        return f"worker process {self.worker.popen.pid} got a SIGKILL, in {self.name}" if self.killed else None
+        return f"worker process {self.worker.popen.pid} got a SIGKILL, in {self.name}" if self.stays else None
 
     def left_behind(self) -> None:
         """No thread."""

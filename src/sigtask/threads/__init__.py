@@ -9,19 +9,16 @@ the task ends at once, and the report names the thread that was left behind.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import weakref
 from asyncio import AbstractEventLoop, Semaphore
 from collections.abc import Callable
-from contextlib import nullcontext
 from contextvars import copy_context
-from functools import partial
-from types import FunctionType
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from .._task import Task
+from .._plain_function import check_plain
+from .._requested import hearing
 from . import _workers
-from ._call import Call, ThreadFunction, Watcher
+from ._call import Call, ThreadFunction
 
 __all__ = ["Limiter", "dismiss_idle", "to_thread"]
 
@@ -31,7 +28,6 @@ _Ts = TypeVarTuple("_Ts")
 LIMIT = 40
 """How many functions run in threads at a time, in one loop, unless a call brings a limiter of its own."""
 
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _limiters: weakref.WeakKeyDictionary[AbstractEventLoop, Semaphore] = weakref.WeakKeyDictionary()
 
 
@@ -72,7 +68,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
     call = Call(function, limiter.release, loop)
     try:
         # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
-        with Watcher(task._mailbox(), function) if isinstance(task, Task) else nullcontext():
+        with hearing(task, function, masked=True):  # its own blocks say what it is to see
             try:
                 _workers.workers.give(function.work)
             except BaseException:
@@ -91,23 +87,12 @@ def dismiss_idle() -> None:
 def _check(fn: object, limiter: object) -> None:
     if limiter is not None and not (hasattr(limiter, "acquire") and hasattr(limiter, "release")):
         raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
-    if type(fn) is FunctionType and not fn.__code__.co_flags & _ASYNC and not fn.__dict__:
-        return  # as a rule: `inspect` would take longer to say so than the call takes to be made
-    if not callable(fn):
-        hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
-        raise TypeError(f"to_thread() takes a function to call, got {fn!r}{hint}")
-    plain: object = fn
-    while isinstance(plain, partial):
-        plain = plain.func
-    if any(
-        test(one)
-        for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # the method, of an object that has it async
-    ):
-        raise TypeError(
-            f"to_thread() takes a plain function, and {fn!r} is async: it would return at once, unrun. Await it here, "
-            f"or asyncio.create_task() it; move what blocks in it into a plain function"
-        )
+    check_plain(
+        fn,
+        "to_thread()",
+        "it would return at once, unrun. Await it here, or asyncio.create_task() it; move what blocks in it into a "
+        "plain function",
+    )
 
 
 to_thread.__module__ = "sigtask"

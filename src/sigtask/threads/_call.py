@@ -19,7 +19,7 @@ from contextvars import Context
 from typing import Any
 
 from .._function import Function, Injected
-from .._inbox import Inbox, as_sent
+from .._inbox import as_sent
 from .._where import thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
@@ -87,6 +87,15 @@ class ThreadFunction(Function):
         """The name of its thread."""
         return "no thread yet" if self.thread is None else self.thread.name
 
+    def hear(self, signal: Signal) -> None:
+        """The task holds it: so does the function, as it is a part of the task (R12)."""
+        self.receive(signal)
+
+    @property
+    def stays(self) -> bool:
+        """Whether a Kill has left it behind."""
+        return not self.gone
+
     @property
     def gone(self) -> bool:
         """Whether its thread is through with it, or has not begun."""
@@ -152,36 +161,6 @@ class Call(asyncio.Future[Any]):
         else:
             self.set_exception(error)
             self.exception()  # its task is about to see it; a task that was killed meanwhile is not to be blamed
-
-
-class Watcher:
-    """In the inbox of the task, for what it holds: `Inbox.waiters` takes it for a future of `wait_requested`."""
-
-    def __init__(self, inbox: Inbox, function: ThreadFunction) -> None:
-        self._inbox = inbox
-        self._function = function
-        self._entry = (Signal, self)
-
-    def __enter__(self) -> None:
-        self._inbox.outside = (*self._inbox.outside, self._function)
-        for delivery in self._inbox.held:
-            self._function.receive(delivery.signal)
-        self._inbox.add_waiter(self._entry)
-
-    def __exit__(self, *exc: object) -> None:
-        self._inbox.remove_waiter(self._entry)
-        outside = self._inbox.outside
-        if not self._function.gone:
-            return  # a Kill has left it behind: for the report
-        self._inbox.outside = () if len(outside) == 1 else tuple(one for one in outside if one is not self._function)
-
-    def done(self) -> bool:
-        """As a future's: always ready for more."""
-        return False
-
-    def set_result(self, signal: Signal) -> None:
-        """The task holds `signal`: the function is told."""
-        self._function.receive(signal)
 
 
 class LoopTimer:

@@ -1,0 +1,27 @@
+"""What may be given to a thread or a worker process to call: a plain function, not an async one."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from types import FunctionType
+
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def check_plain(fn: object, call: str, advice: str) -> None:
+    """Raises: `TypeError` that names `call` for what cannot be called; with `advice`, too, for what is async."""
+    if type(fn) is FunctionType and not fn.__code__.co_flags & _ASYNC and not fn.__dict__:
+        return  # as a rule: `inspect` would take longer to say so than the call takes to be made
+    if not callable(fn):
+        hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
+        raise TypeError(f"{call} takes a function to call, got {fn!r}{hint}")
+    plain: object = fn
+    while isinstance(plain, partial):
+        plain = plain.func
+    if any(
+        test(one)
+        for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # the method, of an object that has it async
+    ):
+        raise TypeError(f"{call} takes a plain function, and {fn!r} is async: {advice}")
