@@ -14,7 +14,6 @@ from typing import Any
 
 from section import Section
 from work_signals import FRAMES, REASON, wait_for_ever
-from work_stop import wait_for_ever as blocked
 from work_tasks import deep
 
 interrupt: Any = import_module("asynkit.experimental.interrupt").task_interrupt
@@ -65,7 +64,7 @@ async def handled(n: int, section: Section) -> None:
 
 async def stop(n: int, section: Section) -> None:
     """Interrupt each, then wait for all."""
-    tasks = [asyncio.create_task(blocked()) for _ in range(n)]
+    tasks = [asyncio.create_task(wait_for_ever()) for _ in range(n)]
     await asyncio.sleep(0)
     section.start()
     for task in tasks:

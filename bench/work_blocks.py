@@ -31,38 +31,24 @@ async def timeout(n: int, section: Section) -> None:
     section.stop()
 
 
-async def mask(n: int, section: Section) -> None:
-    """Of a mask."""
-    sigtask: Any = import_module("sigtask")
-    mask, terminate = sigtask.mask, sigtask.Terminate
-    section.start()
-    for _ in range(n):
-        with mask(terminate):
-            pass
-    section.stop()
+def _block(name: str, signal: str) -> Any:
+    """The workload: such a block of sigtask's, for that signal."""
 
+    async def workload(n: int, section: Section) -> None:
+        sigtask: Any = import_module("sigtask")
+        block, asked = getattr(sigtask, name), getattr(sigtask, signal)
+        section.start()
+        for _ in range(n):
+            with block(asked):
+                pass
+        section.stop()
 
-async def accept(n: int, section: Section) -> None:
-    """Of an accept."""
-    sigtask: Any = import_module("sigtask")
-    accept, drain = sigtask.accept, sigtask.Drain
-    section.start()
-    for _ in range(n):
-        with accept(drain):
-            pass
-    section.stop()
-
-
-async def catch(n: int, section: Section) -> None:
-    """Of a catch."""
-    sigtask: Any = import_module("sigtask")
-    catch, interrupt = sigtask.catch, sigtask.Interrupt
-    section.start()
-    for _ in range(n):
-        with catch(interrupt):
-            pass
-    section.stop()
+    return workload
 
 
 WORKLOADS = {"mask": shield, "accept": timeout, "catch": timeout}
-SIGTASK = {"mask": mask, "accept": accept, "catch": catch}
+SIGTASK = {
+    "mask": _block("mask", "Terminate"),
+    "accept": _block("accept", "Drain"),
+    "catch": _block("catch", "Interrupt"),
+}

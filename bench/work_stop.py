@@ -15,14 +15,10 @@ from importlib import import_module
 from typing import Any
 
 from section import Section
+from work_signals import wait_for_ever
 
 DEAF_IN = 100
 GRACE = 0.05
-
-
-async def wait_for_ever() -> None:
-    """Blocked on a future that nobody knows."""
-    await asyncio.get_running_loop().create_future()
 
 
 async def deaf() -> None:
