@@ -249,6 +249,24 @@ async def started(client, jobs):
             return
 
 
+def test_the_report_of_a_crowd_goes_before_what_dask_is_told_of_each():
+    async def main(client):
+        said = []
+        handlers = client.cluster.scheduler.stream_handlers
+        jobs = sigtask.dask.map(client, numbered, range(200))
+        await board.heard(*range(200))
+        for op in ("sigtask-report", "task-erred"):
+            handlers[op] = lambda op=op, call=handlers[op], **message: (said.append(op), call(**message))[1]
+        report = await sigtask.dask.stop(jobs, ladder=Ladder((Terminate, 20)))
+        await client.gather(jobs, errors="skip")
+        return report, said
+
+    report, said = on_cluster(main, threads=200)
+    assert [row.ended for row in report.tasks] == ["ended by Terminate"] * 200
+    assert said.count("task-erred") == 200
+    assert said.index("sigtask-report") < 100
+
+
 def test_a_mask_holds_a_ladder_of_another_machine_back():
     async def main(client):
         job = sigtask.dask.submit(client, masked)

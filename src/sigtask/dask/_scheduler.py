@@ -16,6 +16,7 @@ from distributed import Scheduler, SchedulerPlugin
 
 from . import _distributed as dask
 from ._force import Force
+from ._reports import unpacked
 from ._wire import WIRE, Message
 from ._worker import NAME, WorkerSide
 
@@ -200,7 +201,7 @@ class SchedulerSide(SchedulerPlugin):
         `kill` is the name of the rung that may end a worker's process, `why` goes on to the workers.
         """
         self._told |= {key: [why["reason"]] for key in keys}
-        answer: Message = {"tasks": [], "rungs": [], "threads": []}
+        answer: Message = {"tasks": [], "packed": [], "rungs": [], "threads": []}
         force = Force(self.scheduler, kill)
         for _ in range(MOVES):
             groups, others = self._sorted(keys)
@@ -231,12 +232,14 @@ class SchedulerSide(SchedulerPlugin):
             return []
         never, moved = self._settle_unstarted(part.worker, report["unstarted"])
         answer["tasks"] += never
-        for task in report["tasks"]:
-            task["note"] = "; ".join(filter(None, [f"at {part.worker}", task["note"]]))
-        if report["left"] and await force.end(part.worker, report["tasks"], set(report["left"])):
-            report["threads"] = []
-        for name in ("tasks", "threads"):
-            answer[name] += report[name]
+        if not report["left"]:
+            answer["packed"].append(report["tasks"])
+        else:
+            rows = unpacked(report["tasks"])
+            if await force.end(part.worker, rows, set(report["left"])):
+                report["threads"] = []
+            answer["tasks"] += rows
+        answer["threads"] += report["threads"]
         answer["rungs"].append(report["rungs"])
         return moved
 

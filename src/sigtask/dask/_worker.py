@@ -25,11 +25,16 @@ from ..report import Report
 from ..signals import Kill, Signal, Terminate
 from . import _distributed as dask
 from ._errors import Stopped
+from ._gate import Gate
+from ._reports import packed
 from ._wire import WIRE, Message, decoded, ladder_read
 
 NAME = "sigtask"
 CLOSING = Ladder((Terminate, 2), Kill)
 """What is left to the jobs of a worker that closes: its nanny gives it four seconds."""
+
+ENDS_AT_A_TIME = 8
+"""How many jobs Dask is told of in one turn of the loop when more have ended: some ten milliseconds of its work."""
 
 WATCH = 0.5
 """Seconds between two looks at whether the worker closes; none is taken while it has no job."""
@@ -47,6 +52,7 @@ class WorkerSide(WorkerPlugin):
         self._jobs: dict[str, Task[Any]] = {}
         self._early: dict[str, list[Signal]] = {}
         self._watching = False
+        self._ends = Gate(ENDS_AT_A_TIME)
         self._climbing: dict[str, Stopping] = {}
         calls: dict[str, Callable[..., Any]] = {
             "sigtask-stop": self._stop,
@@ -103,6 +109,7 @@ class WorkerSide(WorkerPlugin):
     async def _wait(self, task: Task[Any]) -> None:
         try:
             await asyncio.wait([task])
+            await self._ends.through()
         except asyncio.CancelledError:
             why = dask.why_it_closes(self._worker) or "Dask has cancelled it"
             stopping = Stopping(task.get_loop(), [task], CLOSING, why, sender=self._worker.address)
@@ -155,7 +162,7 @@ class WorkerSide(WorkerPlugin):
         message = {
             "op": "sigtask-report",
             "number": number,
-            "tasks": [asdict(row) for row in report.tasks],
+            "tasks": packed(report.tasks, f"at {self._worker.address}"),
             "rungs": [asdict(rung) for rung in report.rungs],
             "threads": [asdict(thread) for thread in report.threads],
             "left": [key for key, task in running.items() if _is_left(task)],
@@ -209,6 +216,7 @@ async def host(key: str, isolated: bool, fn: Callable[..., Any], /, *args: Any, 
 
 
 async def _body(isolated: bool, call: partial[Any]) -> Any:
+    # Imported when first needed: a worker may never run a job of either kind.
     if isolated:
         from ..processes import to_process
 
