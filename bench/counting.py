@@ -77,18 +77,22 @@ class Program:
     def _run(
         self, before: tuple[str, ...], mode: str, kind: str, loop: str, jobs: Sequence[str]
     ) -> dict[str, float | None]:
-        command = [*before, self.exe, *self.options, str(WORKER), mode, kind, loop, *jobs]
+        found: dict[str, float | None] = json.loads(self.says(str(WORKER), mode, kind, loop, *jobs, before=before))
+        return found
+
+    def says(self, *words: str, before: tuple[str, ...] = ()) -> str:
+        """What it prints, run with these words. Raises: `Failed` when it did."""
+        command = [*before, self.exe, *self.options, *words]
         env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0", **self.env}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         env.pop("PYTHONASYNCIODEBUG", None)
         try:
             done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         except subprocess.TimeoutExpired:
-            raise TimedOut(f"{kind} on {loop} was not done with {' '.join(jobs)} in {TIMEOUT:.0f} s") from None
+            raise TimedOut(f"{' '.join(words)} was not done in {TIMEOUT:.0f} s") from None
         if done.returncode:
             raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-        found: dict[str, float | None] = json.loads(done.stdout)
-        return found
+        return done.stdout
 
 
 def _total(dump: Path) -> int:
