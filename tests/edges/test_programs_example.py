@@ -27,5 +27,6 @@ def test_rsync_is_stopped_halfway_at_each_rung_and_then_finishes():
         assert f"1 {ended}" in part, part
         copied, size = (int(word) for word in part.split("the copy has ")[1].split() if word.strip(".").isdecimal())
         assert 0 < copied < size
-    assert all("received SIGINT, SIGTERM" in part for part in parts[:2]), done.stdout
+    # Its status for a signal. What it says depends on which of its three processes is the first to speak.
+    assert all("rsync ended with status 20; it said: rsync error: received SIG" in part for part in parts[:2])
     assert "the copy is whole; processes left behind: 0" in parts[3]
