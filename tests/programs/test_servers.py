@@ -61,7 +61,7 @@ class Scenario:
         ours = ("-m", "sigtask", "run", *self.ladder, "--report", report) if self.ours else ()
         server = launch(*ours, "-m", *_command(self.server, port), cwd=apps)
         client = None
-        with _connected(server, port) as connection:
+        with _connected(server, self.server, port) as connection:
             if self.hostile:
                 request = f"GET /{self.hostile}?id=hostile HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
                 connection.sendall(request.encode())
@@ -97,16 +97,11 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _connected(server, port):
-    """A connection to it, as soon as it takes one."""
-    end = time.monotonic() + 30
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=30)
-        except ConnectionRefusedError:
-            assert server.popen.poll() is None, server.stderr
-            assert time.monotonic() < end, f"the server does not start:\n{server.stderr}"
-            time.sleep(0.02)
+def _connected(server, name, port):
+    """A connection to it, when it has said that it takes them."""
+    words, stream = ("Running on", "stdout") if name == "aiohttp" else ("Uvicorn running on", "stderr")
+    server.wait_for(words, stream)
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
 def _scenarios():
