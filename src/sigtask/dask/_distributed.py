@@ -7,7 +7,7 @@ Not promised, and used here or through what is here
   TaskState.suspicious, Scheduler.allowed_failures                          how often a job may lose its worker
   Scheduler.stimulus_cancel, Scheduler.remove_worker                        forget a job, forget a worker
   the nanny's handlers `kill` and `run`                                     kill a process, ask whether it is dead
-  Worker.state.log                                                          why Dask has let go of a job
+  Worker.state.stimulus_log                                                 why Dask has let go of a job
 """
 
 from __future__ import annotations
@@ -159,9 +159,10 @@ def knows(worker: Worker, key: str) -> bool:
 
 def why_let_go(worker: Worker, key: str) -> str:
     """Why the scheduler has just told the worker that it may let go of this job."""
-    for entry in reversed(worker.state.log):
-        if entry[0] == "free-keys" and key in entry[1]:
-            return LET_GO.get(str(entry[2]).rsplit("-", 1)[0], f"Dask has let go of it ({entry[2]})")
+    log = worker.state.stimulus_log
+    if log and type(log[-1]).__name__ == "FreeKeysEvent":  # the one being handled; to look for the key is slow
+        why = str(log[-1].stimulus_id)
+        return LET_GO.get(why.rsplit("-", 1)[0], f"Dask has let go of it ({why})")
     return "Dask has let go of it"
 
 
