@@ -777,6 +777,14 @@ BLOCKERS = {
             await forever()
         run(main(), ladder=LADDER, loop_factory=FACTORY)
     """,
+    "a function in a thread, and the loop": """
+        async def main():
+            asyncio.create_task(sigtask.to_thread(time.sleep, 600))
+            await asyncio.sleep(0)
+            say("ready")
+            time.sleep(600)
+        run(main(), ladder=LADDER, loop_factory=FACTORY)
+    """,
     "a stubborn atexit": """
         async def main():
             atexit.register(time.sleep, 600)
