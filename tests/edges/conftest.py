@@ -97,6 +97,18 @@ def _is_there():
     return is_there
 
 
+@pytest.fixture
+def wait_for_end():
+    """`wait_for_end(pids)` returns when these processes have ended, whoever's children they are; zombies have."""
+
+    def wait_for_end(pids):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError), open(os.pidfd_open(pid)) as end:
+                assert select.select([end], [], [], PATIENCE)[0], f"process {pid} is still there"
+
+    return wait_for_end
+
+
 def _set(future):
     if not future.done():
         future.set_result(None)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -114,11 +113,9 @@ def test_r30_when_the_watchdog_ends_the_process_no_worker_is_left(start, family)
 
 
 @pytest.mark.parametrize("job", ["hold_the_gil", "loop_in_c"])
-def test_r30_when_the_process_is_killed_the_guard_ends_its_workers(start, family, job):
+def test_r30_when_the_process_is_killed_the_guard_ends_its_workers(start, family, wait_for_end, job):
     program = start("asyncio", job, 1, "time.sleep(600)")
     program.kill()
     program.communicate(timeout=PATIENCE)
-    end = time.monotonic() + PATIENCE
-    while family():  # nobody is told of the end of processes that are not its children
-        assert time.monotonic() < end, "the guard has left something"
-        time.sleep(0.005)
+    wait_for_end(family())
+    assert family() == []

@@ -163,15 +163,13 @@ DEATHS = {
 
 
 @pytest.mark.parametrize("death", DEATHS)
-def test_r30_when_the_process_dies_at_once_the_guard_ends_what_is_left(start, death):
+def test_r30_when_the_process_dies_at_once_the_guard_ends_what_is_left(start, wait_for_end, death):
     code, status = DEATHS[death]
     program, pids = start("asyncio", code)
     program.wait(PATIENCE)
     assert program.returncode == status
-    end = time.monotonic() + PATIENCE
-    while any(lives(pid) for pid in pids):  # nobody is told of the end of processes that are not its children
-        assert time.monotonic() < end, "the guard has left something"
-        time.sleep(0.005)
+    wait_for_end(pids)
+    assert not any(lives(pid) for pid in pids)
 
 
 @pytest.mark.parametrize("how", ["sys.exit()", "raise RuntimeError"])
