@@ -158,7 +158,7 @@ async def worker_elsewhere(client, started):
     """A nanny and its worker, in processes that can be frozen both."""
     address = client.cluster.scheduler.address
     program = started("distributed.cli.dask_worker", address, "--nthreads", "2", "--no-dashboard")
-    await client.wait_for_workers(1)
+    await client.wait_for_workers(len(addresses(client)) + 1)
     return program
 
 
@@ -191,6 +191,98 @@ def test_a_job_whose_worker_process_was_killed_by_others_is_said_to_be_dead(on_c
 
     row = on_cluster(main)
     assert row.ended == "ended with the process" and "as its nanny says" in row.note
+
+
+# -- workers that retire ----------------------------------------------------------------------------------------------
+
+
+async def begun_elsewhere(client, jobs, heard, worker):
+    """A polite job, at that worker at first; and the process it runs in."""
+    await sigtask.dask.install(client)  # a nanny that closes must have its plugin by then
+    job = await pinned(client, jobs.polite, worker, heard.path, "job", allow_other_workers=True)
+    return job, int((await heard.line("job"))[-1])
+
+
+def assert_drained_once(outcome, heard):
+    assert outcome == ("job", "its worker retires")
+    heard.read()
+    assert [line[0] for line in heard.lines].count("job") == 1
+
+
+async def scaled_away(cluster, worker):
+    cluster.scale(1)
+
+
+async def adapted_away(cluster, worker):
+    [name] = [name for name, nanny in cluster.workers.items() if nanny.worker_address == worker]
+    await cluster.adapt(minimum=1, maximum=2, interval="1h").scale_down([name])
+
+
+async def retired(cluster, worker):
+    await cluster.scheduler_comm.retire_workers(workers=[worker], close_workers=True)
+
+
+@pytest.mark.parametrize("away", [retired, scaled_away, adapted_away])
+def test_a_worker_that_is_not_needed_any_more_drains_its_job(on_cluster, jobs, heard, away):
+    async def main(client):
+        cluster = client.cluster
+        worker = cluster.workers[list(cluster.worker_spec)[-1]].worker_address  # the one that scaling down takes
+        job, _ = await begun_elsewhere(client, jobs, heard, worker)
+        await away(cluster, worker)
+        outcome = await job
+        await gone(client, worker)
+        return outcome
+
+    assert_drained_once(on_cluster(main), heard)
+
+
+async def gone(client, worker):
+    """Wait until that worker has left."""
+    while worker in client.cluster.scheduler.workers:
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("told", ["the program", "all its processes", "the worker process"])
+def test_a_worker_told_by_sigterm_drains_its_job(on_cluster, jobs, heard, started, told):
+    """By Kubernetes, by SLURM, and by hand."""
+
+    async def main(client):
+        [here] = addresses(client)
+        program = await worker_elsewhere(client, started)
+        [worker] = set(addresses(client)) - {here}
+        job, pid = await begun_elsewhere(client, jobs, heard, worker)
+        if told == "the program":
+            program.terminate()
+        elif told == "all its processes":
+            os.killpg(program.pid, signal.SIGTERM)
+        else:
+            os.kill(pid, signal.SIGTERM)
+        outcome = await job
+        await gone(client, worker)
+        if told == "the worker process":
+            await client.wait_for_workers(2)  # its nanny starts another, as Dask has it
+        else:
+            await asyncio.to_thread(program.wait)
+        return outcome
+
+    assert_drained_once(on_cluster(main, workers=1), heard)
+
+
+def test_a_deaf_job_does_not_keep_its_worker_from_retiring_and_is_not_started_again(on_cluster, jobs, heard, is_alive):
+    async def main(client):
+        await sigtask.dask.install(client, retire=SHORT)
+        worker, _ = addresses(client)
+        job = await pinned(client, jobs.deaf, worker, heard.path, "deaf", allow_other_workers=True)
+        pid = int((await heard.line("deaf"))[-1])
+        await retired(client.cluster, worker)
+        error = await ended(job)
+        while is_alive(pid):
+            await asyncio.sleep(0.01)
+        return error
+
+    assert type(on_cluster(main)).__name__ in ("Stopped", "FutureCancelledError", "CancelledError")
+    heard.read()
+    assert [line[0] for line in heard.lines].count("deaf") == 1
 
 
 # -- clients and schedulers that are lost -----------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def on_cluster():
                     n_workers=workers,
                     threads_per_worker=threads,
                     asynchronous=True,
-                    dashboard_address=None,
+                    dashboard_address=":0",  # any port: others may have clusters, too
                     worker_dashboard_address=None,
                     **options,
                 ) as cluster,

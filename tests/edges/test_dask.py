@@ -687,12 +687,142 @@ def test_a_worker_with_another_version_is_named():
     assert row.ended == "still running" and "another version of sigtask" in row.note
 
 
+# -- workers that retire -----------------------------------------------------------------------------------------------
+
+
+def two(client):
+    return sorted(client.cluster.scheduler.workers)
+
+
+def submitted_at(client, worker, fn, *args):
+    """As Dask places it: there at first, and elsewhere if need be."""
+    return sigtask.dask.submit(client, fn, *args, workers=[worker], allow_other_workers=True)
+
+
+def test_a_worker_that_retires_drains_its_jobs_first_and_their_partial_results_stay():
+    async def main(client):
+        gone, other = two(client)
+        job = submitted_at(client, gone, polite)
+        await board.heard("begun")
+        retired = await client.retire_workers([gone])
+        return list(retired) == [gone], two(client) == [other], (await job)[:2], board.said
+
+    assert on_cluster(main, workers=2) == (True, True, ("partial", "its worker retires"), ["begun"])
+
+
+def test_the_ladder_of_workers_that_retire_is_the_clusters_own_to_choose():
+    async def main(client):
+        await sigtask.dask.install(client, retire=Ladder((Interrupt, 20)))
+        gone, _ = two(client)
+        job = submitted_at(client, gone, catching)
+        await board.heard("begun")
+        await client.retire_workers([gone])
+        return (await job)[0]
+
+    assert on_cluster(main, workers=2) == "Interrupt"
+
+
+def test_a_job_that_outlasts_its_retiring_worker_is_not_started_elsewhere():
+    async def main(client):
+        await sigtask.dask.install(client, retire=Ladder((Terminate, 0.05)))
+        gone, _ = two(client)
+        job = submitted_at(client, gone, deaf)
+        await board.heard("begun")
+        retired = await client.retire_workers([gone])
+        board.go.set()
+        return list(retired) == [gone], job.status, board.said
+
+    assert on_cluster(main, workers=2) == (True, "cancelled", ["begun"])
+
+
+def test_what_has_not_begun_at_a_retiring_worker_begins_elsewhere():
+    async def main(client):
+        gone, other = two(client)
+        first = submitted_at(client, gone, polite)
+        await board.heard("begun")
+        second = submitted_at(client, gone, which_worker)
+        while second.key not in client.cluster.scheduler.tasks:
+            await asyncio.sleep(0)
+        await client.retire_workers([gone])
+        return (await first)[0], await second == other
+
+    assert on_cluster(main, workers=2, threads=1) == ("partial", True)
+
+
+def test_a_job_that_would_begin_as_its_worker_retires_is_sent_elsewhere():
+    from distributed import Reschedule
+    from distributed.core import Status
+
+    async def main(client):
+        await sigtask.dask.install(client)
+        [worker] = client.cluster.workers.values()
+        worker.status = Status.closing_gracefully
+        with pytest.raises(Reschedule):
+            await worker.plugins["sigtask"].run("late", polite)
+        return board.said
+
+    assert on_cluster(main) == []
+
+
+def test_the_last_worker_keeps_its_partial_results_and_takes_jobs_again():
+    async def main(client):
+        [worker] = two(client)
+        job = sigtask.dask.submit(client, polite)
+        await board.heard("begun")
+        retired = await client.retire_workers([worker])
+        return retired, (await job)[0], await sigtask.dask.submit(client, which_worker) == worker
+
+    assert on_cluster(main) == ({}, "partial", True)
+
+
+def test_a_worker_at_the_end_of_its_lifetime_drains_its_jobs():
+    async def main(client):
+        gone, _ = two(client)
+        job = submitted_at(client, gone, polite)
+        await board.heard("begun")
+        [worker] = [worker for worker in client.cluster.workers.values() if worker.address == gone]
+        await worker.close_gracefully(reason="worker-lifetime-reached")  # what Dask calls then
+        return (await job)[:2], board.said
+
+    assert on_cluster(main, workers=2) == (("partial", "its worker retires"), ["begun"])
+
+
+def test_two_who_retire_a_worker_at_once_drain_it_once():
+    async def main(client):
+        gone, other = two(client)
+        job = submitted_at(client, gone, polite)
+        await board.heard("begun")
+        both = await asyncio.gather(client.retire_workers([gone]), client.retire_workers([gone]))
+        return [gone in retired for retired in both].count(True) >= 1, two(client) == [other], (await job)[0]
+
+    assert on_cluster(main, workers=2) == (True, True, "partial")
+
+
+def test_a_result_that_is_lost_with_its_worker_is_not_computed_again():
+    async def main(client):
+        gone, _ = two(client)
+        job = submitted_at(client, gone, leaving_a_mark)
+        while job.status != "finished":
+            await asyncio.sleep(0.001)
+        await client.cluster.scheduler.remove_worker(gone, stimulus_id="lost")
+        with pytest.raises(Stopped, match="its result was lost with its worker, and it is not run twice"):
+            await job
+        return board.said
+
+    assert on_cluster(main, workers=2) == ["begun"]
+
+
+def leaving_a_mark():
+    board.say("begun")
+
+
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
+        (lambda c, f: sigtask.dask.install(c, retire="kill"), TypeError, "retire is 'kill'; give a sigtask.Ladder"),
         (lambda c, f: sigtask.dask.submit(c, 3), TypeError, "takes a function"),
         (lambda c, f: sigtask.dask.submit(None, plain), TypeError, "distributed.Client"),
         (lambda c, f: sigtask.dask.submit(c, polite, isolated=True), TypeError, "is async"),

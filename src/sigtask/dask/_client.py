@@ -39,16 +39,28 @@ _installing: weakref.WeakKeyDictionary[Client, asyncio.Task[None]] = weakref.Wea
 # -- plugins ----------------------------------------------------------------------------------------------------------
 
 
-def install(client: Client) -> Any:
+def install(client: Client, *, retire: Ladder | None = None) -> Any:
     """Bring sigtask's plugins to the cluster of this client; `await` it for an asynchronous one.
 
     The first `submit`, `map`, `stop` or `send_signal` does it, in the background for an asynchronous client. Call it
     to know of an error at once. Workers that join later get the plugin, too. Doing it twice does nothing.
 
-    Raises: `RuntimeError` when the scheduler cannot load sigtask, or has a version that does not speak with this one;
-    `TimeoutError` when the cluster does not answer within 20 seconds.
+    `retire` is the ladder for the jobs of a worker that retires, from now on and for the whole cluster: one that is
+    scaled away, has reached its lifetime, or gets a SIGTERM. It is `sigtask.ladder.DEFAULT` until somebody says else.
+
+    Raises: `TypeError` for a `retire` that is no ladder; `RuntimeError` when the scheduler cannot load sigtask, or has
+    a version that does not speak with this one; `TimeoutError` when the cluster does not answer within 20 seconds.
     """
-    return dask.run(client, _installed, client)
+    if retire is not None and not isinstance(retire, Ladder):
+        raise TypeError(f"retire is {retire!r}; give a sigtask.Ladder, for example Ladder.parse('drain=10s,kill')")
+    return dask.run(client, _installed_with, client, retire)
+
+
+async def _installed_with(client: Client, retire: Ladder | None) -> None:
+    await _installed(client)
+    if retire is not None:
+        async with asyncio.timeout(INSTALL_WITHIN):
+            await dask.ask_scheduler(client, "sigtask_retire_by", ladder=ladder_sent(retire))
 
 
 async def _installed(client: Client) -> None:

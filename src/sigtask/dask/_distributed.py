@@ -6,6 +6,7 @@ Not promised, and used here or through what is here
   Client._send_to_scheduler                                                 the one that a client has
   TaskState.suspicious, Scheduler.allowed_failures                          how often a job may lose its worker
   Scheduler.stimulus_cancel, Scheduler.remove_worker                        forget a job, forget a worker
+  the scheduler's handler `retire_workers`, `worker-status-change`          drain a worker before it goes, take it back
   the nanny's handlers `kill` and `run`                                     kill a process, ask whether it is dead
   Worker.state.stimulus_log                                                 why Dask has let go of a job
 """
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from distributed import Scheduler, Worker
+from distributed import Nanny, Scheduler, Worker
 from distributed.core import Status, rpc
 from distributed.protocol.pickle import dumps
 
@@ -52,6 +53,24 @@ async def bring_to_workers(scheduler: Scheduler, plugin: object, name: str) -> l
     return [worker for worker, said in took.items() if said.get("status") == "OK"]
 
 
+async def bring_to_nannies(scheduler: Scheduler, plugin: object, name: str) -> None:
+    """Have all nannies take the plugin, and those that join later."""
+    await scheduler.register_nanny_plugin(None, _dumps(plugin), name, idempotent=True)
+
+
+def take_over_retiring(scheduler: Scheduler, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Have `call` answer whoever asks for workers to be retired; gives Dask's own way to do it."""
+    theirs: Callable[..., Any] = scheduler.retire_workers
+    scheduler.handlers["retire_workers"] = call
+    return theirs
+
+
+def resume(scheduler: Scheduler, worker: str) -> None:
+    """Have a worker that was to retire take tasks again."""
+    message = {"op": "worker-status-change", "status": "running", "stimulus_id": f"sigtask-resume-{time.time()}"}
+    send_to_worker(scheduler, worker, message)
+
+
 def send_to_worker(scheduler: Scheduler, worker: str, message: Message) -> None:
     """A message on the connection that is open. One that is just breaking loses it, and the worker is removed."""
     if worker in scheduler.workers:
@@ -61,6 +80,12 @@ def send_to_worker(scheduler: Scheduler, worker: str, message: Message) -> None:
 def task_of(scheduler: Scheduler, key: str) -> Any:
     """What the scheduler knows of a job; `None` when it does not know it."""
     return scheduler.tasks.get(key)
+
+
+def tasks_at(scheduler: Scheduler, worker: str) -> list[Any]:
+    """What that worker runs, or is about to."""
+    state = scheduler.workers.get(worker)
+    return [] if state is None else list(state.processing)
 
 
 def run_at_most_once(scheduler: Scheduler, task: Any) -> None:
@@ -125,6 +150,11 @@ async def is_dead(scheduler: Scheduler, nanny: str, worker: str, within: float) 
             await asyncio.sleep(0.05)  # nothing tells the scheduler when a process is reaped
 
 
+def nanny_closes(nanny: Nanny) -> bool:
+    """Whether the nanny closes, and does not only take another plugin of that name."""
+    return nanny.status is Status.closing
+
+
 def _process_is_dead(worker: str, dask_worker: Any) -> bool:
     """In the nanny, which Dask hands over as `dask_worker`."""
     process = dask_worker.process
@@ -150,6 +180,11 @@ def why_it_closes(worker: Worker) -> str | None:
     if not has_scheduler(worker):
         return "the worker has lost its scheduler"
     return "the worker closes" if worker.status in (Status.closing, Status.closed, Status.failed) else None
+
+
+def retires(worker: Worker) -> bool:
+    """Whether the worker takes no new tasks, as it is about to leave."""
+    return bool(worker.status == Status.closing_gracefully)
 
 
 def knows(worker: Worker, key: str) -> bool:

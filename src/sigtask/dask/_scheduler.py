@@ -14,10 +14,13 @@ from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin
 
+from ..signals import Terminate
 from . import _distributed as dask
 from ._force import Force
+from ._leaving import NannySide
 from ._reports import unpacked
-from ._wire import WIRE, Message
+from ._retire import Retirement
+from ._wire import WIRE, Message, encoded, ladder_read
 from ._worker import NAME, WorkerSide
 
 LAG = 2.0
@@ -25,6 +28,7 @@ LAG = 2.0
 MOVES = 3
 """How often a job is looked for at another worker, when Dask has moved it before it could be told."""
 UNBEGUN = "told to stop before it began"
+LOST = "its result was lost with its worker, and it is not run twice"
 INSTALL_WITHIN = 10.0
 """Seconds that the workers have to take the plugin."""
 
@@ -60,7 +64,9 @@ class SchedulerSide(SchedulerPlugin):
         self._brought = asyncio.Event()
         self._stops: dict[str, asyncio.Task[Message]] = {}
         self._answers: dict[str, tuple[str, Future[Message]]] = {}
+        self._retirement = Retirement(self)
         dask.answer(scheduler, "sigtask_hello", self._hello)
+        dask.answer(scheduler, "sigtask_retire_by", self._retire_by)
         dask.answer(scheduler, "sigtask_answer", self._answer)
         calls: dict[str, Callable[..., Any]] = {
             "sigtask-stop": self._begin,
@@ -78,6 +84,7 @@ class SchedulerSide(SchedulerPlugin):
         try:
             async with asyncio.timeout(INSTALL_WITHIN):
                 self._ready |= dict.fromkeys(await dask.bring_to_workers(scheduler, WorkerSide(), NAME), WIRE)
+                await dask.bring_to_nannies(scheduler, NannySide(), NAME)
         except TimeoutError:
             return  # some worker does not answer; each of the others tells that it is ready
         finally:
@@ -92,12 +99,20 @@ class SchedulerSide(SchedulerPlugin):
         await self._brought.wait()  # another client may have begun it just before
         return {"wire": WIRE, "workers": dict(self._ready)}
 
+    async def _retire_by(self, ladder: Message) -> None:
+        self._retirement.ladder = ladder_read(ladder)
+
     # -- what Dask does ---------------------------------------------------------------------------------------------
 
     def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
         """Dask calls it as a task changes its state."""
+        if start == "processing":
+            self._retirement.ended(key)
         if finish == "forgotten":
             self._told.pop(key, None)
+        elif (start, finish) == ("memory", "released"):
+            if is_ours(task := dask.task_of(self.scheduler, key)) and task.who_wants:  # Dask would run it again
+                self._told[key] = [encoded(Terminate(LOST, sender=self.scheduler.address))]
         elif finish == "processing" and is_ours(task := dask.task_of(self.scheduler, key)):
             dask.run_at_most_once(self.scheduler, task)
             if key in self._told and task.processing_on is not None:  # goes ahead of the job, on the same connection
@@ -115,6 +130,20 @@ class SchedulerSide(SchedulerPlugin):
     def _send(self, worker: str, op: str, **message: Any) -> None:
         if self._ready.get(worker) == WIRE:  # to any other, it would be the end of the connection
             dask.send_to_worker(self.scheduler, worker, {"op": op, **message})
+
+    def ours_at(self, worker: str) -> list[str]:
+        """The keys of our jobs that this worker runs, or is about to."""
+        return [str(task.key) for task in dask.tasks_at(self.scheduler, worker) if is_ours(task)]
+
+    async def ask(self, worker: str, keys: list[str], number: str, total: float, **request: Any) -> Message | None:
+        """Have one worker climb a ladder that takes `total` seconds; its report, `None` when none came in time."""
+        part = Part(worker, keys, asyncio.get_running_loop().time() + total + LAG)
+        self._parts[number, worker] = part
+        try:
+            self._send(worker, "sigtask-stop", number=number, keys=keys, **request)
+            return await self._answered(part)
+        finally:
+            del self._parts[number, worker]
 
     def _acknowledged(self, number: str, worker: str) -> None:
         if (part := self._parts.get((number, worker))) is not None:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
 from .._install import backport_gh_113848, task_factory
 from .._stop import Stopping
@@ -26,6 +26,7 @@ from ..signals import Kill, Signal, Terminate
 from . import _distributed as dask
 from ._errors import Stopped
 from ._gate import Gate
+from ._leaving import retire_on_sigterm
 from ._reports import packed
 from ._wire import WIRE, Message, decoded, ladder_read
 
@@ -62,6 +63,7 @@ class WorkerSide(WorkerPlugin):
         }
         dask.listen(worker, calls)
         _adopt_jobs_children(asyncio.get_running_loop())
+        retire_on_sigterm(worker)
         worker.log_event(NAME, {"worker": worker.address, "wire": WIRE})  # where nobody listens, it is just an event
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
@@ -80,7 +82,12 @@ class WorkerSide(WorkerPlugin):
     # -- a job's life -------------------------------------------------------------------------------------------------
 
     async def run(self, key: str, body: Callable[[], Any]) -> Any:
-        """Run the job and give what it returns. Raises: what it raises, and `Stopped`."""
+        """Run the job and give what it returns.
+
+        Raises: what it raises, and `Stopped`; `Reschedule` in a worker that retires, where it would miss its ladder.
+        """
+        if dask.retires(self._worker) and key not in self._early:
+            raise Reschedule
         began: list[bool] = []
         task = Task(_noting(began, body), name=key, loop=asyncio.get_running_loop())
         self._jobs[key] = task
@@ -107,9 +114,10 @@ class WorkerSide(WorkerPlugin):
             asyncio.get_running_loop().call_later(WATCH, self._watch)
 
     async def _wait(self, task: Task[Any]) -> None:
+        out: asyncio.Future[None] = task.get_loop().create_future()
+        task.add_done_callback(lambda _: self._ends.enter(out))
         try:
-            await asyncio.wait([task])
-            await self._ends.through()
+            await out
         except asyncio.CancelledError:
             why = dask.why_it_closes(self._worker) or "Dask has cancelled it"
             stopping = Stopping(task.get_loop(), [task], CLOSING, why, sender=self._worker.address)
@@ -133,14 +141,22 @@ class WorkerSide(WorkerPlugin):
 
     # -- ladders ------------------------------------------------------------------------------------------------------
 
-    def _stop(self, number: str, keys: list[str], ladder: Message, reason: Message, sender: str | None) -> None:
+    def _stop(
+        self,
+        number: str,
+        keys: list[str],
+        ladder: Message,
+        reason: Message,
+        sender: str | None,
+        retiring: bool = False,  # what has not begun may begin elsewhere
+    ) -> None:
         """Climb a ladder with these jobs, and report when it is over."""
         dask.send_to_scheduler(self._worker, {"op": "sigtask-ack", "number": number})
         told = decoded(reason)
         running = {key: task for key in keys if (task := self._jobs.get(key)) is not None}
         unstarted = [key for key in keys if key not in running]
         for key in unstarted:  # it is here, and about to be: it never will
-            if dask.knows(self._worker, key):
+            if dask.knows(self._worker, key) and not retiring:
                 self._early.setdefault(key, []).append(told)
         granted = partial(self._granted, number)
         loop = asyncio.get_running_loop()
