@@ -10,7 +10,9 @@ from sigtask.dask._gate import Gate  # noqa: E402
 
 
 async def walk(gate, number, passed, turn):
-    await gate.through()
+    waiter = asyncio.get_running_loop().create_future()
+    gate.enter(waiter)
+    await waiter
     passed.append((turn[0], number))
 
 

@@ -18,25 +18,24 @@ class Gate:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._turning = False
 
-    async def through(self) -> None:
-        """Wait for one's turn. If the waiter is cancelled, it is not waited for any more."""
-        loop = asyncio.get_running_loop()
+    def enter(self, waiter: asyncio.Future[None]) -> None:
+        """Complete this future when its turn has come: now, if there is room. One that is done takes nobody's turn."""
         if not self._turning:
             self._turning = True
+            loop = waiter.get_loop()
             loop.call_soon(self._turn, loop)
-        if self._left:  # nobody waits: those that do have had all that there was
-            self._left -= 1
-            return
-        waiter: asyncio.Future[None] = loop.create_future()
         self._queue.append(waiter)
-        await waiter
+        self._let_out()
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._left = self._room
+        self._let_out()
+        self._turning = self._left < self._room
+        if self._turning:
+            loop.call_soon(self._turn, loop)
+
+    def _let_out(self) -> None:
         while self._queue and self._left:
             if not (waiter := self._queue.popleft()).done():
                 waiter.set_result(None)
                 self._left -= 1
-        self._turning = self._left < self._room
-        if self._turning:
-            loop.call_soon(self._turn, loop)

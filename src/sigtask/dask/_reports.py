@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import starmap
 from operator import attrgetter
 from typing import Any
 
@@ -34,11 +35,12 @@ def unpacked(data: bytes) -> list[Message]:
 def answered(keys: list[str], ladder: Ladder, reason: object, seconds: float, answer: Message) -> Report:
     """The workers' reports as one: its tasks in the order of `keys`, what they spawned after them."""
     order = {key: index for index, key in enumerate(keys)}
-    rows = [*answer["tasks"], *(row for some in answer["packed"] for row in unpacked(some))]
-    rows.sort(key=lambda row: (row.get("descendant", False), order.get(row["name"], len(order))))
+    tasks = [TaskReport(**row) for row in answer["tasks"]]
+    for data in answer["packed"]:
+        tasks += starmap(TaskReport, pickle.loads(data))
+    tasks.sort(key=lambda task: len(order) if task.descendant else order.get(task.name, len(order)))
     threads = tuple(ThreadReport(**thread) for thread in answer["threads"])
-    tasks = tuple(TaskReport(**row) for row in rows)
-    return Report(str(ladder), _text(reason), round(seconds, 3), tasks, _rungs(answer["rungs"], ladder), threads)
+    return Report(str(ladder), _text(reason), round(seconds, 3), tuple(tasks), _rungs(answer["rungs"], ladder), threads)
 
 
 def unanswered(keys: list[str], ladder: Ladder, reason: object, seconds: float, error: BaseException) -> Report:
