@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import select
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -16,7 +17,7 @@ import sigtask
 
 KINDS = ["asyncio"] + (["uvloop"] if importlib.util.find_spec("uvloop") else [])
 PATIENCE = 30.0
-SRC = Path(__file__).resolve().parents[2] / "src"
+SRC = str(Path(sigtask.__file__).parents[1])
 
 
 def factory(kind):
@@ -95,6 +96,32 @@ def is_there(pid):
 @pytest.fixture(name="is_there")
 def _is_there():
     return is_there
+
+
+@pytest.fixture
+def program(tmp_path):
+    """`program(code, *args, path=[...])` starts it as a script, with pipes; what still runs is ended with the test."""
+    started = []
+
+    def program(code, *args, path=()):
+        script = tmp_path / "program.py"
+        script.write_text(code)
+        command = [sys.executable, "-W", "error", str(script), *args]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join([SRC, *path])}
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env))
+        return started[-1]
+
+    yield program
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(params=KINDS)
+def loop_name(request):
+    return request.param
 
 
 @pytest.fixture

@@ -650,14 +650,6 @@ def test_calls_leave_no_descriptor_open(on_loop, jobs):
 # -- the program's own main module ------------------------------------------------------------------------------------
 
 
-def program(tmp_path, code):
-    script = tmp_path / "program.py"
-    script.write_text(code)
-    env = {**os.environ, "PYTHONPATH": SRC}
-    command = [sys.executable, "-W", "error", str(script)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
-
-
 SCRIPT = """
 import sigtask
 def double(n):
@@ -667,15 +659,17 @@ async def main():
 """
 
 
-def test_functions_of_the_main_module_travel(tmp_path):
-    done = program(tmp_path, SCRIPT + "if __name__ == '__main__':\n    sigtask.run(main())\n")
-    assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr
+def test_functions_of_the_main_module_travel(program):
+    process = program(SCRIPT + "if __name__ == '__main__':\n    sigtask.run(main())\n")
+    out, errors = process.communicate(timeout=60)
+    assert (out, process.returncode) == ("42\n", 0), errors
 
 
-def test_a_main_module_without_a_guard_is_told(tmp_path):
-    done = program(tmp_path, SCRIPT + "sigtask.run(main())\n")
-    assert done.returncode == 1
-    assert "if __name__" in done.stderr
+def test_a_main_module_without_a_guard_is_told(program):
+    process = program(SCRIPT + "sigtask.run(main())\n")
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "if __name__" in errors
 
 
 def test_importing_sigtask_imports_nothing_of_processes():

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
-import sigtask
-
 pytestmark = [pytest.mark.os, pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")]
-LOOPS = ["asyncio"] + (["uvloop"] if importlib.util.find_spec("uvloop") else [])
-SRC = os.path.dirname(os.path.dirname(sigtask.__file__))
 JOBS = str(Path(__file__).parent / "jobs")
 PATIENCE = 30.0
 
@@ -44,33 +37,18 @@ PROGRAM = """
 
 
 @pytest.fixture
-def start(fifo, family, tmp_path):
+def start(program, fifo, family):
     """`start(loop, job, lines, then)` runs PROGRAM to where its job has said so many lines; gives the program."""
-    started = []
 
     def start(loop, job, lines, then):
-        script = tmp_path / "program.py"
-        script.write_text(textwrap.dedent(PROGRAM).format(loop=loop, job=job, then=then))
-        pipe = subprocess.PIPE
-        program = subprocess.Popen(
-            [sys.executable, "-W", "error", str(script), fifo.path],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([SRC, JOBS])},
-        )
-        started.append(program)
+        code = textwrap.dedent(PROGRAM).format(loop=loop, job=job, then=then)
+        started = program(code, fifo.path, path=[JOBS])
         fifo.wait(lines)
-        program.stdin.write("go\n")
-        program.stdin.flush()
-        return program
+        started.stdin.write("go\n")
+        started.stdin.flush()
+        return started
 
-    yield start
-    for program in started:
-        if program.poll() is None:
-            program.kill()
-        program.communicate()
+    return start
 
 
 def others(family, program):
@@ -79,25 +57,22 @@ def others(family, program):
 
 
 @pytest.mark.parametrize("job", ["hold_the_gil", "loop_in_c", "swallow"])
-@pytest.mark.parametrize("loop", LOOPS)
-def test_r30_when_run_returns_no_worker_is_left_whatever_it_is_at(start, family, loop, job):
-    program = start(loop, job, 1, "return")
+def test_r30_when_run_returns_no_worker_is_left_whatever_it_is_at(start, family, loop_name, job):
+    program = start(loop_name, job, 1, "return")
     assert program.stdout.readline() == "returned\n"
     assert others(family, program) == []
     program.communicate("\n", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_r30_nor_what_its_function_has_started(start, family, loop):
-    program = start(loop, "hold_the_gil_with_children", 3, "return")
+def test_r30_nor_what_its_function_has_started(start, family, loop_name):
+    program = start(loop_name, "hold_the_gil_with_children", 3, "return")
     assert program.stdout.readline() == "returned\n"
     assert others(family, program) == []
     program.communicate("\n", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_r30_an_idle_worker_ends_with_the_loop(start, family, loop):
-    program = start(loop, "say_and_return", 1, "await task")
+def test_r30_an_idle_worker_ends_with_the_loop(start, family, loop_name):
+    program = start(loop_name, "say_and_return", 1, "await task")
     assert program.stdout.readline() == "returned\n"
     assert others(family, program) == []
     program.communicate("\n", timeout=PATIENCE)

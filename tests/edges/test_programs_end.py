@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import signal
 import subprocess
@@ -17,7 +16,6 @@ import sigtask
 from sigtask import Kill, Ladder, Terminate, run, run_process
 
 pytestmark = [pytest.mark.os, pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks into /proc")]
-LOOPS = ["asyncio"] + (["uvloop"] if importlib.util.find_spec("uvloop") else [])
 SRC = os.path.dirname(os.path.dirname(sigtask.__file__))
 PATIENCE = 20.0
 
@@ -61,39 +59,23 @@ PROGRAM = """
 
 
 @pytest.fixture
-def start():
+def start(program):
     """`start(loop, then, after)` runs PROGRAM to where its child's four processes are up; gives it and their pids."""
-    started = []
 
     def start(loop, then, after="pass"):
-        code = f"WORST = {textwrap.dedent(WORST)!r}\n" + textwrap.dedent(PROGRAM).format(
-            loop=loop, then=then, after=after
-        )
-        pipe = subprocess.PIPE
-        program = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            env={**os.environ, "PYTHONPATH": SRC},
-        )
-        started.append(program)
+        code = textwrap.dedent(PROGRAM).format(loop=loop, then=then, after=after)
+        started = program(f"WORST = {textwrap.dedent(WORST)!r}\n{code}")
         pids = []
         while len(pids) < 4:
-            line = program.stderr.readline()
+            line = started.stderr.readline()
             assert line, "the program has ended"
             if line.startswith("up "):  # else asyncio's debugging, of a slow turn
                 pids.append(int(line.split()[1]))
-        program.stdin.write("go\n")
-        program.stdin.flush()
-        return program, pids
+        started.stdin.write("go\n")
+        started.stdin.flush()
+        return started, pids
 
-    yield start
-    for program in started:
-        if program.poll() is None:
-            program.kill()
-        program.communicate()
+    return start
 
 
 def lives(pid):
@@ -121,19 +103,17 @@ def test_the_worst_is_what_it_claims(start):
     program.kill()
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_r30_when_run_returns_nothing_of_the_worst_child_is_left(start, loop):
+def test_r30_when_run_returns_nothing_of_the_worst_child_is_left(start, loop_name):
     """Not even a zombie: those below us that lose their parents by the Kill are collected here."""
-    program, pids = start(loop, "return", after="sys.stdin.readline()")
+    program, pids = start(loop_name, "return", after="sys.stdin.readline()")
     assert program.stdout.readline() == "returned\n"
     assert not any(lives(pid) for pid in pids)
     assert children(program.pid) == []
     program.communicate("\n", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_r30_a_sigterm_to_the_program_ends_the_worst_child_within_the_ladder(start, loop):
-    program, pids = start(loop, "await task")
+def test_r30_a_sigterm_to_the_program_ends_the_worst_child_within_the_ladder(start, loop_name):
+    program, pids = start(loop_name, "await task")
     began = time.monotonic()
     program.send_signal(signal.SIGTERM)
     program.communicate(timeout=PATIENCE)

@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import gc
-import sys
 import threading
 import time
 import weakref
 
 import pytest
 
-import sigtask
 from sigtask import Drain, Fate, Kill, Ladder, Terminate, mask, requested, stop, to_thread
 from sigtask.threads import _workers
 
@@ -316,28 +314,6 @@ async def main():
 sigtask.run(main())
 print([thread.name for thread in threading.enumerate()])
 """
-
-
-@pytest.fixture
-def program(tmp_path):
-    import os
-    import subprocess
-
-    started = []
-
-    def program(code):
-        script = tmp_path / "program.py"
-        script.write_text(code)
-        env = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(sigtask.__file__))}
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen([sys.executable, str(script)], env=env, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
-
-    yield program
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 @pytest.mark.os
