@@ -1,7 +1,7 @@
 """A parameter sweep on a Dask cluster that can be stopped at any moment and goes on where it was.
 
     python examples/sweep.py                 stop it with Ctrl-C, and start it again
-    python examples/sweep.py --stubborn      with a job that does not listen: it takes a second Ctrl-C
+    python examples/sweep.py --stubborn      with one more job, which has no end and does not listen
 
 It computes the Lyapunov exponent of the logistic map x -> r x (1 - x) for many values of r: below 0 the map settles
 into a cycle, above 0 it is chaotic. Each value of r is a job for one of the workers of a cluster on this machine.
@@ -65,6 +65,14 @@ def compute(r: float, state: State, goal: int, stride: int, log: str | None) -> 
         x, total = advance(r, x, total, upto - steps)
         steps = upto
     return steps, x, total
+
+
+def stubborn(r: float, log: str | None) -> None:
+    """What not to do: compute for ever, and ask nobody whether to go on."""
+    if log is not None:
+        note(log, f"{r!r} 0 0 {os.getpid()}")
+    while True:
+        advance(r, START, 0.0, 1000)
 
 
 def advance(r: float, x: float, total: float, count: int) -> tuple[float, float]:
@@ -195,14 +203,14 @@ class Jobs:
         self._news = asyncio.Event()
         self._error: BaseException | None = None
         values = [r for r in screen.values if not book.is_done(r)]
-        strides = [options.stride] * len(values)
-        if options.stubborn and strides:
-            strides[0] = options.steps  # all in one stride, so it asks nobody whether to go on
+        self.open: dict[Future[Any], float] = {}
+        if options.stubborn:
+            self.open[sigtask.dask.submit(client, stubborn, LOW, options.log)] = LOW
         states = [book.state(r) for r in values]
-        goals, logs = [options.steps] * len(values), [options.log] * len(values)
-        futures = sigtask.dask.map(client, compute, values, states, goals, strides, logs)
-        self.open = dict(zip(futures, values, strict=True))
-        for future in futures:
+        same = [[one] * len(values) for one in (options.steps, options.stride, options.log)]
+        futures = sigtask.dask.map(client, compute, values, states, *same)
+        self.open.update(zip(futures, values, strict=True))
+        for future in self.open:
             future.add_done_callback(self._hand_over)
 
     def _hand_over(self, future: Future[Any]) -> None:
@@ -253,8 +261,9 @@ async def sweep(client: Client, book: Book, screen: Screen, options: argparse.Na
     try:
         with catch(Drain) as caught, accept(Drain):
             await jobs.wait()
-        if caught.signal is not None:
+        if caught.signal is not None and jobs.open:
             screen.say(f"{caught.signal.reason}: the jobs are asked for what they have; once more ends them")
+            sigtask.dask.send_signal(jobs.open, caught.signal)  # a rung passes by a job that is just about to listen
             await jobs.stop(Ladder((Drain, time_left() or 1)), caught.signal.reason)
             await jobs.wait()  # for those who did not listen: until they are done, or the next rung begins
             if not all(map(book.is_done, screen.values)):
@@ -296,7 +305,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--stride", type=int, default=100_000, help="steps between two looks at whether to stop")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="worker processes")
     parser.add_argument("--log", help="a file in which the workers write down each stride as they begin it")
-    parser.add_argument("--stubborn", action="store_true", help="have the first job look at nothing")
+    parser.add_argument("--stubborn", action="store_true", help="add a job that has no end and does not listen")
     options = parser.parse_args()
     if min(options.values - 1, options.steps, options.stride, options.workers) < 1:
         parser.error("needs two values, one step, one stride and one worker at least")
@@ -322,11 +331,13 @@ def main() -> int:
             cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")
             client = stack.enter_context(Client(stack.enter_context(cluster)))
             sigtask.dask.install(client)
+            # All is kept when they are closed, which takes a second. After a signal `run` sees to it that it ends.
+            stack.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
         return run(sweep(client, book, screen, options), ladder=LADDER)
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # before the ladder was there
+    except KeyboardInterrupt:  # while the workers were being started: no ladder was there yet
         sys.exit(128 + signal.SIGINT)
