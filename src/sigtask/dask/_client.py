@@ -43,7 +43,8 @@ def install(client: Client, *, retire: Ladder | None = None) -> Any:
     """Bring sigtask's plugins to the cluster of this client; `await` it for an asynchronous one.
 
     The first `submit`, `map`, `stop` or `send_signal` does it, in the background for an asynchronous client. Call it
-    to know of an error at once. Workers that join later get the plugin, too. Doing it twice does nothing.
+    to know of an error at once, and to have all in place that drains workers as they go. Workers that join later get
+    the plugin, too. Doing it twice does nothing.
 
     `retire` is the ladder for the jobs of a worker that retires, from now on and for the whole cluster: one that is
     scaled away, has reached its lifetime, or gets a SIGTERM. It is `sigtask.ladder.DEFAULT` until somebody says else.
@@ -58,9 +59,8 @@ def install(client: Client, *, retire: Ladder | None = None) -> Any:
 
 async def _installed_with(client: Client, retire: Ladder | None) -> None:
     await _installed(client)
-    if retire is not None:
-        async with asyncio.timeout(INSTALL_WITHIN):
-            await dask.ask_scheduler(client, "sigtask_retire_by", ladder=ladder_sent(retire))
+    async with asyncio.timeout(INSTALL_WITHIN):
+        await dask.ask_scheduler(client, "sigtask_retire_by", ladder=None if retire is None else ladder_sent(retire))
 
 
 async def _installed(client: Client) -> None:

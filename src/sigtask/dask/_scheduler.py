@@ -81,14 +81,22 @@ class SchedulerSide(SchedulerPlugin):
         for key, task in scheduler.tasks.items():
             if is_ours(task):
                 self.transition(key, "waiting", str(task.state))
+        bringing = self._bring_to_nannies()  # who only starts or stops jobs need not wait for that
+        self._nannies = asyncio.get_running_loop().create_task(bringing, name="sigtask-nannies")
         try:
             async with asyncio.timeout(INSTALL_WITHIN):
                 self._ready |= dict.fromkeys(await dask.bring_to_workers(scheduler, WorkerSide(), NAME), WIRE)
-                await dask.bring_to_nannies(scheduler, NannySide(), NAME)
         except TimeoutError:
             return  # some worker does not answer; each of the others tells that it is ready
         finally:
             self._brought.set()
+
+    async def _bring_to_nannies(self) -> None:
+        try:
+            async with asyncio.timeout(INSTALL_WITHIN):
+                await dask.bring_to_nannies(self.scheduler, NannySide(), NAME)
+        except (OSError, TimeoutError):
+            return  # one has gone, or does not answer; the others have it
 
     def log_event(self, topic: Any, msg: Any) -> None:
         """Dask calls it for each event: a worker's plugin tells that it is there."""
@@ -99,8 +107,11 @@ class SchedulerSide(SchedulerPlugin):
         await self._brought.wait()  # another client may have begun it just before
         return {"wire": WIRE, "workers": dict(self._ready)}
 
-    async def _retire_by(self, ladder: Message) -> None:
-        self._retirement.ladder = ladder_read(ladder)
+    async def _retire_by(self, ladder: Message | None) -> None:
+        """Have this ladder for workers that retire, and wait until their nannies know what to do."""
+        if ladder is not None:
+            self._retirement.ladder = ladder_read(ladder)
+        await asyncio.wait([self._nannies])
 
     # -- what Dask does ---------------------------------------------------------------------------------------------
 
