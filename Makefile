@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster soak leaks demo lint types layers format bench bench-core clean
+.PHONY: help python test compat stress cluster soak leaks demo lint types layers format bench bench-core bench-cluster clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make format      let ruff mend what it can"
 	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; a quarter of an hour"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
+	@echo "make bench-cluster  30,000 jobs on a Dask cluster of two workers, told to stop in one call; ten minutes and more"
 	@echo "make clean       remove what the others made"
 
 python:
@@ -51,6 +52,11 @@ bench: python
 
 bench-core: python
 	@$(PYTHON) bench/core.py $(BENCH)
+
+bench-cluster: python
+	@$(PYTHON) tools/check.py venv
+	@mkdir -p build && $(DEFAULT)/python bench/cluster.py --json build/cluster.json $(BENCH)
+	@$(DEFAULT)/python bench/cluster_model.py build/cluster.json
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
