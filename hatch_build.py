@@ -1,4 +1,4 @@
-"""Builds the optional C twin (`src/sigtask/_speed.c`) into a wheel, or beside its source for an editable install.
+"""Builds the optional C twin (`src/sigtask/_speed*.c`) into a wheel, or beside its source for an editable install.
 
 Where there is no compiler, or no Python header, the wheel is made without it and sigtask runs on its Python twin.
 `SIGTASK_REQUIRE_SPEED=1` makes that an error; `SIGTASK_PURE=1` builds without it on purpose.
@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "src/sigtask/_speed.c"
+SOURCES = ("src/sigtask/_speed.c", "src/sigtask/_speed_shim.c")
 TARGET = "sigtask/_speed" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 
 
@@ -30,7 +30,7 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
         root = Path(self.root)
         self._scratch = tempfile.mkdtemp(prefix="sigtask-")
         try:
-            built = compile_speed(root / SOURCE, Path(self._scratch))
+            built = compile_speed(root, Path(self._scratch))
         except (Exception, SystemExit) as error:  # whatever a compiler, or its absence, comes up with
             if _wanted("SIGTASK_REQUIRE_SPEED"):
                 raise
@@ -50,11 +50,11 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
         shutil.rmtree(getattr(self, "_scratch", ""), ignore_errors=True)
 
 
-def compile_speed(source: Path, folder: Path) -> Path:
+def compile_speed(root: Path, folder: Path) -> Path:
     """The extension module, made in `folder`, with the flags of this Python. Raises what setuptools raises."""
     from setuptools import Distribution, Extension
 
-    extension = Extension("sigtask._speed", [str(source)])
+    extension = Extension("sigtask._speed", [str(root / source) for source in SOURCES])
     distribution = Distribution({"name": "sigtask", "ext_modules": [extension]})
     command: Any = distribution.get_command_obj("build_ext")
     command.build_lib = str(folder / "lib")

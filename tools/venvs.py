@@ -87,7 +87,7 @@ def plain(name: str, python: Python, packages: tuple[str, ...]) -> tuple[str, tu
 
 def _build_inputs() -> list[str]:
     """What an editable install is made from: pyproject.toml, and what it compiles, and how."""
-    return [path.read_text("utf-8") for path in (*map(ROOT.joinpath, BUILD), *sorted(ROOT.glob("src/**/*.c")))]
+    return [path.read_text("utf-8") for path in (*map(ROOT.joinpath, BUILD), *sorted(ROOT.glob("src/**/*.[ch]")))]
 
 
 def _install(venv: Venv, extras: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,205 +10,13 @@
  * a task and its shim belong to one loop, which runs in one thread.
  */
 
-#include <Python.h>
-#include <stddef.h>
-#include <structmember.h>
-
-#if PY_VERSION_HEX < 0x030C0000
-#  define Py_T_OBJECT_EX T_OBJECT_EX
-#  define Py_READONLY READONLY
-#endif
-
-typedef struct {
-    PyTypeObject *shim_type;
-    PyTypeObject *fresh;    /* _task.FreshTask; NULL until bind() */
-    PyTypeObject *full;     /* _task.Task */
-    Py_ssize_t inbox_at;    /* where in a Task its slots are, in bytes: `_inbox`, */
-    Py_ssize_t parent_at;   /* `_parent`, */
-    Py_ssize_t ref_at;      /* and `_ref` */
-    PyObject *current_task; /* loop -> the task that it runs, or None */
-    PyObject *running_loop; /* asyncio's */
-    PyObject *iscoroutine;  /* asyncio's */
-    PyObject *link;         /* _task.link */
-    PyObject *cover;        /* _task.cover, for a task whose parent may have a mask open (R14) */
-    PyObject *no_args;      /* () */
-    PyObject *loop_name;    /* "loop" */
-} State;
+#include "_speed.h"
 
 static State *
 state_of(PyObject *module)
 {
     return (State *)PyModule_GetState(module);
 }
-
-
-/* -- the shim ------------------------------------------------------------------------------------------------------ */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *coro; /* NULL only after tp_clear */
-    PyObject *send; /* what stands in for the coroutine's own `send` while a signal is in flight; else NULL */
-} Shim;
-
-static PyObject *
-shim_new(State *state, PyObject *coro)
-{
-    if (!PyCoro_CheckExact(coro)) {
-        PyObject *answer = PyObject_CallOneArg(state->iscoroutine, coro);
-        if (answer == NULL) {
-            return NULL;
-        }
-        int yes = PyObject_IsTrue(answer);
-        Py_DECREF(answer);
-        if (yes < 0) {
-            return NULL;
-        }
-        if (!yes) {
-            return PyErr_Format(PyExc_TypeError, "a coroutine was expected, got %R", coro);
-        }
-    }
-    Shim *self = PyObject_GC_New(Shim, state->shim_type);
-    if (self == NULL) {
-        return NULL;
-    }
-    self->coro = Py_NewRef(coro);
-    self->send = NULL;
-    PyObject_GC_Track(self);
-    return (PyObject *)self;
-}
-
-static int
-shim_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    Shim *self = (Shim *)op;
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(self->coro);
-    Py_VISIT(self->send);
-    return 0;
-}
-
-static int
-shim_clear(PyObject *op)
-{
-    Shim *self = (Shim *)op;
-    Py_CLEAR(self->coro);
-    Py_CLEAR(self->send);
-    return 0;
-}
-
-static void
-shim_dealloc(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
-    (void)shim_clear(op);
-    PyObject_GC_Del(op);
-    Py_DECREF(type);
-}
-
-/* A call returned NULL. If that was by StopIteration, it has returned the value in it. */
-static PySendResult
-returned_or_raised(PyObject **result)
-{
-    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        return PYGEN_ERROR;
-    }
-#if PY_VERSION_HEX >= 0x030C0000
-    PyObject *stop = PyErr_GetRaisedException();
-#else
-    PyObject *type, *stop, *trace;
-    PyErr_Fetch(&type, &stop, &trace);
-    PyErr_NormalizeException(&type, &stop, &trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-#endif
-    *result = PyObject_GetAttrString(stop, "value");
-    Py_DECREF(stop);
-    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
-}
-
-static PySendResult
-shim_am_send(PyObject *op, PyObject *value, PyObject **result)
-{
-    Shim *self = (Shim *)op;
-    if (self->send == NULL && self->coro != NULL) {
-        /* As PyIter_Send does, but this one is entered on every step of every task. */
-        PyAsyncMethods *async = Py_TYPE(self->coro)->tp_as_async;
-        if (async != NULL && async->am_send != NULL) {
-            return async->am_send(self->coro, value, result);
-        }
-        return PyIter_Send(self->coro, value, result);
-    }
-    *result = NULL;
-    if (self->send == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "the garbage collector has taken this shim apart");
-        return PYGEN_ERROR;
-    }
-    PyObject *send = Py_NewRef(self->send); /* it puts another one into the slot while it runs */
-    *result = PyObject_CallOneArg(send, value);
-    Py_DECREF(send);
-    return *result == NULL ? returned_or_raised(result) : PYGEN_NEXT;
-}
-
-static PyObject *
-shim_get_send(PyObject *op, void *Py_UNUSED(closure))
-{
-    Shim *self = (Shim *)op;
-    if (self->send != NULL) {
-        return Py_NewRef(self->send);
-    }
-    if (self->coro == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "send");
-        return NULL;
-    }
-    return PyObject_GetAttrString(self->coro, "send");
-}
-
-static int
-shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    Shim *self = (Shim *)op;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "a shim's send can be replaced, and not deleted");
-        return -1;
-    }
-    if ((PyCFunction_Check(value) && PyCFunction_GET_SELF(value) == self->coro) ||
-        (PyMethod_Check(value) && PyMethod_GET_SELF(value) == self->coro)) {
-        Py_CLEAR(self->send); /* the coroutine's own: back to the direct path */
-    }
-    else {
-        Py_XSETREF(self->send, Py_NewRef(value));
-    }
-    return 0;
-}
-
-static PyMemberDef shim_members[] = {
-    {"coro", Py_T_OBJECT_EX, offsetof(Shim, coro), Py_READONLY, "The user's coroutine."},
-    {NULL},
-};
-
-static PyGetSetDef shim_getset[] = {
-    {"send", shim_get_send, shim_set_send, "The coroutine's own send, or what stands in for it.", NULL},
-    {NULL},
-};
-
-static PyType_Slot shim_slots[] = {
-    {Py_tp_doc, "Drives `coro` for a task; _shim.Shim is its specification, and lends it its methods."},
-    {Py_tp_traverse, shim_traverse},
-    {Py_tp_clear, shim_clear},
-    {Py_tp_dealloc, shim_dealloc},
-    {Py_tp_members, shim_members},
-    {Py_tp_getset, shim_getset},
-    {Py_am_send, shim_am_send},
-    {0, NULL},
-};
-
-static PyType_Spec shim_spec = {
-    .name = "sigtask._speed.Shim",
-    .basicsize = sizeof(Shim),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = shim_slots,
-};
 
 
 /* -- the task factory ---------------------------------------------------------------------------------------------- */
@@ -250,7 +58,7 @@ static PyObject *
 new_task(State *state, PyObject *loop, PyObject *coro, PyObject *options)
 {
     PyObject *args = NULL, *parent = NULL, *task = NULL;
-    PyObject *shim = shim_new(state, coro);
+    PyObject *shim = sigtask_shim_new(state, coro);
     if (shim == NULL) {
         return NULL;
     }
@@ -354,7 +162,7 @@ static PyObject *
 make_shim(PyObject *module, PyObject *coro)
 {
     State *state = state_of(module);
-    return ready(state, "make_shim", 1, 1) ? shim_new(state, coro) : NULL;
+    return ready(state, "make_shim", 1, 1) ? sigtask_shim_new(state, coro) : NULL;
 }
 
 /* Where the slot `name` of that type lies in its objects; -1 with an exception. */
@@ -434,7 +242,7 @@ speed_exec(PyObject *module)
     State *state = state_of(module);
     if ((state->no_args = PyTuple_New(0)) == NULL ||
         (state->loop_name = PyUnicode_InternFromString("loop")) == NULL ||
-        (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &shim_spec, NULL)) == NULL) {
+        (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_shim_spec, NULL)) == NULL) {
         return -1;
     }
     return PyModule_AddType(module, state->shim_type);
