@@ -41,6 +41,11 @@ LOCAL: dict[str, Any] = {"host": "127.0.0.1", "dashboard_address": ":0", "worker
 Round = dict[str, float]
 
 
+def distributed() -> Any:
+    """Dask's module, which is not typed; imported late, when the environment says how loud it shall be."""
+    return importlib.import_module("distributed")
+
+
 class Marks:
     """When what was to be heard has come to the scheduler."""
 
@@ -113,7 +118,7 @@ class Bench:
 
     async def all_begun(self) -> bool:
         """Whether all jobs run."""
-        return sum((await self.client.run(jobs.count)).values()) == self.n
+        return bool(sum((await self.client.run(jobs.count)).values()) == self.n)
 
     async def all_forgotten(self) -> bool:
         """Whether the scheduler knows none any more."""
@@ -121,9 +126,7 @@ class Bench:
 
     async def settle(self, futures: list[Any]) -> None:
         """Wait until the client knows of each future that it is done."""
-        from distributed import wait
-
-        await wait(futures)
+        await distributed().wait(futures)
 
     async def cpu(self) -> dict[str, dict[str, float]]:
         """Seconds of CPU, by process; this one has no name."""
@@ -162,19 +165,17 @@ def check(report: Any, n: int, kind: str) -> None:
 
 async def measure(n: int, rounds: int, args: argparse.Namespace) -> list[Round]:
     """Some rounds with n jobs, on a cluster of their own."""
-    from distributed import Client, LocalCluster
-
     import sigtask.dask
 
     async with (
         asyncio.timeout(PATIENCE),
-        LocalCluster(
+        distributed().LocalCluster(
             n_workers=WORKERS,
             threads_per_worker=n // WORKERS + 1,  # Dask counts a coroutine as a thread; none of these is ever started
             asynchronous=True,
             **LOCAL,
         ) as cluster,
-        Client(cluster, asynchronous=True) as client,
+        distributed().Client(cluster, asynchronous=True) as client,
     ):
         await sigtask.dask.install(client)
         await client.run(jobs.watch_reports)
@@ -187,15 +188,13 @@ async def per_worker(workers: int = 8, rounds: int = 7) -> float:
 
     What a stop costs once, however many workers there are, is in it: so it is too much.
     """
-    from distributed import Client, LocalCluster, wait
-
     import sigtask.dask
 
     spent = []
     async with (
         asyncio.timeout(PATIENCE),
-        LocalCluster(n_workers=workers, threads_per_worker=1, asynchronous=True, **LOCAL) as cluster,
-        Client(cluster, asynchronous=True) as client,
+        distributed().LocalCluster(n_workers=workers, threads_per_worker=1, asynchronous=True, **LOCAL) as cluster,
+        distributed().Client(cluster, asynchronous=True) as client,
     ):
         await sigtask.dask.install(client)
         for _ in range(rounds):
@@ -206,7 +205,7 @@ async def per_worker(workers: int = 8, rounds: int = 7) -> float:
             report = await sigtask.dask.stop(futures, ladder=sigtask.Ladder.parse(LADDER), reason="measured")
             spent.append(time.process_time() - began)
             check(report, workers, "ends")
-            await wait(futures)
+            await distributed().wait(futures)
     return statistics.median(spent) / workers
 
 

@@ -31,7 +31,7 @@ def constants(found: dict[str, Any]) -> dict[str, float]:
     settled = max(n for n in jobs if not math.isnan(jobs[n][0]["settled"]))
 
     def each(name: str, n: int, of: int) -> float:
-        return statistics.median(one[name] for one in jobs[n]) / of
+        return float(statistics.median(one[name] for one in jobs[n])) / of
 
     return {
         "start": each("cpu start here", most, most),
