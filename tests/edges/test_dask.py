@@ -190,6 +190,15 @@ def which_worker():
     return get_worker().address
 
 
+def long_or_short(number):
+    """It listens to a Drain; the first takes its time all the same."""
+    board.say(number)
+    while sigtask.requested(Drain) is None:
+        time.sleep(0.001)
+    if number == 0:
+        board.go.wait(PATIENCE)
+
+
 def failing():
     raise LookupError("of its own")
 
@@ -559,6 +568,28 @@ def test_a_job_told_to_stop_is_not_started_elsewhere_when_its_worker_goes():
     row, begun = on_cluster(main, workers=2)
     assert begun == 1
     assert row.ended == "still running" and "not confirmed dead" in row.note and "no nanny" in row.note
+
+
+def test_a_job_told_to_stop_is_not_stolen_by_a_worker_that_has_become_idle():
+    async def main(client):
+        first = sigtask.dask.submit(client, long_or_short, 0)
+        await board.heard(0)
+        others = sigtask.dask.map(client, long_or_short, range(1, 8))
+        await board.heard(1)
+        stopping = asyncio.create_task(sigtask.dask.stop([first, *others], ladder=Ladder((Drain, 20))))
+        scheduler = client.cluster.scheduler
+        while len(scheduler.idle) != 1:
+            await asyncio.sleep(0.001)
+        scheduler.extensions["stealing"].balance()  # as Dask does now and then
+        for _ in range(3):  # there and back: what it has set in motion has come to rest
+            await client.run(len, "")
+        begun = sorted(board.said)
+        board.go.set()
+        return begun, await stopping
+
+    begun, report = on_cluster(main, workers=2, threads=1)
+    assert len(begun) == 2
+    assert sorted(row.ended for row in report.tasks) == ["never started"] * 6 + ["returned"] * 2
 
 
 def test_a_job_that_comes_while_the_plugin_does_is_known_to_it():

@@ -8,6 +8,7 @@ Not promised, and used here or through what is here
   Scheduler.stimulus_cancel, Scheduler.remove_worker                        forget a job, forget a worker
   the scheduler's handler `retire_workers`, `worker-status-change`          drain a worker before it goes, take it back
   the nanny's handlers `kill` and `run`                                     kill a process, ask whether it is dead
+  Scheduler.extensions["stealing"]                                          have no idle worker steal a job
   Worker.state.stimulus_log                                                 why Dask has let go of a job
 """
 
@@ -91,6 +92,14 @@ def tasks_at(scheduler: Scheduler, worker: str) -> list[Any]:
 def run_at_most_once(scheduler: Scheduler, task: Any) -> None:
     """Lost with its worker, the job is not started elsewhere: `allowed-failures: 0`, for this job alone."""
     task.suspicious = max(task.suspicious, scheduler.allowed_failures)
+
+
+def keep(scheduler: Scheduler, keys: Iterable[str]) -> None:
+    """Have no idle worker steal these jobs: one that has not begun has been signalled where it is."""
+    stealing = scheduler.extensions.get("stealing")
+    for key in keys if stealing is not None else ():
+        if (task := scheduler.tasks.get(key)) is not None:
+            stealing.remove_key_from_stealable(task)
 
 
 def forget(scheduler: Scheduler, keys: Iterable[str], why: str) -> None:

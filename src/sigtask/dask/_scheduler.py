@@ -156,9 +156,14 @@ class SchedulerSide(SchedulerPlugin):
         finally:
             del self._parts[number, worker]
 
-    def _acknowledged(self, number: str, worker: str) -> None:
+    def _acknowledged(self, number: str, worker: str, unbegun: list[str]) -> None:
         if (part := self._parts.get((number, worker))) is not None:
             part.acknowledged = True
+        # Now, and not when the ladder is over: an idle worker may steal them, of which Dask tells no plugin.
+        _, moved = self._settle_unstarted(worker, unbegun)
+        for key in moved:
+            if (task := dask.task_of(self.scheduler, key)) is not None and key in self._told:
+                self._send(task.processing_on.address, "sigtask-signal", keys=[key], signal=self._told[key][0])
 
     def _granted(self, number: str, seconds: float, worker: str) -> None:
         if (part := self._parts.get((number, worker))) is not None:
@@ -177,6 +182,7 @@ class SchedulerSide(SchedulerPlugin):
         """A signal, from a client."""
         groups, others = self._sorted(keys)
         for worker, theirs in groups.items():
+            dask.keep(self.scheduler, theirs)
             self._send(worker, "sigtask-signal", keys=theirs, signal=signal)
         for key, (_, waits) in others.items():
             if waits:

@@ -151,13 +151,14 @@ class WorkerSide(WorkerPlugin):
         retiring: bool = False,  # what has not begun may begin elsewhere
     ) -> None:
         """Climb a ladder with these jobs, and report when it is over."""
-        dask.send_to_scheduler(self._worker, {"op": "sigtask-ack", "number": number})
         told = decoded(reason)
         running = {key: task for key in keys if (task := self._jobs.get(key)) is not None}
         unstarted = [key for key in keys if key not in running]
         for key in unstarted:  # it is here, and about to be: it never will
             if dask.knows(self._worker, key) and not retiring:
                 self._early.setdefault(key, []).append(told)
+        unbegun = [] if retiring else unstarted
+        dask.send_to_scheduler(self._worker, {"op": "sigtask-ack", "number": number, "unbegun": unbegun})
         granted = partial(self._granted, number)
         loop = asyncio.get_running_loop()
         stopping = Stopping(loop, running.values(), ladder_read(ladder), told.reason, sender=sender, on_extend=granted)
