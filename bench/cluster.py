@@ -218,7 +218,7 @@ COLUMNS = (
     # heading, which figure, for each job in microseconds
     ("call s", "stop", False),
     ("last ack s", "ack", False),
-    ("all reports s", "reported", False),
+    ("reports s", "reported", False),
     ("us a job", "reported", True),
     ("CPU worker", "cpu of a worker", True),
     ("CPU sched.", "cpu here", True),
