@@ -12,7 +12,8 @@ help:
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
-	@echo "make cluster     jobs on a Dask cluster of real processes, which are killed, blocked and frozen; some minutes"
+	@echo "make cluster     jobs on a Dask cluster of real processes, which are killed, blocked and frozen, on the newest"
+	@echo "                 Dask and on the oldest that is supported; ten minutes"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
 	@echo "make lint        ruff: rules and format"
@@ -27,16 +28,12 @@ help:
 python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found on PATH." >&2; exit 1; }
 
-test compat stress lint types layers format: python
+test compat stress cluster lint types layers format: python
 	@$(PYTHON) tools/check.py $@
 
 demo: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python examples/demo.py
-
-cluster: python
-	@$(PYTHON) tools/check.py venv
-	@$(DEFAULT)/python -m pytest -q -s -p no:cacheprovider -o faulthandler_timeout=900 tests/cluster/cluster_suite.py $(CLUSTER)
 
 soak: python
 	@$(PYTHON) tools/check.py venv

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pythons
 from steps import Step, run_all
-from venvs import ROOT, Venv, ensure
+from venvs import ROOT, Venv, ensure, plain
 
 
 def environments(*, every: bool) -> list[Venv]:
@@ -88,6 +88,28 @@ def stress_steps(venvs: list[Venv]) -> list[Step]:
     return [Step(f"races on {venv.python.full}", [venv.exe, command], lines=8, timeout=3600) for venv in venvs]
 
 
+OLDEST_DASK = ("distributed==2025.4.*", "pytest>=9", "cryptography>=42")
+"""What pyproject.toml has as the oldest `distributed`, and what its tests need besides."""
+
+
+def cluster_steps(venv: Venv) -> list[Step]:
+    """Jobs on clusters of real processes, on the newest Dask and on the oldest, there with what needs none besides.
+
+    The worker that is killed at random moments has fewer of them on the oldest. `SEED` and `MOMENTS` are passed on.
+    """
+    oldest, lacks = plain("dask-oldest", venv.python, OLDEST_DASK)
+    if lacks:
+        sys.exit(f"could not install {', '.join(lacks)}")
+    options = ("-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=600")
+    suite = "tests/cluster/cluster_suite.py"
+    fewer = {"MOMENTS": os.environ.get("MOMENTS", "10")}
+    return [
+        Step("cluster, newest Dask", [venv.exe, *options, suite], lines=5, timeout=1200),
+        Step("in one process, oldest Dask", [oldest, *options, "tests/edges/test_dask.py"], lines=5),
+        Step("cluster, oldest Dask", [oldest, *options, suite], fewer, lines=5, timeout=1200),
+    ]
+
+
 def lint_steps(venv: Venv) -> list[Step]:
     """Style: ruff's rules, and its format."""
     ruff = str(venv.bin / "ruff")
@@ -110,7 +132,7 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 
 def main(what: str) -> int:
-    """Do one of `test`, `compat`, `stress`, `lint`, `types`, `layers`, `format`, `venv`; 0 when all went well."""
+    """Do one of `test`, `compat`, `stress`, `cluster`, `lint`, `types`, `layers`, `format`, `venv`; 0 if all went well."""
     venvs = environments(every=what in ("test", "compat", "stress"))
     default = venvs[0]
     if what == "test":
@@ -120,6 +142,8 @@ def main(what: str) -> int:
         steps = compat_steps(venvs)
     elif what == "stress":
         steps = stress_steps(venvs)
+    elif what == "cluster":
+        return 0 if run_all(cluster_steps(default), ROOT, at_a_time=1) else 1  # they stop clocks and kill processes
     elif what == "format":
         ruff = str(default.bin / "ruff")
         steps = [Step("ruff check --fix", [ruff, "check", "--fix", "."]), Step("ruff format", [ruff, "format", "."])]
