@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from distributed import Client, LocalCluster  # noqa: E402
+from distributed import Client, LocalCluster, Worker, wait  # noqa: E402
 
 import sigtask  # noqa: E402
 import sigtask.dask  # noqa: E402
@@ -107,6 +107,10 @@ async def polite():
 async def patient():
     board.say("begun")
     await asyncio.sleep(PATIENCE)
+
+
+async def short():
+    board.say("begun")
 
 
 async def numbered(number):
@@ -568,6 +572,20 @@ def test_a_job_told_to_stop_is_not_started_elsewhere_when_its_worker_goes():
     row, begun = on_cluster(main, workers=2)
     assert begun == 1
     assert row.ended == "still running" and "not confirmed dead" in row.note and "no nanny" in row.note
+
+
+def test_a_result_lost_with_the_only_worker_is_not_computed_again_by_one_that_joins_then():
+    async def main(client):
+        job = sigtask.dask.submit(client, short)
+        await wait(job)
+        [address] = client.cluster.scheduler.workers
+        await client.cluster.scheduler.remove_worker(address, stimulus_id="for-the-test", expected=True)
+        async with Worker(client.cluster.scheduler_address):
+            with pytest.raises(Stopped, match="lost with its worker"):
+                await job
+        return board.said.count("begun")
+
+    assert on_cluster(main) == 1
 
 
 def test_a_job_told_to_stop_is_not_stolen_by_a_worker_that_has_become_idle():

@@ -178,6 +178,12 @@ def send_to_scheduler(worker: Worker, message: Message) -> None:
     worker.batched_stream.send(message)
 
 
+async def ask_from_worker(worker: Worker, name: str, **question: Any) -> Message:
+    """What the scheduler answers to a question that `answer` has taught it. Raises: `OSError` when it is gone."""
+    answer: Message = await getattr(worker.scheduler, name)(worker=worker.address, **question)
+    return answer
+
+
 def has_scheduler(worker: Worker) -> bool:
     """Whether the connection to the scheduler stands."""
     stream = worker.batched_stream

@@ -68,6 +68,7 @@ class SchedulerSide(SchedulerPlugin):
         dask.answer(scheduler, "sigtask_hello", self._hello)
         dask.answer(scheduler, "sigtask_retire_by", self._retire_by)
         dask.answer(scheduler, "sigtask_answer", self._answer)
+        dask.answer(scheduler, "sigtask_told", self._tell)
         calls: dict[str, Callable[..., Any]] = {
             "sigtask-stop": self._begin,
             "sigtask-signal": self._signal,
@@ -145,6 +146,11 @@ class SchedulerSide(SchedulerPlugin):
     def ours_at(self, worker: str) -> list[str]:
         """The keys of our jobs that this worker runs, or is about to."""
         return [str(task.key) for task in dask.tasks_at(self.scheduler, worker) if is_ours(task)]
+
+    async def _tell(self, worker: str, wire: int) -> dict[str, list[Message]]:
+        """What the jobs of a worker were told before it was known to have the plugin. From now on it is told itself."""
+        self._ready[worker] = wire
+        return {key: self._told[key] for key in self.ours_at(worker) if key in self._told}
 
     async def ask(self, worker: str, keys: list[str], number: str, total: float, **request: Any) -> Message | None:
         """Have one worker climb a ladder that takes `total` seconds; its report, `None` when none came in time."""

@@ -55,6 +55,8 @@ class WorkerSide(WorkerPlugin):
         self._watching = False
         self._ends = Gate(ENDS_AT_A_TIME)
         self._climbing: dict[str, Stopping] = {}
+        self._known = False  # to the scheduler, as one that has the plugin
+        self._asking = asyncio.Lock()
         calls: dict[str, Callable[..., Any]] = {
             "sigtask-stop": self._stop,
             "sigtask-signal": self._signal,
@@ -86,6 +88,8 @@ class WorkerSide(WorkerPlugin):
 
         Raises: what it raises, and `Stopped`; `Reschedule` in a worker that retires, where it would miss its ladder.
         """
+        if not self._known:
+            await self._become_known()
         if dask.retires(self._worker) and key not in self._early:
             raise Reschedule
         began: list[bool] = []
@@ -103,6 +107,14 @@ class WorkerSide(WorkerPlugin):
         if task.cancelled():
             raise Stopped(key, task.ended_by, self._worker.address, began=bool(began))
         return task.result()
+
+    async def _become_known(self) -> None:
+        """Ask what the jobs here were told on other workers: the scheduler tells who has the plugin, and no other."""
+        async with self._asking:
+            if not self._known:
+                for key, signals in (await dask.ask_from_worker(self._worker, "sigtask_told", wire=WIRE)).items():
+                    self._tell_early(key, signals)
+                self._known = True
 
     def _watch(self) -> None:
         """A worker that closes tells its nanny first, and waits for that; a nanny that hangs must not keep it back."""
