@@ -152,7 +152,7 @@ def gate(python: Python) -> int:
         print(f"NOT CHECKED: {NO_VALGRIND} A slower step would not be seen.")
         return 0
     twin = program(python).says("-c", "import sigtask; print(sigtask.implementation)").strip()
-    goals = {name: ratio * HEADROOM for name, ratio in GATES[twin].items()}
+    goals: dict[str, float | None] = {name: ratio * HEADROOM for name, ratio in GATES[twin].items()}
     rows = counted(python, ("stock", "sigtask"), goals, GATED)
     print(f"CPython {python.full}, the twin in {twin}\n{HEADER}", *rows, sep="\n")
     missed = [row.workload for row in rows if row.missed]

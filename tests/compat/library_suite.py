@@ -60,7 +60,8 @@ LIBRARIES = (
         "tests on trio's loop, which has none of asyncio's tasks; test_pytest_plugin, which starts pytest in processes "
         "of its own, on stock tasks",
     ),
-    Library("aiotools", ("pytest-asyncio",), AUTO, crowd=True),
+    # aiotools imports typing_extensions, and names it for older Pythons only.
+    Library("aiotools", ("pytest-asyncio", "typing_extensions"), AUTO, crowd=True),
     Library("quattro", ("pytest-asyncio",), AUTO),
     Library("aiojobs", ("pytest-aiohttp",), AUTO),
     Library("async_timeout", ("pytest-asyncio",), AUTO),

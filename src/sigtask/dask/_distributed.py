@@ -96,8 +96,9 @@ def run_at_most_once(scheduler: Scheduler, task: Any) -> None:
 
 def keep(scheduler: Scheduler, keys: Iterable[str]) -> None:
     """Have no idle worker steal these jobs: one that has not begun has been signalled where it is."""
-    stealing = scheduler.extensions.get("stealing")
-    for key in keys if stealing is not None else ():
+    if (stealing := scheduler.extensions.get("stealing")) is None:
+        return
+    for key in keys:
         if (task := scheduler.tasks.get(key)) is not None:
             stealing.remove_key_from_stealable(task)
 
