@@ -58,7 +58,7 @@ class _Block:
             # A task spawned inside has it in its list for good: entered again there, the list would be a ring.
             state = "has been used" if self.inbox is None else f"is open already, in {self.inbox.task()!r}"
             raise RuntimeError(f"{self!r} {state}; make a new one for each `with`")
-        task = here(f"{self!r}")
+        task = here(self)
         inbox = task._inbox
         if inbox is None:
             if isinstance(task, Function):

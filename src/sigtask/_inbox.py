@@ -323,7 +323,8 @@ class Inbox:
         """After an `uncancel()`: what `count` requests no longer cover has been taken back.
 
         Other requests go first: a timeout inside a cleanup takes back its own, not the signal's. Then what is in
-        flight, which is thrown all the same, as in asyncio, but is not in force.
+        flight, which is thrown all the same, as in asyncio, but is not in force. (Its own request is counted a moment
+        after it was launched: who only looks, does so when nothing is in flight.)
         """
         if self.flying is not None:
             self.weight = min(self.weight, max(0, count - sum(weight for _, weight in self.in_force)))

@@ -171,7 +171,7 @@ class Task(_Base[_T]):
         name = None if signal.sender is not None or (sender := current()) is None else sender.get_name()
         delivery = Delivery(signal, (inbox.task, self.get_name()), name, forced)
         inbox.record(delivery)
-        if inbox.in_force:  # aiotools leaves an `uncancel` of its own on a task, which knows no inbox
+        if inbox.in_force and inbox.flying is None:  # aiotools leaves an `uncancel` of its own, unseen, on a task
             inbox.settle(Task.cancelling(self))
         if self.done():
             delivery.fate = _REFUSED
@@ -368,7 +368,7 @@ def current() -> Any:
         return None
 
 
-def here(call: str) -> Task[Any] | Function:
+def here(call: object) -> Task[Any] | Function:
     """The running task, or the function that has the thread. Raises: `RuntimeError` for neither, or a stock task."""
     task: Any = current()
     if isinstance(task, Task):

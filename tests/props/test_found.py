@@ -114,3 +114,34 @@ async def test_r19_what_a_killed_task_wanted_to_await_can_be_awaited_by_another(
     await turns(1)
     future.set_result("fine")
     assert await waiting == "fine"
+
+
+async def test_r5_a_signal_that_comes_a_second_time_before_asyncio_has_counted_it_is_in_force():
+    async def parent():
+        child = asyncio.create_task(asyncio.sleep(3600))
+        children.append(child)
+        with suppress(Interrupt):  # which stays in force
+            await asyncio.sleep(3600)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            child.cancel()  # R9: what is in force is passed on
+
+    async def awaiting(other):
+        await other
+
+    async def gathering(*others):
+        await asyncio.gather(*others)
+
+    children = []
+    target = asyncio.create_task(parent())
+    other = asyncio.create_task(awaiting(target))
+    task = asyncio.create_task(gathering(other, target))
+    await turns(2)
+    target.interrupt("first")
+    await turns(2)
+    task.terminate("second")  # comes to the target by the gather, and by the other
+    await asyncio.wait([task, *children])
+    assert [type(delivery.signal) for delivery in target.history] == [Interrupt, Terminate, Terminate]
+    assert not any(delivery.taken_back for delivery in target.history)
+    assert isinstance(children[0].ended_by, Terminate)
