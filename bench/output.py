@@ -177,6 +177,9 @@ NOTES = """
 - **g** What is inside the block does nothing. For `mask`, asyncio's is `shield()`; for `accept` and `catch`,
   it is `timeout()`.
 - **h** Hello, world, 32 connections; both servers on one core, wrk on another, in turns.
+
+Where the time of a signal goes, and why it is more than asyncio's: [design.md](design.md#how-it-works), "What stopping
+costs".
 """
 
 
