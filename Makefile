@@ -20,7 +20,7 @@ help:
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
 	@echo "make format      let ruff mend what it can"
-	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; a quarter of an hour"
+	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; some twenty minutes"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
 	@echo "make bench-cluster  30,000 jobs on a Dask cluster of two workers, told to stop in one call; ten minutes and more"
 	@echo "make clean       remove what the others made"
