@@ -45,9 +45,11 @@ leaks: python
 	@$(DEFAULT)/python tests/props/leaks.py $(LEAKS)
 
 bench: python
+	@$(PYTHON) tools/check.py venv
 	@$(PYTHON) bench/bench.py $(BENCH)
 
 bench-core: python
+	@$(PYTHON) tools/check.py venvs
 	@$(PYTHON) bench/core.py $(BENCH)
 
 bench-cluster: python

@@ -254,6 +254,8 @@ def main() -> int:
     exe, missing = plain("bench", python, PACKAGES)
     bench = Bench(exe, _plan(options), missing)
     print(f"CPython {python.full}, {os.cpu_count()} cores", flush=True)
+    if Program(exe).says("-c", "import sigtask; print(sigtask.implementation)").strip() != "C":
+        bench.note("The C twin is not built here: what is said of sigtask is said of its Python twin.")
     for name in missing:
         bench.note(f"{name} could not be installed: what needs it is left out.")
     if options.quick:
