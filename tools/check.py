@@ -132,7 +132,7 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 
 def main(what: str) -> int:
-    """Do one of `test`, `compat`, `stress`, `cluster`, `lint`, `types`, `layers`, `format`, `venv(s)`; 0 if it passed."""
+    """Do `test`, `compat`, `stress`, `cluster`, `lint`, `types`, `layers`, `format` or `venv(s)`; 0 if it passed."""
     venvs = environments(every=what in ("test", "compat", "stress", "venvs"))
     default = venvs[0]
     if what == "test":

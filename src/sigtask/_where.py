@@ -6,8 +6,11 @@ import asyncio
 import functools
 import os
 import sys
+import threading
 from types import CodeType, FrameType
 from typing import Any
+
+from .report import ThreadReport
 
 _NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep, "<frozen")
 _NOWHERE = "no Python frame"
@@ -104,6 +107,22 @@ def thread_stack(ident: int) -> str:
             places.append(frame_place(frame))
         frame = frame.f_back
     return ", called at ".join(places) or thread_place(ident)
+
+
+def threads() -> tuple[ThreadReport, ...]:
+    """The process's threads, and where each stands; not our own."""
+    return tuple(
+        ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
+        for thread in threading.enumerate()
+        if thread.ident is not None and not thread.name.startswith("sigtask-")
+    )
+
+
+def thread_places() -> str:
+    """Where the threads that keep the process are, in one line; the main thread counts when it is the only one."""
+    main = threading.main_thread()
+    others = [str(thread) for thread in threads() if not thread.daemon and thread.name != main.name]
+    return "; ".join(others) or f"the main thread at {thread_place(main.ident or 0)}"
 
 
 def swallow_places(task: Any) -> list[str]:

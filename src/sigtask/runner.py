@@ -25,9 +25,9 @@ from ._os_signals import OsSignals, die_of, name_of
 from ._stop import Stopping
 from ._task import Task
 from ._watchdog import Watchdog, now
-from ._where import task_place, thread_place
+from ._where import task_place, thread_place, thread_places, threads
 from .ladder import DEFAULT, Ladder, Rung
-from .report import Report, TaskReport, ThreadReport
+from .report import Report, TaskReport
 from .signals import Drain, Signal, Terminate, level_of
 from .threads import dismiss_idle
 
@@ -94,7 +94,9 @@ class Supervisor:
         self._signalled_at = 0.0
         self._first = 0
         self._heard = False
-        self._os_signals = OsSignals(signals, self.signalled)
+        self._overdue = False
+        self._os_signals = OsSignals(signals, self.signalled, self.overdue)
+        self.listen = self._os_signals.listen  # hear of an OS signal at once, also where a loop has begun to
         self.watchdog = Watchdog(self._tick, self._last_words)
 
     def __enter__(self) -> Supervisor:
@@ -110,7 +112,7 @@ class Supervisor:
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
-        loop.call_soon(self._os_signals.wake, loop)  # a hosted program's loop is still being made
+        loop.call_soon(self.listen)  # when it runs: uvloop does so then, and a hosted program's is still being made
         if self.signum is not None and self.stopping is None:  # it came before there was any loop
             loop.call_soon(self._begin, loop)
 
@@ -118,27 +120,44 @@ class Supervisor:
 
     def signalled(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
         """An OS signal came. Decide nothing here: this may be inside any line of the program."""
-        loop = self._running_loop()
-        if self.signum is not None:
-            if self.program_handler is not None and self.program_handler(signum, frame):
-                return  # the hosted program, having drained, has put the default action back and taken it
-            if fresh and loop is not None:
-                loop.call_soon_threadsafe(self._advance)
-            if fresh:
-                self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
-            return
-        if loop is None and not self.program_listens(signum):
+        loop, began = self._running_loop(), self.signum is None
+        if began and loop is None and not self.program_listens(signum):
             die_of(signum) if signum != signal.SIGINT else signal.default_int_handler(signum, frame)
             return
+        if began:
+            self._start(signum, loop)
+        if began or self._overdue:
+            self._overdue = False
+            if self.program_handler is not None:
+                self.program_handler(signum, frame)
+            return
+        if self.program_handler is not None and self.program_handler(signum, frame):
+            return  # the hosted program, having drained, has put the default action back and taken it
+        if fresh:
+            self._go_on(loop)
+
+    def overdue(self, signum: int) -> None:
+        """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
+        loop = self._running_loop()
+        if self.signum is not None:
+            self._go_on(loop)
+        elif loop is not None or self.program_listens(signum):
+            self._overdue = True
+            self._start(signum, loop)
+
+    def _start(self, signum: int, loop: AbstractEventLoop | None) -> None:
+        self._heard = self.program_listens(signum)
         self.signum, self._signalled_at = signum, now()
         self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
         self._moved_to(self._first)
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
         if loop is not None:
             loop.call_soon_threadsafe(self._begin, loop)
-        if self.program_handler is not None:
-            self._heard = self.program_listens(signum)  # before the call: it may raise
-            self.program_handler(signum, frame)
+
+    def _go_on(self, loop: AbstractEventLoop | None) -> None:
+        if loop is not None:
+            loop.call_soon_threadsafe(self._advance)
+        self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
 
     def _running_loop(self) -> AbstractEventLoop | None:
         return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
@@ -240,7 +259,7 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
-        report.threads = _threads()
+        report.threads = threads()
         self.observer.forced(report, told)
 
     def conclude(self) -> Report:
@@ -268,21 +287,6 @@ class Supervisor:
             row.ended = "ended with the process"
         self.report = report
         self.observer.over(report)
-
-
-def _threads() -> tuple[ThreadReport, ...]:
-    return tuple(
-        ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
-        for thread in threading.enumerate()
-        if thread.ident is not None and not thread.name.startswith("sigtask-")
-    )
-
-
-def thread_places() -> str:
-    """Where the threads that keep the process are, in one line; the main thread counts when it is the only one."""
-    main = threading.main_thread()
-    others = [str(thread) for thread in _threads() if not thread.daemon and thread.name != main.name]
-    return "; ".join(others) or f"the main thread at {thread_place(main.ident or 0)}"
 
 
 def run(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import signal
 import sys
 import time
@@ -132,6 +133,31 @@ def test_R26_R29_a_program_that_does_not_drain_is_terminated_at_once_with_128_an
     assert "drain        0.00 s  skipped: nobody listens for it" in program.stderr
     assert "1 ended by Terminate" in program.stderr
     assert "Traceback" not in program.stderr
+
+
+@pytest.mark.os
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("handler", ["", "signal.signal(signal.SIGTERM, lambda *_: os._exit(7))"])
+def test_R29_what_the_program_forks_has_the_programs_handlers_and_no_ladder(sigtask_run, write, handler):
+    write(
+        "forks.py",
+        f"""
+        import asyncio, os, signal, time
+        async def main():
+            {handler or "pass"}
+            read, write = os.pipe()
+            if (pid := os.fork()) == 0:
+                os.write(write, b"x")
+                time.sleep(1000)
+            os.read(read, 1)  # one that comes earlier is lost, in CPython
+            os.kill(pid, signal.SIGTERM)
+            print("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        asyncio.run(main())
+        """,
+    )
+    program = sigtask_run(*PATIENT, "forks.py")
+    assert program.wait() == 0
+    assert f"ended {7 if handler else -signal.SIGTERM}" in program.stdout
 
 
 STUBBORN = """

@@ -754,6 +754,21 @@ BLOCKERS = {
                 pass
         run(main(), ladder=LADDER, loop_factory=FACTORY)
     """,
+    "C code that does not look for signals": """
+        async def main():
+            import sqlite3
+            with sqlite3.connect(":memory:") as database:
+                say("ready")
+                database.execute("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT 1 FROM n) SELECT max(i) FROM n")
+        run(main(), ladder=LADDER, loop_factory=FACTORY)
+    """,
+    "a sleep that the signal did not end": """
+        async def main():
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # the system gives it to another thread
+            say("ready")
+            time.sleep(600)
+        run(main(), ladder=LADDER, loop_factory=FACTORY)
+    """,
     "a cleanup that blocks the loop": """
         async def main():
             say("ready")
@@ -825,14 +840,15 @@ def test_r30_the_process_is_gone_when_the_ladders_time_is_over_whatever_blocks_i
     process = program("LADDER = Ladder((Terminate, 0.7), (Kill, 0.5))\n" + textwrap.dedent(BLOCKERS[blocker]))
     at = process.signal(signal.SIGTERM)
     assert process.wait() == 128 + signal.SIGTERM
-    # the ladder, its margin, the flush, and what a busy machine adds; faulthandler's timer would have come 3 s after
+    # until it is overdue, the ladder, its margin, the flush, and what a busy machine adds; faulthandler's own timer
+    # would have come 3 s after the ladder
     assert time.monotonic() - at < 1.2 + 2.9
     assert "the watchdog ended it" in process.stderr
     assert "most recent call first" in process.stderr
 
 
 @only_posix
-def test_r29_a_signal_wakes_a_loop_that_is_about_to_sleep_and_the_wake_up_is_gone_after():
+def test_r29_nobody_has_the_interpreters_bytes_when_run_has_ended():
     async def main():
         fd = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
@@ -840,6 +856,20 @@ def test_r29_a_signal_wakes_a_loop_that_is_about_to_sleep_and_the_wake_up_is_gon
 
     assert run(main()) != -1
     assert signal.set_wakeup_fd(-1) == -1
+
+
+@pytest.mark.os
+@only_posix
+def test_r29_a_signal_that_another_thread_got_wakes_a_loop_that_sleeps(program):
+    process = program("""
+        async def main():
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            say("ready")
+            await forever()
+        run(main(), loop_factory=FACTORY)
+    """)
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
 
 
 @pytest.mark.os

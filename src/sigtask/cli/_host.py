@@ -12,14 +12,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import os
 import signal
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from .. import runner
 from .._install import install
-from .._os_signals import die_of
+from .._os_signals import die_of, set_handler
 from ..runner import Supervisor
 
 
@@ -38,6 +40,8 @@ class Host:
 
     def move_in(self) -> None:
         """Patch this process: `signal.signal`, `signal.getsignal`, and what new loops are."""
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._leave_to_the_fork)
         self._patch_signal_module()
         self._patch_loops(asyncio.BaseEventLoop)
         try:
@@ -49,6 +53,13 @@ class Host:
     def move_out(self) -> None:
         """Put back what was there before."""
         self._moved_in.close()
+
+    def _leave_to_the_fork(self) -> None:
+        """What the program forks is on its own: no ladder, and the handlers are the program's."""
+        self.move_out()
+        runner.host = None
+        for signum, handler in self._set.items():
+            set_handler(signum, signal.SIG_DFL if handler is None else handler)
 
     # -- signals --------------------------------------------------------------------------------------------------
 
@@ -128,14 +139,18 @@ class Host:
 
         def add_signal_handler(sig: int, callback: Callable[..., object], *args: Any) -> None:
             if sig not in self._signums:
-                return add(sig, callback, *args)  # type: ignore[no-any-return]  # the loop's own, untyped here
+                add(sig, callback, *args)
+                self._supervisor.listen()  # the loop has taken the interpreter's bytes for itself
+                return
             if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
                 raise TypeError("coroutines cannot be used with add_signal_handler()")
             self._in_loop[sig] = (loop, callback, args)
 
         def remove_signal_handler(sig: int) -> bool:
             if sig not in self._signums:
-                return bool(remove(sig))
+                removed = bool(remove(sig))
+                self._supervisor.listen()  # with its last handler, the loop has given the bytes up
+                return removed
             return self._in_loop.pop(sig, None) is not None
 
         loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
