@@ -13,7 +13,7 @@ help:
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
 	@echo "make cluster     jobs on a Dask cluster of real processes, which are killed, blocked and frozen, on the newest"
-	@echo "                 Dask and on the oldest that is supported; ten minutes"
+	@echo "                 Dask and on the oldest that is supported; some five minutes"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
 	@echo "make lint        ruff: rules and format"

@@ -92,21 +92,29 @@ OLDEST_DASK = ("distributed==2025.4.*", "pytest>=9", "cryptography>=42")
 """What pyproject.toml has as the oldest `distributed`, and what its tests need besides."""
 
 
+DASK_OPTIONS = ("-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=600")
+
+
+def oldest_dask_steps(venv: Venv) -> tuple[str, list[Step]]:
+    """The oldest Dask's Python, and the tests on a cluster in one process; those of the newest are among the edges'."""
+    oldest, lacks = plain("dask-oldest", venv.python, OLDEST_DASK)
+    if lacks:
+        sys.exit(f"could not install {', '.join(lacks)}")
+    return oldest, [Step("in one process, oldest Dask", [oldest, *DASK_OPTIONS, "tests/edges/test_dask.py"], lines=5)]
+
+
 def cluster_steps(venv: Venv) -> list[Step]:
     """Jobs on clusters of real processes, on the newest Dask and on the oldest, there with what needs none besides.
 
     The worker that is killed at random moments has fewer of them on the oldest. `SEED` and `MOMENTS` are passed on.
     """
-    oldest, lacks = plain("dask-oldest", venv.python, OLDEST_DASK)
-    if lacks:
-        sys.exit(f"could not install {', '.join(lacks)}")
-    options = ("-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=600")
+    oldest, in_process = oldest_dask_steps(venv)
     suite = "tests/cluster/cluster_suite.py"
     fewer = {"MOMENTS": os.environ.get("MOMENTS", "10")}
     return [
-        Step("cluster, newest Dask", [venv.exe, *options, suite], lines=5, timeout=1200),
-        Step("in one process, oldest Dask", [oldest, *options, "tests/edges/test_dask.py"], lines=5),
-        Step("cluster, oldest Dask", [oldest, *options, suite], fewer, lines=5, timeout=1200),
+        Step("cluster, newest Dask", [venv.exe, *DASK_OPTIONS, suite], lines=5, timeout=1200),
+        *in_process,
+        Step("cluster, oldest Dask", [oldest, *DASK_OPTIONS, suite], fewer, lines=5, timeout=1200),
     ]
 
 
@@ -136,8 +144,8 @@ def main(what: str) -> int:
     venvs = environments(every=what in ("test", "compat", "stress", "venvs"))
     default = venvs[0]
     if what == "test":
-        steps = [*test_steps(venvs), *cost_steps(default), *types_steps(default), *lint_steps(default)]
-        steps += layers_steps(default)
+        steps = [*test_steps(venvs), *oldest_dask_steps(default)[1], *cost_steps(default)]
+        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default)]
     elif what == "compat":
         steps = compat_steps(venvs)
     elif what == "stress":
