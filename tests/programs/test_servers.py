@@ -24,7 +24,7 @@ for name in SERVERS:
 PATIENT = ("--ladder", "drain=20s,terminate=2s,kill=1s")
 SHORT = ("--ladder", "drain=2s,terminate=500ms,kill=500ms")
 SHORT_TOTAL = 3.0
-SLACK = 1.0  # R30: the ladder's time, and a second
+SLACK = 2.5  # R30: a second, and what a busy machine adds; faulthandler's timer would come after 3
 HANGS = 2.0  # a server that still runs so long after its signal hangs: the requests it has take half a second
 IN_FLIGHT = 50
 

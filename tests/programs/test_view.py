@@ -309,7 +309,7 @@ def test_a_stderr_that_nobody_reads_does_not_stop_the_stopping(write, environmen
             sent_at = time.monotonic()
             program.send_signal(signal.SIGTERM)
             assert program.wait(30) == 128 + signal.SIGTERM
-            assert time.monotonic() - sent_at < 1.2 + 1
+            assert time.monotonic() - sent_at < 1.2 + 2.5  # a second, and what a busy machine adds
     finally:
         if reader == "asleep":
             os.close(read_end)
