@@ -105,7 +105,7 @@ class LineView:
     def _say(self, text: str) -> None:
         if self._stream is not None:
             stream = self._stream
-            self._pen.write(lambda: print(text, file=stream, flush=True))
+            self._pen.write(lambda: _put(f"{text}\n", stream))
 
     def _write(self, report: Report) -> None:
         if self._report_file is None:
@@ -166,7 +166,7 @@ class LiveView(LineView):
         for row, line in enumerate(lines, rows - len(lines) + 1):
             text = line if len(line) < columns else line[: columns - 2] + "…"
             out += f"\x1b[{row};1H{BOLD if line is lines[0] else DIM}{text}{PLAIN}\x1b[K"
-        print(out + RESTORE, end="", file=self._stream, flush=True)
+        _put(out + RESTORE, self._stream)
 
     def _say(self, text: str) -> None:
         """Take the lines away for good, and say it."""
@@ -176,8 +176,21 @@ class LiveView(LineView):
     def _close(self) -> None:
         self._closed = True
         rows, self._size = self._size[1], (0, 0)
-        if rows:
-            print(f"{SAVE}\x1b[{rows - 1};1H\x1b[J\x1b[r{RESTORE}", end="", file=self._stream, flush=True)
+        if rows and self._stream is not None:
+            _put(f"{SAVE}\x1b[{rows - 1};1H\x1b[J\x1b[r{RESTORE}", self._stream)
+
+
+def _put(text: str, stream: TextIO) -> None:
+    """Write it past the stream's buffer: with what stays in there, the interpreter would make the exit status 120."""
+    stream.flush()
+    try:
+        fd = stream.fileno()
+    except OSError:  # one that is no file
+        stream.write(text)
+        return
+    data = text.encode(stream.encoding or "utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def _tasks(count: int) -> str:

@@ -373,7 +373,7 @@ def test_a_drain_that_is_held_already_is_told_to_the_program_when_it_starts(on_l
         async def program():
             while requested(Drain) is None:
                 await asyncio.sleep(0)
-            await run_process(["sleep", "60"], signals={Drain: signal.SIGHUP})
+            await run_process(["sleep", "60"], signals={Drain: signal.SIGUSR1})
 
         task = asyncio.create_task(program())
         await asyncio.sleep(0)
@@ -382,7 +382,7 @@ def test_a_drain_that_is_held_already_is_told_to_the_program_when_it_starts(on_l
             await task
         return caught.value.returncode
 
-    assert on_loop(main) == -signal.SIGHUP
+    assert on_loop(main) == -signal.SIGUSR1
 
 
 def test_r13_a_drain_that_is_accepted_is_thrown_when_the_program_has_ended(on_loop, ready, py):

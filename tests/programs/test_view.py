@@ -157,7 +157,8 @@ def environment():
     from sigtask import __file__ as package
 
     src = os.path.dirname(os.path.dirname(package))
-    return {**os.environ, "PYTHONPATH": src, "TERM": "xterm"}
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**buffered, "PYTHONPATH": src, "TERM": "xterm"}
 
 
 @pytest.fixture
