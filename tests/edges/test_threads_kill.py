@@ -302,7 +302,7 @@ def deaf():
 async def main():
     await sigtask.to_thread(deaf)
 
-sigtask.run(main(), ladder=Ladder((Terminate, 0.3), (Kill, 0.3)))
+sigtask.run(main(), ladder=Ladder((Terminate, 0.3), (Kill, 5)))  # it takes a moment, and more on a busy machine
 """
 
 IDLE_AT_THE_END = """

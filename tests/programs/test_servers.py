@@ -57,7 +57,7 @@ class Scenario:
 
     def play(self, launch, apps, directory):
         outcome, port = Outcome(), _free_port()
-        report = directory / f"{self.server}-{self.hostile}-{self.load}.json"
+        report = directory / f"{self.server}-{self.hostile}-{self.load}-{self.ours}.json"
         ours = ("-m", "sigtask", "run", *self.ladder, "--report", report) if self.ours else ()
         server = launch(*ours, "-m", *_command(self.server, port), cwd=apps)
         client = None
