@@ -182,12 +182,12 @@ class LiveView(LineView):
 
 def _put(text: str, stream: TextIO) -> None:
     """Write it past the stream's buffer: with what stays in there, the interpreter would make the exit status 120."""
-    stream.flush()
     try:
         fd = stream.fileno()
     except OSError:  # one that is no file
-        stream.write(text)
+        print(text, end="", file=stream, flush=True)
         return
+    stream.flush()
     data = text.encode(stream.encoding or "utf-8", "backslashreplace")
     while data:
         data = data[os.write(fd, data) :]
