@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -56,7 +56,7 @@ class OsSignals:
                 self._bytes = _Bytes(self._on_overdue, self._is_ours)
             for signum in self._signums:
                 self._before[signum] = set_handler(signum, self._handle)
-            _entered.append(self)
+            _entered.add(self)
             self.listen()
         return self
 
@@ -69,11 +69,9 @@ class OsSignals:
         if self._bytes is not None:
             self._bytes.end()
             self._bytes = None
-        for signum, handler in self._before.items():
-            set_handler(signum, signal.SIG_DFL if handler is None else handler)
+        put_back(self._before)
         self._before.clear()
-        if self in _entered:
-            _entered.remove(self)
+        _entered.discard(self)
 
     def _is_ours(self, signum: int) -> bool:
         return _get_handler(signum) == self._handle
@@ -164,7 +162,7 @@ class _Bytes:
     def _came(self, byte: bytes) -> None:
         with self._sending, contextlib.suppress(OSError):
             if self._others is not None:
-                self._others.send(byte, socket.MSG_NOSIGNAL if hasattr(socket, "MSG_NOSIGNAL") else 0)
+                self._others.send(byte, getattr(socket, "MSG_NOSIGNAL", 0))
         if not self._is_ours(byte[0]):
             return
         if self._own:
@@ -188,7 +186,7 @@ class _Bytes:
             signal.pthread_kill(self._main, self._late)
 
 
-_entered: list[OsSignals] = []
+_entered: set[OsSignals] = set()
 
 
 def _forked() -> None:
@@ -199,6 +197,12 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
+
+
+def put_back(handlers: Mapping[int, Any]) -> None:
+    """Set what `signal.getsignal` has given for each; `None` stands for a handler that Python did not set."""
+    for signum, handler in handlers.items():
+        set_handler(signum, signal.SIG_DFL if handler is None else handler)
 
 
 def name_of(signum: int) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 from .. import runner
 from .._install import install
-from .._os_signals import die_of, set_handler
+from .._os_signals import die_of, put_back
 from ..runner import Supervisor
 
 
@@ -56,10 +56,11 @@ class Host:
 
     def _leave_to_the_fork(self) -> None:
         """What the program forks is on its own: no ladder, and the handlers are the program's."""
+        if runner.host is not self._supervisor:
+            return  # the program is over, and the handlers are as they were
         self.move_out()
         runner.host = None
-        for signum, handler in self._set.items():
-            set_handler(signum, signal.SIG_DFL if handler is None else handler)
+        put_back(self._set)
 
     # -- signals --------------------------------------------------------------------------------------------------
 
