@@ -23,7 +23,7 @@ TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
 OUR_THREADS = ("_watchdog.py", "_os_signals.py", "view.py")
-PATIENCE = 1.0
+PATIENCE = 0.5
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
 
