@@ -95,12 +95,17 @@ OLDEST_DASK = ("distributed==2025.4.*", "pytest>=9", "cryptography>=42")
 DASK_OPTIONS = ("-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=600")
 
 
-def oldest_dask_steps(venv: Venv) -> tuple[str, list[Step]]:
-    """The oldest Dask's Python, and the tests on a cluster in one process; those of the newest are among the edges'."""
+def oldest_dask(venv: Venv) -> str:
+    """The Python that has the oldest Dask."""
     oldest, lacks = plain("dask-oldest", venv.python, OLDEST_DASK)
     if lacks:
         sys.exit(f"could not install {', '.join(lacks)}")
-    return oldest, [Step("in one process, oldest Dask", [oldest, *DASK_OPTIONS, "tests/edges/test_dask.py"], lines=5)]
+    return oldest
+
+
+def dask_in_one_process(oldest: str) -> Step:
+    """The tests on a cluster in one process, which on the newest Dask are among the edges'."""
+    return Step("in one process, oldest Dask", [oldest, *DASK_OPTIONS, "tests/edges/test_dask.py"], lines=5)
 
 
 def cluster_steps(venv: Venv) -> list[Step]:
@@ -108,12 +113,12 @@ def cluster_steps(venv: Venv) -> list[Step]:
 
     The worker that is killed at random moments has fewer of them on the oldest. `SEED` and `MOMENTS` are passed on.
     """
-    oldest, in_process = oldest_dask_steps(venv)
+    oldest = oldest_dask(venv)
     suite = "tests/cluster/cluster_suite.py"
     fewer = {"MOMENTS": os.environ.get("MOMENTS", "10")}
     return [
         Step("cluster, newest Dask", [venv.exe, *DASK_OPTIONS, suite], lines=5, timeout=1200),
-        *in_process,
+        dask_in_one_process(oldest),
         Step("cluster, oldest Dask", [oldest, *DASK_OPTIONS, suite], fewer, lines=5, timeout=1200),
     ]
 
@@ -144,7 +149,7 @@ def main(what: str) -> int:
     venvs = environments(every=what in ("test", "compat", "stress", "venvs"))
     default = venvs[0]
     if what == "test":
-        steps = [*test_steps(venvs), *oldest_dask_steps(default)[1], *cost_steps(default)]
+        steps = [*test_steps(venvs), dask_in_one_process(oldest_dask(default)), *cost_steps(default)]
         steps += [*types_steps(default), *lint_steps(default), *layers_steps(default)]
     elif what == "compat":
         steps = compat_steps(venvs)
