@@ -404,8 +404,7 @@ def test_a_job_told_to_stop_never_runs_twice_whenever_its_worker_is_killed(on_cl
         await asyncio.sleep(dice.uniform(0, 0.03))
         report = await sigtask.dask.stop(job, ladder=Ladder((Terminate, 10), Kill))
         outcome = await ended(job)
-        while worker in client.cluster.scheduler.workers:
-            await asyncio.sleep(0.01)
+        await gone(client, worker)
         return only(report).ended, type(outcome).__name__
 
     async def main(client):

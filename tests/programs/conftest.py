@@ -93,6 +93,12 @@ class Process:
 
 
 @pytest.fixture(scope="session")
+def a_second():
+    """R30's second after the ladder, and what a busy machine adds; faulthandler's timer would come after three."""
+    return 2.5
+
+
+@pytest.fixture(scope="session")
 def apps():
     """The directory of the programs that tests run."""
     return APPS

@@ -35,41 +35,34 @@ def send_here():
 
 
 @contextlib.contextmanager
-def meanwhile(*acts):
-    """Those, in a thread, once the main thread sleeps."""
+def sent_elsewhere():
+    """SIGUSR1, delivered in another thread, once the main thread sleeps."""
 
-    def run():
+    def send():
         main_thread_sleeps()
-        for act in acts:
-            act()
+        send_here()
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=send)
     thread.start()
-    yield
-    thread.join()
-
-
-@contextlib.contextmanager
-def sockets():
-    """A pair as a loop has it: one end for the interpreter, the other to read from."""
-    one, other = socket.socketpair()
-    with one, other:
-        one.setblocking(False)
-        other.settimeout(LONG)
-        yield one, other
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextlib.contextmanager
 def deaf():
     """The main thread's sleep is not interrupted by that signal, as C code is not that does not look."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-    yield
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
 
 
 def test_r30_a_signal_that_another_thread_got_ends_the_main_threads_sleep():
     done = threading.Event()
-    with OsSignals([signal.SIGUSR1], lambda *_: done.set(), ignore), meanwhile(send_here):
+    with OsSignals([signal.SIGUSR1], lambda *_: done.set(), ignore), sent_elsewhere():
         assert done.wait(LONG)
 
 
@@ -85,7 +78,7 @@ def test_r30_a_main_thread_that_does_not_come_to_its_handler_is_overdue_and_each
 
     with (
         OsSignals([signal.SIGUSR1], lambda signum, frame, fresh: handled.append(fresh), overdue),
-        meanwhile(send_here),
+        sent_elsewhere(),
         deaf(),
     ):
         assert done.wait(LONG)
@@ -104,7 +97,10 @@ def test_r30_a_handler_that_the_program_has_set_in_place_of_ours_is_called_once(
 
 
 def test_r29_what_had_the_interpreters_bytes_before_us_still_gets_them_and_has_them_back_after():
-    with sockets() as (one, other):
+    one, other = socket.socketpair()
+    with one, other:
+        one.setblocking(False)
+        other.settimeout(LONG)
         signal.set_wakeup_fd(one.fileno())
         try:
             with OsSignals([signal.SIGUSR1], ignore, ignore):
