@@ -59,5 +59,5 @@ bench-cluster: python
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -f src/sigtask/_speed.*.so src/sigtask/_speed.*.pyd
+	rm -f src/sigtask/_core/speed.*.so src/sigtask/_core/speed.*.pyd
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

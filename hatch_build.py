@@ -1,4 +1,4 @@
-"""Builds the optional C twin (`src/sigtask/_speed*.c`) into a wheel, or beside its source for an editable install.
+"""Builds the optional C twin (`src/sigtask/_core/speed*.c`) into a wheel, or beside its source for an editable install.
 
 Where there is no compiler, or no Python header, the wheel is made without it and sigtask runs on its Python twin.
 `SIGTASK_REQUIRE_SPEED=1` makes that an error; `SIGTASK_PURE=1` builds without it on purpose.
@@ -16,8 +16,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("src/sigtask/_speed.c", "src/sigtask/_speed_shim.c")
-TARGET = "sigtask/_speed" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so")
+SOURCES = ("src/sigtask/_core/speed.c", "src/sigtask/_core/speed_shim.c")
+TARGET = "sigtask/_core/speed" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 
 
 class Hook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
@@ -54,7 +54,7 @@ def compile_speed(root: Path, folder: Path) -> Path:
     """The extension module, made in `folder`, with the flags of this Python. Raises what setuptools raises."""
     from setuptools import Distribution, Extension
 
-    extension = Extension("sigtask._speed", [str(root / source) for source in SOURCES])
+    extension = Extension("sigtask._core.speed", [str(root / source) for source in SOURCES])
     distribution = Distribution({"name": "sigtask", "ext_modules": [extension]})
     command: Any = distribution.get_command_obj("build_ext")
     command.build_lib = str(folder / "lib")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ASK = "import sigtask; print(sigtask.implementation)"
-EXTENSION = f"sigtask/_speed{sysconfig.get_config_var('EXT_SUFFIX')}"
+EXTENSION = f"sigtask/_core/speed{sysconfig.get_config_var('EXT_SUFFIX')}"
 
 
 def can_compile() -> bool:

@@ -2,19 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._blocks import accept, catch, mask, on_signal
-from ._delivery import Delivery, Fate
-from ._function import checkpoint, defer
-from ._install import eager_task_factory, install, task_factory
-from ._requested import requested, wait_requested
-from ._shim import abandoned_count
-from ._stop import stop
-from ._task import Task
-from ._time_left import extend, time_left
-from ._twin import implementation
+from ._core.asking import requested, wait_requested
+from ._core.blocks import accept, catch, mask, on_signal
+from ._core.delivery import Delivery, Fate
+from ._core.factory import eager_task_factory, install, task_factory
+from ._core.function import checkpoint, defer
+from ._core.implementation import implementation
+from ._core.shim import abandoned_count
+from ._core.task import Task
+from ._run.runner import run
+from ._stop.stopping import stop
+from ._stop.time import extend, time_left
 from .ladder import Ladder, Rung
 from .report import Report, RungReport, TaskReport, ThreadReport
-from .runner import run
 from .signals import Drain, Interrupt, Kill, Signal, Terminate
 from .threads import to_thread
 

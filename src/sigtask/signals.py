@@ -26,7 +26,7 @@ def _nobody_cares() -> None: ...
 
 
 signal_made: Callable[[], None] = _nobody_cares
-"""Called when a signal is made: `_task` wants to know, for it may be raised by hand where it was made."""
+"""Called when a signal is made: `_core/task` wants to know, for it may be raised by hand where it was made."""
 
 
 class Signal(CancelledError):

@@ -49,7 +49,7 @@ def pytest_configure():
     _task_factory, eager = sigtask.task_factory, None
     if hasattr(asyncio, "create_eager_task_factory"):
         eager = asyncio.create_eager_task_factory(lambda coro, *, loop, **kwargs: _counting(loop, coro, **kwargs))
-    sigtask._install.backport_gh_113848()
+    sigtask._core.factory.backport_gh_113848()
     for module, name in (("asyncio", "BaseEventLoop"), ("uvloop", "Loop")):
         if importlib.util.find_spec(module) is not None:
             _inject(getattr(importlib.import_module(module), name), _counting, eager)

@@ -64,7 +64,7 @@ def inject() -> None:
         made += 1
         return sigtask.task_factory(loop, coro, **kwargs)
 
-    sigtask._install.backport_gh_113848()
+    sigtask._core.factory.backport_gh_113848()
     init = asyncio.BaseEventLoop.__init__
 
     def __init__(self, *args, **kwargs):

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 import sigtask
-from sigtask import Drain, Terminate, _install, _shim, _twin
-from sigtask._task import FreshTask, _get_shim
+from sigtask import Drain, Terminate
+from sigtask._core import factory, implementation, shim
+from sigtask._core.task import FreshTask, _get_shim
 
 ROOT = Path(__file__).resolve().parents[2]
-in_c = pytest.mark.skipif(_twin.speed is None, reason="the twin in C is not built, or SIGTASK_PURE is set")
+in_c = pytest.mark.skipif(implementation.speed is None, reason="the twin in C is not built, or SIGTASK_PURE is set")
 ASK = "import sigtask; print(sigtask.implementation, type(sigtask.task_factory).__name__)"
 
 
@@ -50,15 +51,15 @@ def test_the_twin_in_c_is_taken_where_it_was_built():
 
 
 def test_implementation_names_the_live_twin():
-    assert sigtask.implementation == ("C" if _twin.speed is not None else "Python")
-    assert (sigtask.task_factory is _install.py_task_factory) == (sigtask.implementation == "Python")
+    assert sigtask.implementation == ("C" if implementation.speed is not None else "Python")
+    assert (sigtask.task_factory is factory.py_task_factory) == (sigtask.implementation == "Python")
 
 
 @in_c
 def test_both_shims_have_the_same_methods():
     theirs, ours = (
         {name for name, value in vars(cls).items() if name not in ("__module__", "__doc__", "__slots__")}
-        for cls in (_shim.Shim, _twin.speed.Shim)
+        for cls in (shim.Shim, implementation.speed.Shim)
     )
     assert ours == theirs - {"__annotations__", "__static_attributes__", "__firstlineno__"}
 
@@ -68,7 +69,7 @@ def test_a_task_made_directly_or_by_name_gets_a_shim_in_c_too():
     async def main():
         sigtask.install()
         tasks = [asyncio.create_task(nothing()), asyncio.create_task(nothing(), name="n"), sigtask.Task(nothing())]
-        assert {type(_get_shim(task)) for task in tasks} == {_twin.speed.Shim}
+        assert {type(_get_shim(task)) for task in tasks} == {implementation.speed.Shim}
         await asyncio.wait(tasks)
 
     asyncio.run(main())

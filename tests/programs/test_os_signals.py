@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from sigtask._os_signals import POKE, OsSignals
+from sigtask._run.os_signals import POKE, OsSignals
 
 pytestmark = [pytest.mark.os, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 

@@ -19,7 +19,7 @@ import pytest
 
 import sigtask
 from sigtask import Drain, Interrupt, Kill, Ladder, Rung, Terminate, run
-from sigtask.runner import LogObserver, Supervisor
+from sigtask._run.runner import LogObserver, Supervisor
 
 QUICK = Ladder((Drain, 0.1), (Terminate, 0.1), (Kill, 1))
 only_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -821,7 +821,7 @@ BLOCKERS = {
         run(main(), ladder=LADDER, loop_factory=FACTORY)
     """,
     "an observer that fails": """
-        class Fails(sigtask.runner.LogObserver):
+        class Fails(sigtask._run.runner.LogObserver):
             def tick(self, supervisor):
                 raise ValueError("mine")
         async def main():

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
+from sigtask._run.view import LineView, LiveView, make_view
 from sigtask.report import Report
-from sigtask.view import LineView, LiveView, make_view
 
 pytestmark = pytest.mark.os
 

@@ -13,8 +13,9 @@ import gc
 import sys
 
 import sigtask
-from sigtask import Terminate, _install
-from sigtask._task import FreshTask, Task, _get_shim
+from sigtask import Terminate
+from sigtask._core import factory
+from sigtask._core.task import FreshTask, Task, _get_shim
 
 ROUNDS = 5
 TOGETHER = 500
@@ -58,7 +59,7 @@ async def batch(n):
 
 def counts(loop):
     gc.collect()
-    things = [FreshTask, Task, shim_type, ends.__code__, loop, _install.cover, _install.iscoroutine, asyncio.Task, "n"]
+    things = [FreshTask, Task, shim_type, ends.__code__, loop, factory.cover, factory.iscoroutine, asyncio.Task, "n"]
     return [len(gc.get_objects()), sys.getallocatedblocks(), *map(sys.getrefcount, things)]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from .._run.view import make_view
 from ..ladder import DEFAULT, Ladder
-from ..view import make_view
 from ._program import BadInput, Program, run_program
 
 

@@ -20,12 +20,12 @@ from io import open_code
 from types import ModuleType, TracebackType
 from typing import Any
 
-from .. import runner
-from .._os_signals import die_of
+from .._run import runner
+from .._run.hosting import Host
+from .._run.os_signals import die_of
+from .._run.runner import DEFAULT_SIGNALS, Supervisor, run
+from .._run.view import LineView
 from ..ladder import Ladder
-from ..runner import DEFAULT_SIGNALS, Supervisor, run
-from ..view import LineView
-from ._host import Host
 
 
 class BadInput(Exception):

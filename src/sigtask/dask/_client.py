@@ -16,8 +16,8 @@ from dask.tokenize import TokenizationError
 from dask.utils import funcname
 from distributed import Client, Future
 
-from .._task import current
-from .._time_left import at_work_on
+from .._core.task import current
+from .._stop.time import at_work_on
 from ..ladder import DEFAULT, KILL_GRACE, Ladder
 from ..report import Report
 from ..signals import KILL_LEVEL, Signal, Terminate, as_signal

@@ -17,9 +17,9 @@ from typing import Any
 
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
-from .._install import backport_gh_113848, task_factory
-from .._stop import Stopping
-from .._task import Task
+from .._core.factory import backport_gh_113848, task_factory
+from .._core.task import Task
+from .._stop.stopping import Stopping
 from ..ladder import Ladder
 from ..report import Report
 from ..signals import Kill, Signal, Terminate

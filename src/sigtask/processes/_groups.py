@@ -18,7 +18,7 @@ import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .. import _last_acts
+from .._stop import forced_end as _last_acts
 from . import _guard
 
 MARK = "SIGTASK_MARK"

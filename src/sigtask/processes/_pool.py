@@ -11,9 +11,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
-from .._plain_function import check_plain
-from .._requested import hearing
-from .._task import current
+from .._core.asking import hearing
+from .._core.callables import check_plain
+from .._core.task import current
 from ._children import children_of
 from ._errors import pickled
 from ._program import GRACE

@@ -11,9 +11,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._inbox import as_sent
-from .._task import current
-from .._time_left import at_work_on
+from .._core.inbox import as_sent
+from .._core.task import current
+from .._stop.time import at_work_on
 from ..signals import KILL_LEVEL, Kill, Signal
 
 _T = TypeVar("_T")

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from .._requested import _listening, hearing
-from .._task import Task, current
+from .._core.asking import _listening, hearing
+from .._core.task import Task, current
 from ..signals import Interrupt, Signal, level_of
 from ._program import GRACE, MAX_OUTPUT, Program, SignalMap, Stream
 from ._result import ProcessResult, note

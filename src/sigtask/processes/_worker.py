@@ -23,8 +23,8 @@ from collections.abc import Callable
 from types import FrameType, SimpleNamespace
 from typing import Any
 
-from .. import _function
-from .._function import Function, close_the_block_of, running
+from .._core import function as _function
+from .._core.function import Function, close_the_block_of, running
 from ..signals import Signal
 from ._errors import by_level
 from ._wire import ERROR, RESULT, framed, receive

@@ -12,8 +12,8 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from typing import Any
 
-from .._inbox import Inbox
-from .._time_left import at_work_on
+from .._core.inbox import Inbox
+from .._stop.time import at_work_on
 from ..signals import Signal, Terminate
 from ._children import children_of, when_gone
 from ._errors import RemoteError, RemoteTraceback, died, pickled_signal

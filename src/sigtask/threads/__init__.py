@@ -15,8 +15,8 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from .._plain_function import check_plain
-from .._requested import hearing
+from .._core.asking import hearing
+from .._core.callables import check_plain
 from . import _workers
 from ._call import Call, ThreadFunction
 

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from .._function import Function, Injected
-from .._inbox import as_sent
-from .._where import thread_place, thread_stack
+from .._core.function import Function, Injected
+from .._core.inbox import as_sent
+from .._stop.places import thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
 from . import _workers

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from typing import Any
 
-from ..._blocks import mask
-from ..._task import Task
+from ..._core.blocks import mask
+from ..._core.task import Task
 from ...signals import Signal, Terminate
 
 HOUR = 3600.0

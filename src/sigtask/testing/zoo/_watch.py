@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
-from ..._blocks import catch, mask
-from ..._delivery import Fate
-from ..._install import install
-from ..._stop import stop
-from ..._task import Task
+from ..._core.blocks import catch, mask
+from ..._core.delivery import Fate
+from ..._core.factory import install
+from ..._core.task import Task
+from ..._stop.stopping import stop
 from ...ladder import Ladder
 from ...report import Report
 from ...signals import Interrupt, Kill, Signal, Terminate

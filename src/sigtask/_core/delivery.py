@@ -1,4 +1,4 @@
-"""One signal that was sent to one task, and what became of it (R21). `_inbox` writes it, everyone may read it."""
+"""One signal that was sent to one task, and what became of it (R21). `inbox` writes it, everyone may read it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from asyncio import CancelledError
 from enum import Enum
 from time import monotonic
 
-from .signals import Addressee, Signal
+from ..signals import Addressee, Signal
 
 
 class Fate(Enum):

@@ -10,9 +10,13 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
-from .report import ThreadReport
+from ..report import ThreadReport
 
-_NOT_THE_USERS = (os.path.dirname(asyncio.__file__) + os.sep, os.path.dirname(__file__) + os.sep, "<frozen")
+_NOT_THE_USERS = (
+    os.path.dirname(asyncio.__file__) + os.sep,
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    "<frozen",
+)
 _NOWHERE = "no Python frame"
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 

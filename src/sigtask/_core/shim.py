@@ -17,10 +17,10 @@ from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from .signals import KILL_LEVEL, Kill, Signal
+from ..signals import KILL_LEVEL, Kill, Signal
 
 if TYPE_CHECKING:
-    from ._inbox import Inbox
+    from .inbox import Inbox
 
 
 class Killed(BaseException):

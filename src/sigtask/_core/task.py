@@ -1,6 +1,6 @@
 """The task that takes signals.
 
-What is done with a signal is decided in `_inbox`; here it is acted on. Only this module and `_flight` call asyncio's
+What is done with a signal is decided in `inbox`; here it is acted on. Only this module and `flight` call asyncio's
 `cancel`.
 
 An ordinary task pays for two slots and the shim: there is no `__init__` on the factory's path, no instance dict, and
@@ -16,14 +16,14 @@ from asyncio import CancelledError, _get_running_loop, current_task
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import signals
-from ._delivery import Delivery, Fate
-from ._family import adopt
-from ._flight import came_back, cancel_plain, launch
-from ._function import Function, running
-from ._inbox import Inbox
-from ._twin import make_shim
-from .signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
+from .. import signals
+from ..signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
+from .delivery import Delivery, Fate
+from .family import adopt
+from .flight import came_back, cancel_plain, launch
+from .function import Function, running
+from .implementation import make_shim
+from .inbox import Inbox
 
 _T = TypeVar("_T")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
-from .ladder import Rung
-from .report import Report
+from ..ladder import Rung
+from ..report import Report
 
 if TYPE_CHECKING:
     from .runner import Supervisor

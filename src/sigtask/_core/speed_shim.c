@@ -1,6 +1,6 @@
-/* The C twin of `_shim.Shim`, which is its specification: it drives the coroutine in every step of its task. */
+/* The C twin of `shim.Shim`, which is its specification: it drives the coroutine in every step of its task. */
 
-#include "_speed.h"
+#include "speed.h"
 
 typedef struct {
     PyObject_HEAD
@@ -162,7 +162,7 @@ static PyType_Slot shim_slots[] = {
 };
 
 PyType_Spec sigtask_shim_spec = {
-    .name = "sigtask._speed.Shim",
+    .name = "sigtask._core.speed.Shim",
     .basicsize = sizeof(Shim),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = shim_slots,

@@ -14,16 +14,16 @@ from asyncio import AbstractEventLoop, Future, Handle
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._delivery import Fate
-from ._family import descendants
-from ._flight import cancel_stock, error_left_in
-from ._inbox import Inbox, Outside
-from ._task import Task, current
-from ._time_left import at_work_on
-from ._where import Places, swallow_places, task_place
-from .ladder import DEFAULT, Ladder, Rung
-from .report import Report, RungReport, TaskReport
-from .signals import KILL_LEVEL, Interrupt, Signal, Terminate
+from .._core.delivery import Fate
+from .._core.family import descendants
+from .._core.flight import cancel_stock, error_left_in
+from .._core.inbox import Inbox, Outside
+from .._core.task import Task, current
+from ..ladder import DEFAULT, Ladder, Rung
+from ..report import Report, RungReport, TaskReport
+from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
+from .places import Places, swallow_places, task_place
+from .time import at_work_on
 
 AnyTask = asyncio.Task[Any]
 LAST_TURNS = 5

@@ -19,10 +19,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from .. import runner
-from .._install import install
-from .._os_signals import die_of, put_back
-from ..runner import Supervisor
+from .._core.factory import install
+from . import runner
+from .os_signals import die_of, put_back
+from .runner import Supervisor
 
 
 class Host:

@@ -2,7 +2,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ._task import Task
+from .task import Task
 
 class Shim:
     send: Callable[[None], Any]

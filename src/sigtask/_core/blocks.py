@@ -9,7 +9,7 @@
 A block belongs to the task it was entered in, and blocks close in the order they opened. The inbox keeps the open
 ones as a linked list from the innermost out; a task spawned inside a mask starts with its parent's list as its tail.
 In a thread that runs a plain function for a task, a block belongs to the function, which opens and closes it under
-its lock (`_function`).
+its lock (`function`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
-from ._delivery import plain_error
-from ._function import Function, running
-from ._inbox import Inbox
-from ._task import Task, current, here
-from .signals import KILL_LEVEL, Signal, Terminate, level_of
+from ..signals import KILL_LEVEL, Signal, Terminate, level_of
+from .delivery import plain_error
+from .function import Function, running
+from .inbox import Inbox
+from .task import Task, current, here
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

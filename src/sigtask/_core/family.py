@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._task import Task
+    from .task import Task
 
 
 def adopt(task: Task[Any], parent: Any) -> None:

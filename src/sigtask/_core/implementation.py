@@ -1,4 +1,4 @@
-"""Which of two twins makes tasks: `_speed.c`, or its specification in Python (`_shim.Shim`, `_install`).
+"""Which of two twins makes tasks: `speed.c`, or its specification in Python (`shim.Shim`, `factory`).
 
 The one in C is there when a compiler was where sigtask was built. `SIGTASK_PURE=1` in the environment, looked at when
 sigtask is imported, takes the one in Python all the same; `SIGTASK_REQUIRE_SPEED=1` makes a missing C an ImportError.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from . import _shim
+from . import shim as _shim
 
 speed: Any = None
 """The module in C, or `None`."""
@@ -21,7 +21,7 @@ def _is_set(variable: str) -> bool:
 
 if not _is_set("SIGTASK_PURE"):
     try:
-        from . import _speed as speed
+        from . import speed
     except ImportError:
         if _is_set("SIGTASK_REQUIRE_SPEED"):
             raise

@@ -27,9 +27,9 @@ from itertools import starmap
 from types import FrameType
 from typing import Any, ParamSpec
 
-from ._delivery import Delivery, Fate, plain_error
-from ._inbox import Block, Inbox
-from .signals import KILL_LEVEL, Signal
+from ..signals import KILL_LEVEL, Signal
+from .delivery import Delivery, Fate, plain_error
+from .inbox import Block, Inbox
 
 _P = ParamSpec("_P")
 

@@ -20,16 +20,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
-from ._install import install
-from ._os_signals import OsSignals, die_of, name_of
-from ._stop import Stopping
-from ._task import Task
-from ._watchdog import Watchdog, now
-from ._where import task_place, thread_place, thread_places, threads
-from .ladder import DEFAULT, Ladder, Rung
-from .report import Report, TaskReport
-from .signals import Drain, Signal, Terminate, level_of
-from .threads import dismiss_idle
+from .._core.factory import install
+from .._core.task import Task
+from .._stop.places import task_place, thread_place, thread_places, threads
+from .._stop.stopping import Stopping
+from ..ladder import DEFAULT, Ladder, Rung
+from ..report import Report, TaskReport
+from ..signals import Drain, Signal, Terminate, level_of
+from ..threads import dismiss_idle
+from .os_signals import OsSignals, die_of, name_of
+from .watchdog import Watchdog, now
 
 _T = TypeVar("_T")
 log = logging.getLogger("sigtask")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar, overload
 
-from ._function import Function
-from ._inbox import Inbox, Outside
-from ._task import Task, here
-from .signals import Signal, level_of
+from ..signals import Signal, level_of
+from .function import Function
+from .inbox import Inbox, Outside
+from .task import Task, here
 
 _S = TypeVar("_S", bound=Signal)
 

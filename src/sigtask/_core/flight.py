@@ -16,10 +16,10 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .signals import KILL_LEVEL, Signal
+from ..signals import KILL_LEVEL, Signal
 
 if TYPE_CHECKING:
-    from ._task import Task
+    from .task import Task
 
 _stock: Any = asyncio.Task
 _cancel: Any = _stock.cancel

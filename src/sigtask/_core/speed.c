@@ -1,16 +1,16 @@
-/* The C twin of the two things that every task goes through: the shim (`_shim.Shim`) and the task factory
- * (`_install.py_task_factory`). Their Python twins are the specification: what is decided is decided there. Here is
+/* The C twin of the two things that every task goes through: the shim (`shim.Shim`) and the task factory
+ * (`factory.py_task_factory`). Their Python twins are the specification: what is decided is decided there. Here is
  * only the path of a task that no signal has met; everything else is a call to the Python that `bind` was given.
  *
  *     asyncio's task_step ── PyIter_Send ──► shim_am_send ── am_send ──► the coroutine       no signal in flight
- *                         └─ throw, close ─► Python (_shim.Shim's own functions, put into this type by `_twin`)
+ *                         └─ throw, close ─► Python (shim.Shim's own functions, put into this type by `implementation`)
  *                                    send ─► Python (Shim._resume), while `send` holds it
  *
  * All state is the module's, so each interpreter has its own; every function needs the GIL, or a lock in its place:
  * a task and its shim belong to one loop, which runs in one thread.
  */
 
-#include "_speed.h"
+#include "speed.h"
 
 static State *
 state_of(PyObject *module)
@@ -27,7 +27,7 @@ slot(PyObject *task, Py_ssize_t at)
     return (PyObject **)((char *)task + at);
 }
 
-/* Fills the slots of a task that asyncio has not initialized yet: `_task.adopt`. */
+/* Fills the slots of a task that asyncio has not initialized yet: `task.adopt`. */
 static int
 adopt(State *state, PyObject *task, PyObject *parent)
 {
@@ -298,7 +298,7 @@ static PyModuleDef_Slot speed_slots[] = {
 
 static struct PyModuleDef speed_module = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "sigtask._speed",
+    .m_name = "sigtask._core.speed",
     .m_doc = "The C twin of sigtask's shim and task factory.",
     .m_size = sizeof(State),
     .m_methods = speed_methods,
@@ -309,7 +309,7 @@ static struct PyModuleDef speed_module = {
 };
 
 PyMODINIT_FUNC
-PyInit__speed(void)
+PyInit_speed(void)
 {
     return PyModuleDef_Init(&speed_module);
 }

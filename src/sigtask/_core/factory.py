@@ -9,10 +9,10 @@ from asyncio import AbstractEventLoop, CancelledError, current_task, iscoroutine
 from types import CoroutineType
 from typing import Any
 
-from ._family import adopt, cover, link
-from ._shim import Shim
-from ._task import FreshTask, Task
-from ._twin import speed
+from .family import adopt, cover, link
+from .implementation import speed
+from .shim import Shim
+from .task import FreshTask, Task
 
 _new_shim = Shim.__new__
 _new_task: Any = FreshTask.__new__

@@ -1,4 +1,4 @@
-/* What the two halves of the C twin share: `_speed_shim.c` and `_speed.c`. */
+/* What the two halves of the C twin share: `speed_shim.c` and `speed.c`. */
 
 #ifndef SIGTASK_SPEED_H
 #define SIGTASK_SPEED_H

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._function import Function
-from ._task import Task, here
+from .._core.function import Function
+from .._core.task import Task, here
 
 
 def at_work_on(task: object) -> list[Any]:

@@ -1,7 +1,7 @@
 """What one task knows about its signals, and every decision about them.
 
-Read this file first. It decides and never acts: no loop, no clock, no `cancel()`. `_task` acts on what it says,
-`_shim` throws, `_blocks` opens and closes the blocks that raise and lower the threshold.
+Read this file first. It decides and never acts: no loop, no clock, no `cancel()`. `task` acts on what it says,
+`shim` throws, `blocks` opens and closes the blocks that raise and lower the threshold.
 
 The rules kept here
   R5   Levels only rise: while a signal of level L is in force, one of level <= L is absorbed.
@@ -31,16 +31,16 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
 
-from ._delivery import Delivery, Fate
-from .report import ThreadReport
-from .signals import KILL_LEVEL, Interrupt, Signal
+from ..report import ThreadReport
+from ..signals import KILL_LEVEL, Interrupt, Signal
+from .delivery import Delivery, Fate
 
 HISTORY = 1000
 """How many signals a task remembers. A server that reloads on a signal for a year must not grow by it."""
 
 
 class Block(Protocol):
-    """What an inbox asks of the blocks open in its task (`_blocks`)."""
+    """What an inbox asks of the blocks open in its task (`blocks`)."""
 
     prev: Any  # a Block, or None for the outermost
     inbox: Inbox | None
