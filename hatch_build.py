@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("src/sigtask/_core/speed.c", "src/sigtask/_core/speed_shim.c")
+SOURCES = ("src/sigtask/_core/speed.c", "src/sigtask/_core/speed_shim.c", "src/sigtask/_core/speed_kin.c")
 TARGET = "sigtask/_core/speed" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 _PROBE = """
 import sys, sysconfig
@@ -67,7 +67,7 @@ def _candidates() -> Iterator[str]:
             if (path := Path(folder, f"python{version}")).exists():
                 yield str(path)
     for root in _pyenv_roots():
-        yield from map(str, sorted(root.glob("versions/3.1[1-4]*/bin/python")))
+        yield from map(str, sorted(root.glob("versions/3.1[1-5]*/bin/python")))
 
 
 def _pyenv_roots() -> set[Path]:

@@ -2,23 +2,24 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._core.asking import requested, wait_requested
-from ._core.blocks import accept, catch, mask, on_signal
+from ._core import listening as _listening
+from ._core.blocks import mask
 from ._core.delivery import Delivery, Fate
-from ._core.factory import eager_task_factory, install, task_factory
-from ._core.function import checkpoint, defer
-from ._core.implementation import implementation
-from ._core.shim import abandoned_count
+from ._core.factory import create_task, eager_task_factory, install, task_factory
+from ._core.kill import abandoned_count
+from ._core.native import implementation
 from ._core.task import Task
 from ._run.runner import run
-from ._stop.stopping import stop
+from ._stop.stop import stop
 from ._stop.time import extend, time_left
 from .ladder import Ladder, Rung
 from .report import Report, RungReport, TaskReport, ThreadReport
-from .signals import Drain, Interrupt, Kill, Signal, Terminate
-from .threads import to_thread
+from .signals import Interrupt, Kill, Terminate
+from .threads import checkpoint, defer, to_thread
 
 if TYPE_CHECKING:
+    from ._core.asking import requested, until, wait_requested
+    from ._core.blocks import accept, catch, on_signal
     from .processes import (
         ProcessError,
         ProcessPool,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
         run_process,
         to_process,
     )
+    from .signals import Drain, Signal
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Delivery",
@@ -53,10 +57,12 @@ __all__ = [
     "Terminate",
     "ThreadReport",
     "WorkerDied",
+    "__version__",
     "abandoned_count",
     "accept",
     "catch",
     "checkpoint",
+    "create_task",
     "defer",
     "eager_task_factory",
     "extend",
@@ -74,14 +80,29 @@ __all__ = [
     "time_left",
     "to_process",
     "to_thread",
+    "until",
     "wait_requested",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """What has to do with processes is imported when it is first used: a program without any does not wait for it."""
+    """What listens for a Drain is handed out here, and that is noted: nobody has to wait for who cannot hear (R26).
+
+    What has to do with processes is imported when it is first used: a program without any does not wait for it.
+    """
+    if name in _listening.NAMES:
+        from . import signals
+        from ._core import asking, blocks
+
+        _listening.note(name)
+        home = next(module for module in (blocks, asking, signals) if hasattr(module, name))
+        return getattr(home, name)
     if name in __all__:
         from . import processes
 
         return getattr(processes, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 KILL_LEVEL = 40
@@ -21,12 +20,6 @@ Addressee = tuple["weakref.ref[Any]", str]
 
 _new: Any = CancelledError.__new__
 
-
-def _nobody_cares() -> None: ...
-
-
-signal_made: Callable[[], None] = _nobody_cares
-"""Called when a signal is made: `_core/task` wants to know, for it may be raised by hand where it was made."""
 
 
 class Signal(CancelledError):
@@ -44,7 +37,7 @@ class Signal(CancelledError):
     Raises: `TypeError` when such a class is made with a level that is not an int from 1 to 39; from 40 up is `Kill`'s.
     """
 
-    __slots__ = ("_origin", "_target", "reason", "sender", "sent_at")  # a dict each would cost more
+    __slots__ = ("_ended_another", "_origin", "_target", "reason", "sender", "sent_at")
 
     level: ClassVar[int] = 0
 
@@ -52,6 +45,7 @@ class Signal(CancelledError):
     sender: object
     _origin: Signal | None
     _target: Addressee | str | None  # the name alone once it has travelled
+    _ended_another: bool  # set on what an awaiter is shown of the end of another task
     sent_at: float | None
     """When this copy was sent, on the clock of `time.monotonic()`; `None` for one that was never sent."""
 
@@ -62,7 +56,6 @@ class Signal(CancelledError):
         self.sent_at = self._origin = self._target = None
         if isinstance(reason, BaseException):
             self.__cause__ = reason
-        signal_made()
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -109,13 +102,6 @@ class Signal(CancelledError):
         if (cause := self.__cause__) is not None:
             twin.__cause__ = cause
         return twin
-
-    def stamp(self, target: Addressee, sender: object, sent_at: float) -> None:
-        """Note whom it is for, when it was sent, and by whom if it does not say: for one that was raised by hand."""
-        self._target = target
-        self.sent_at = sent_at
-        if self.sender is None:
-            self.sender = sender
 
     def __str__(self) -> str:
         reason = "no reason given" if self.reason is None else _brief(self.reason)

@@ -1,16 +1,20 @@
-"""What a task may ask of its own inbox, `requested` and `wait_requested` (R12), and what works for it is told."""
+"""What a task may ask of its own inbox (R12): `requested`, `wait_requested`, `until`; and what works for it is told."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar, overload
+from collections.abc import Awaitable
+from typing import Any, TypeVar, overload
 
 from ..signals import Signal, level_of
-from .function import Function
+from .blocks import catch, warn_of_stock
+from .host import ThreadHost, running
 from .inbox import Inbox, Outside
-from .task import Task, here
+from .stock import current
+from .task import Task
 
 _S = TypeVar("_S", bound=Signal)
+_T = TypeVar("_T")
 
 
 @overload
@@ -18,13 +22,14 @@ def requested() -> Signal | None: ...
 @overload
 def requested(cls: type[_S]) -> _S | None: ...
 def requested(cls: type[Signal] = Signal) -> Signal | None:
-    """The strongest signal of that class that the running task holds, or `None` (R12). It stays held.
+    """The strongest signal of that class that is pending in the running task, or `None` (R12). It stays pending.
     It works in a function under `to_thread` or `to_process`, too.
 
     Raises: `RuntimeError` outside of these, `TypeError` for what is no signal class.
     """
-    inbox = _listening(cls, "requested()")
-    return inbox.requested(cls) if inbox.held else None
+    level_of(cls, "requested()", kill=True)
+    inbox = _inbox("requested()")
+    return inbox.requested(cls) if inbox is not None and inbox.pending else None  # type: ignore[return-value]
 
 
 @overload
@@ -32,14 +37,18 @@ async def wait_requested() -> Signal: ...
 @overload
 async def wait_requested(cls: type[_S]) -> _S: ...
 async def wait_requested(cls: type[Signal] = Signal) -> Signal:
-    """Wait until the running task holds a signal of that class, and give the strongest; it stays held (R12).
+    """Wait until a signal of that class is pending in the running task, and give the strongest; it stays pending (R12).
 
     Returns at once when there is one. A signal that is thrown ends the wait as it ends any other. When cancelled, it
-    leaves nothing behind.
+    leaves nothing behind. It is about the task that calls it: in a task of its own it would wait for its own signals.
 
     Raises: as `requested`.
     """
-    inbox = _listening(cls, "wait_requested()")
+    level_of(cls, "wait_requested()", kill=True)
+    inbox = _inbox("wait_requested()")
+    if inbox is None:
+        await asyncio.get_running_loop().create_future()  # nobody can ask a stock task for anything
+        raise AssertionError
     while (signal := inbox.requested(cls)) is None:
         entry = (cls, asyncio.get_running_loop().create_future())
         inbox.add_waiter(entry)
@@ -50,21 +59,56 @@ async def wait_requested(cls: type[Signal] = Signal) -> Signal:
     return signal
 
 
-def _listening(cls: object, call: str) -> Inbox:
-    level = level_of(cls, call, kill=True)
-    task = here(call)
-    if isinstance(task, Function):
-        task.listen(level)
-    inbox = task._mailbox()
-    inbox.listens_at = min(inbox.listens_at, level)
-    return inbox
+async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
+    """Await something, until a signal of that class comes: `got = await until(Drain, queue.get())` gives either.
+
+    Ask `isinstance(got, Drain)`. Is such a signal pending already, then what was given is not begun. Else the signal
+    interrupts it, as any signal interrupts an await, and is taken: the task goes on, with a clean count. Use it where
+    an await that is interrupted gives back what it took, as `asyncio.Queue.get` does. A mask around it wins.
+
+    Cancelled, or sent something stronger, it raises that. Raises: `RuntimeError` outside a task; `TypeError` for what
+    is no signal class, `ValueError` for `Kill`, and what `awaitable` raises.
+    """
+    level_of(cls, "until()")
+    with catch(cls) as caught:
+        inbox = caught.inbox
+        if inbox is not None and inbox.pending and (delivery := inbox.take(cls)) is not None:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            return delivery.signal  # type: ignore[return-value]  # it is of that class
+        return await awaitable
+    assert caught.signal is not None
+    return caught.signal
 
 
-class hearing:
-    """`with hearing(task, work):` have `work.hear(signal)` called for each signal that the task holds, now or later.
+def _inbox(call: str) -> Inbox | None:
+    host = host_here(call)
+    if isinstance(host, ThreadHost):
+        host.listen()
+    return None if host is None else host._mailbox()
 
-    Not for what a mask holds, unless `masked`: that is not to reach the task, nor, as a rule, what works for it. It
-    does not count as listening (R26). Of a stock task nothing is heard. A report shows the work, as long as it `stays`.
+
+def host_here(call: str, stacklevel: int = 4) -> Task[Any] | ThreadHost | None:
+    """The running task, or the function that has this thread; `None` in a stock task, which is warned of.
+
+    Raises: `RuntimeError` where there is neither.
+    """
+    task = current()
+    if isinstance(task, Task):
+        return task
+    if task is None and running.function is not None:
+        return running.function
+    if task is None:
+        raise RuntimeError(f"{call} works in a task only, and none is running here")
+    warn_of_stock(call, stacklevel)
+    return None
+
+
+class forwarding:
+    """`with forwarding(task, work):` have `work.hear(signal)` called for each signal pending in the task, now or later.
+
+    Not for what a mask holds, unless `masked`: that is not to reach the task, nor, as a rule, what works for it. Of a
+    stock task nothing is heard. A report shows the work, as long as it `stays`.
     """
 
     __slots__ = ("_entry", "_inbox", "_masked", "_work")
@@ -79,7 +123,7 @@ class hearing:
         if self._inbox is not None:
             self._inbox.outside = (*self._inbox.outside, self._work)
             self._inbox.add_waiter(self._entry)
-            for delivery in self._inbox.held:
+            for delivery in self._inbox.pending:
                 self.set_result(delivery.signal)
 
     def __exit__(self, *exc: object) -> None:
@@ -93,6 +137,6 @@ class hearing:
         return False
 
     def set_result(self, signal: Signal) -> None:
-        """The task holds this."""
+        """This is pending in the task."""
         if self._inbox is not None and (self._masked or signal.level > self._inbox.mask_level):
             self._work.hear(signal)

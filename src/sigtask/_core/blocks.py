@@ -1,15 +1,15 @@
 """Blocks of code that say what a task does with its signals: `accept`, `mask`, `on_signal`, `catch` (R11, R13 to R17).
 
-    with catch(Interrupt) as caught:        # ends the block when an Interrupt for this task comes out of it
-        with accept(Drain):                 # here a Drain may interrupt the await
-            order = await queue.get()
-        with mask(Terminate):               # here nothing but a Kill can
-            await book(order)
+    with catch(Drain) as drain:             # here a Drain may interrupt the await, and ends the block
+        order = await queue.get()
+    if drain: ...
+    with mask(Terminate):                   # here nothing but a Kill comes in
+        await book(order)
 
-A block belongs to the task it was entered in, and blocks close in the order they opened. The inbox keeps the open
-ones as a linked list from the innermost out; a task spawned inside a mask starts with its parent's list as its tail.
-In a thread that runs a plain function for a task, a block belongs to the function, which opens and closes it under
-its lock (`function`).
+A block belongs to the task it was entered in. Entering and leaving one throws nothing: what is pending, and may be
+thrown now, is thrown at the await at which the task next waits, under the blocks that are open then. In a task of
+asyncio's own blocks do nothing, and warn. In a thread that runs a plain function for a task, a block belongs to the
+function, which opens and closes it under its lock (`host.ThreadHost`).
 """
 
 from __future__ import annotations
@@ -18,82 +18,95 @@ import asyncio
 import functools
 import inspect
 import math
+import warnings
+import weakref
 from asyncio import CancelledError, TimerHandle
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from ..signals import KILL_LEVEL, Signal, Terminate, level_of
-from .delivery import plain_error
-from .function import Function, running
+from . import stock
+from .host import running
 from .inbox import Inbox
-from .task import Task, current, here
+from .stock import current
+from .task import Task
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
 
-
-_UNUSED: Any = object()
-"""What a block that was never entered has in the place of the block around it."""
+_UNUSED, _OPEN, _CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"
 
 
 class _Block:
     """One block: opened in one task, closed in the same, innermost first (R17)."""
 
-    __slots__ = ("inbox", "prev")
+    __slots__ = ("inbox", "state")
 
     masks = 0
     accepts = KILL_LEVEL
     plain = False
-    waiting: list[Callable[[], Any]]
 
     def __init__(self) -> None:
         self.inbox: Inbox | None = None
-        self.prev: Any = _UNUSED
+        self.state = _UNUSED
 
-    def _enter(self) -> tuple[Any, Inbox]:
-        if self.prev is not _UNUSED:
-            # A task spawned inside has it in its list for good: entered again there, the list would be a ring.
-            state = "has been used" if self.inbox is None else f"is open already, in {self.inbox.task()!r}"
-            raise RuntimeError(f"{self!r} {state}; make a new one for each `with`")
-        task = here(self)
-        inbox = task._inbox
+    def _enter(self) -> Inbox | None:
+        """Open it; `None` where it is of no effect, in a stock task."""
+        if self.state is not _UNUSED:
+            raise RuntimeError(f"{self!r} {self.state}; make a new one for each `with`")
+        task = current()
+        if isinstance(task, Task):
+            inbox = task._inbox or task._mailbox()
+            inbox.blocks = (*inbox.blocks, self)
+        elif task is None and (function := running.function) is not None:
+            function.open(self)
+            inbox = function._mailbox()
+        elif task is None:
+            raise RuntimeError(f"{self!r} works in a task only, and none is running here")
+        else:
+            self.state = _INERT
+            warn_of_stock(repr(self), 3)
+            return None
+        self.inbox, self.state = inbox, _OPEN
+        if inbox.pending and task is not None:
+            task._look_later()
+        return inbox
+
+    def _leave(self, leaving: bool = False) -> Inbox | None:
+        """Close it; `leaving` says that an exception goes through. `None` where it was of no effect."""
+        inbox = self.inbox
         if inbox is None:
-            if isinstance(task, Function):
-                task.open(self)
-                return task, task.inbox
-            inbox = task._mailbox()
-        self.prev, self.inbox = inbox.top, inbox
-        inbox.top = self
-        return task, inbox
+            if self.state is _INERT:
+                self.state = _CLOSED
+                return None
+            raise RuntimeError(f"{self!r} is not open")
+        if (function := running.function) is not None and function.has_open(self):
+            self.state = _CLOSED
+            function.close(self, leaving=leaving)
+            return inbox
+        blocks, task = inbox.blocks, inbox.task()
+        wrong = None
+        if task is not current():
+            wrong = self._left_elsewhere(task)
+        elif blocks[-1:] != (self,):
+            wrong = f"{self!r} was left while {blocks[-1]!r}, opened inside it, is open; close that one first"
+        inbox.blocks = blocks[:-1] if wrong is None else tuple(block for block in blocks if block is not self)
+        self.inbox, self.state = None, _CLOSED
+        if task is not None and (inbox.pending or inbox.plain_held):
+            task._look_later()
+        del task
+        if wrong is not None:
+            raise RuntimeError(wrong)
+        return inbox
 
-    def _leave(self, leaving: bool = False) -> tuple[Any, Inbox]:
-        """Close it; `leaving` says that an exception goes through."""
-        inbox: Inbox | None = self.inbox
-        task: Any = current()
-        if inbox is None or inbox.top is not self or inbox.task() is not task:
-            function = running.function
-            if task is None and inbox is not None and function is not None and function.has_open(self):
-                function.close(self, leaving=leaving)
-                return function, inbox
-            del inbox, task
-            raise self._misplaced()
-        inbox.top, self.inbox = self.prev, None
-        return task, inbox
-
-    def _misplaced(self) -> RuntimeError:
-        inbox, task = self.inbox, current()
-        if inbox is None:
-            return RuntimeError(f"{self!r} is not open")
-        owner = inbox.task()
-        if owner is not task:
-            return RuntimeError(
-                f"{self!r} was entered in {owner!r} and left in {task!r}; a block must open and close in one task. "
-                f"An async generator that is abandoned inside a block does this: use contextlib.aclosing() (PEP 789)"
-            )
-        return RuntimeError(f"{self!r} was left while {inbox.top!r}, opened inside it, is open; close that one first")
+    def _left_elsewhere(self, owner: object) -> str:
+        return (
+            f"{self!r} was entered in {owner!r} and left in {current()!r}; a block must open and close in one task. "
+            f"An async generator that is abandoned inside a block does this: use contextlib.aclosing() (PEP 789)"
+        )
 
     def handles(self, signal: Signal) -> bool:
         return False
@@ -104,27 +117,42 @@ class _Block:
     def _fresh(self) -> Any:
         raise NotImplementedError
 
-    def __call__(self, fn: Callable[_P, Awaitable[_R]]) -> Callable[_P, Awaitable[_R]]:
+    def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
-        if not inspect.iscoroutinefunction(fn):
-            raise TypeError(f"{self!r} decorates async functions (async def), and {fn!r} is none")
 
-        @functools.wraps(fn)
+        @functools.wraps(_async(self, fn))
         async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             with self._fresh():
                 return await fn(*args, **kwargs)
-            return None  # `catch` may end the block
+            raise AssertionError("only catch() ends a block")
 
         return wrapper
+
+
+def _async(block: object, fn: Any) -> Any:
+    if not inspect.iscoroutinefunction(fn):
+        raise TypeError(f"@{block!r} needs an async function (async def), got {fn!r}")
+    return fn
+
+
+def warn_of_stock(call: str, level: int) -> None:
+    """Something of ours was used in a stock task, where nobody can send signals: it is of no effect."""
+    warnings.warn(
+        f"{call} does nothing in a task of asyncio's own: call sigtask.install() before it is created, or start the "
+        f"program with sigtask.run()",
+        RuntimeWarning,
+        stacklevel=level + 1,
+    )
 
 
 class accept(_Block):
     """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
 
-    A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in. What
-    is held at that level is raised on entry. A mask around or inside it wins.
+    A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in, and end
+    it. One that is pending already is thrown at the first await in the block at which the task waits. A mask around or
+    inside the block wins. To go on after the Drain, use `catch`.
 
-    Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`; the held signal itself, on entry.
+    Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """
 
     __slots__ = ("accepts", "cls")
@@ -135,12 +163,7 @@ class accept(_Block):
         self.cls = cls
 
     def __enter__(self) -> None:
-        inbox = self._enter()[1]
-        inbox.listens_at = min(inbox.listens_at, self.accepts)
-        if inbox.held and isinstance(inbox.task(), Task) and (delivery := inbox.pick()) is not None:
-            self._leave()
-            inbox.raise_now(delivery)
-            raise delivery.fresh()
+        self._enter()
 
     def __exit__(self, et: object, *exc: object) -> None:
         self._leave(et is not None)
@@ -155,88 +178,69 @@ class accept(_Block):
 class mask(_Block):
     """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
 
-    When the block ends, the strongest held signal is raised at once. If the block is left by an exception, that one
-    goes on its way and the signal is thrown at the next await. Tasks spawned inside are covered while it lasts.
+    What it held is thrown at the next await outside of any mask that holds it. So nothing that a masked `await`
+    returned is lost, and a loop in which every await is masked is never reached: put an `await asyncio.sleep(0)` into
+    it. Tasks spawned inside are covered while the block lasts, but for signals that come from inside of it.
 
     `within=seconds` ends the protection early. A plain `cancel()` passes, so that timeouts inside work, unless
-    `plain=True`. A mask holds what arrives while it is open: a signal the task sent itself before is thrown all the
-    same. It does not stop code in threads.
+    `plain=True`. It does not stop code in threads.
 
-    Raises: `TypeError` for what is no signal class; `ValueError` for `Kill` or a `within` that is not above 0; the
-    held signal itself, at the end.
+    Raises: `TypeError` for what is no signal class; `ValueError` for `Kill` or a `within` that is not above 0.
     """
 
-    __slots__ = ("_timer", "cls", "masks", "plain", "waiting", "within")
+    __slots__ = ("_timer", "_waiting", "cls", "masks", "plain", "within")
 
     def __init__(self, cls: type[Signal] = Terminate, *, within: float | None = None, plain: bool = False) -> None:
         self.inbox = None
-        self.prev = _UNUSED
+        self.state = _UNUSED
         self.masks = level_of(cls, "mask()")
         if within is not None and not 0 < within < math.inf:
             raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
         self.cls = cls
         self.within = within
         self.plain = plain
-        self.waiting: list[Callable[[], Any]] = []
+        self._waiting: weakref.WeakSet[Inbox] | None = None
         self._timer: TimerHandle | None = None
 
     def __enter__(self) -> None:
-        task, _ = self._enter()
-        if self.within is not None:
-            self._timer = task.get_loop().call_later(self.within, self._expire)
+        inbox = self._enter()
+        if self.within is not None and inbox is not None:
+            self._timer = inbox.task().get_loop().call_later(self.within, self._expire)
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        task, inbox = self._leave(et is not None)
         if self._timer is not None:
-            self._end_timer()
-        if self.waiting:
-            self._look_again()
-        if (inbox.held or inbox.plain_held) and not isinstance(task, Function):
-            if et is not None:
-                task._release()
-            elif (error := _raised_at_once(inbox)) is not None:
-                try:
-                    raise error
-                finally:
-                    del error, task
+            self._timer.cancel()
+            self._timer = None
+        try:
+            self._leave(et is not None)
+        finally:
+            if self._waiting:
+                self._look_again()
 
-    def _end_timer(self) -> None:
-        assert self._timer is not None
-        self._timer.cancel()
-        self._timer = None
+    def is_waited_for_by(self, inbox: Inbox) -> None:
+        """It holds something in a task spawned inside it: its end is to look there."""
+        if self._waiting is None:
+            self._waiting = weakref.WeakSet()
+        self._waiting.add(inbox)
 
     def _expire(self) -> None:
         """`within` is over: the block is still open, but holds nothing from now on."""
         self.masks, self.plain = 0, False
         self._look_again()
-        if self.inbox is not None and (task := self.inbox.task()) is not None:
-            task._release()
+        if self.inbox is not None and (host := self.inbox.task()) is not None:
+            host._look_later()
 
     def _look_again(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for ref in waiting:
-            if (task := ref()) is not None:
-                task._release()
+        waiting, self._waiting = self._waiting or (), None
+        for inbox in waiting:
+            if (task := inbox.task()) is not None:
+                task._look()
 
     def _fresh(self) -> mask:
         return mask(self.cls, within=self.within, plain=self.plain)
 
     def __repr__(self) -> str:
         return f"mask({self.cls.__name__})"
-
-
-def _raised_at_once(inbox: Inbox) -> CancelledError | None:
-    """What the end of a mask raises: the strongest signal it held, or the plain cancel, or neither."""
-    delivery = inbox.pick()
-    plain = 0 if inbox.masks_plain else inbox.plain_held
-    if plain:
-        inbox.plain_held, inbox.extra = 0, inbox.extra + plain
-    if delivery is not None:
-        inbox.raise_now(delivery)
-        return delivery.fresh()
-    if plain:
-        return plain_error(inbox.plain_msg)
-    return None
 
 
 class on_signal(_Block, Generic[_S]):
@@ -247,7 +251,8 @@ class on_signal(_Block, Generic[_S]):
     exception handler is told, and the signal is treated as if there were no callback. (On Python 3.11 the context is
     a copy, taken when the block is entered.)
 
-    Raises: `TypeError` for what is no signal class or not callable, `ValueError` for `Kill`.
+    Raises: `TypeError` for what is no signal class or not callable, `ValueError` for `Kill`; `RuntimeError` in a
+    function under `to_thread`.
     """
 
     __slots__ = ("callback", "cls", "context")
@@ -262,13 +267,12 @@ class on_signal(_Block, Generic[_S]):
         self.context: Context | None = None
 
     def __enter__(self) -> None:
-        if isinstance(function := here(f"{self!r}"), Function):
+        if current() is None and (function := running.function) is not None:
             raise RuntimeError(
                 f"{self!r} works in a task only, and this is {function!r}: a callback from another thread would run "
                 f"in the middle of it. Ask requested() there, or open an accept() or a mask()"
             )
-        _, inbox = self._enter()
-        inbox.listens_at = min(inbox.listens_at, self.cls.level)
+        self._enter()
         if not hasattr(asyncio.Task, "get_context"):  # Python 3.11
             self.context = copy_context()
 
@@ -319,50 +323,66 @@ class on_signal(_Block, Generic[_S]):
 
 
 class catch(_Block, Generic[_S]):
-    """`with catch(Interrupt) as caught:` end the block when such a signal for this task comes out of it (R16).
+    """`with catch(Drain) as drain:` let such a signal interrupt the awaits in the block; it ends the block (R16).
 
-    The request is taken back (`uncancel`), so the task goes on with a clean count, and `caught.signal` is the signal;
-    `None` if the block ended in any other way. A signal that merely killed a task being awaited is not caught, nor
-    is a Kill. If a plain `cancel()` came with it and is not taken back, the block raises that `CancelledError`.
+    `if drain:` asks whether one did, and `drain.signal` is it, else `None`. The task goes on with a clean count: the
+    requests of what came in the block are taken back (`uncancel`). Something stronger than it names goes on as it is,
+    and so does a signal that merely killed a task that was awaited; a Kill is never caught. If a plain `cancel()` came
+    together with the signal and is not taken back, the block raises that `CancelledError`.
+
+    What is pending when the block is entered is thrown at the first await at which the task waits. An await that need
+    not wait, such as the `get()` of a queue with items, is none: there, ask `requested(Drain)` first, or use `until`.
 
     Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """
 
-    __slots__ = ("_count", "cls", "signal")
+    __slots__ = ("_count", "_owed", "accepts", "cls", "signal")
 
     def __init__(self, cls: type[_S]) -> None:
         super().__init__()
-        level_of(cls, "catch()")
+        self.accepts = level_of(cls, "catch()")
         self.cls = cls
         self.signal: _S | None = None
-        self._count = 0
+        self._count = self._owed = 0
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
 
     def __enter__(self) -> Self:
-        task, inbox = self._enter()
-        self.signal = None
-        if not isinstance(task, Function):  # which has no such count
-            self._count = Task.cancelling(task) - inbox.plain_held  # what a mask holds has not come yet (R14)
+        inbox = self._enter()
+        if inbox is not None and isinstance(task := inbox.task(), Task):  # a function in a thread has no such count
+            self._owed = inbox.owed
+            self._count = stock.cancelling(task)
         return self
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> bool:
-        task, inbox = self._leave(et is not None)
-        if not isinstance(exc, self.cls) or exc.level >= KILL_LEVEL:
+        inbox = self._leave(et is not None)
+        if not isinstance(exc, self.cls) or exc.level >= KILL_LEVEL or inbox is None:
             return False
-        if exc.target not in (None, task.owner if isinstance(task, Function) else task):
+        if getattr(exc, "_ended_another", False):
             return False
         self.signal = exc.copy()  # the raised one holds this very frame
-        if isinstance(task, Function):
-            task.take_back(exc)
+        task = inbox.task()
+        if not isinstance(task, Task):
             return True
-        held, inbox.plain_held = inbox.plain_held, 0  # a plain cancel that a mask holds is not taken back (R14)
-        for _ in range(inbox.take_back(exc)):
-            Task.uncancel(task)  # not `task.uncancel`: aiotools' shield puts one on the task that knows its own alone
-        cancelled = Task.cancelling(task) > self._count
-        inbox.plain_held = held
+        for _ in range(inbox.take_back(self._owed)):
+            stock.uncancel(task)  # not `task.uncancel`: aiotools' shield puts one on the task that knows its own alone
+        cancelled = stock.cancelling(task) > self._count
         del task, inbox, exc, tb
         if cancelled:
             raise CancelledError from None
         return True
+
+    def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
+        """As a decorator of an async function, which gives `None` when such a signal has ended it."""
+
+        @functools.wraps(_async(self, fn))
+        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+            with self._fresh():
+                return await fn(*args, **kwargs)
+            return None
+
+        return wrapper
 
     def _fresh(self) -> catch[_S]:
         return catch(self.cls)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from asyncio import CancelledError
+from collections.abc import Sequence
 from enum import Enum
 from time import monotonic
+from typing import Any, Protocol
 
 from ..signals import Addressee, Signal
 
@@ -12,8 +15,9 @@ from ..signals import Addressee, Signal
 class Fate(Enum):
     """What became of a signal (R21)."""
 
-    HELD = "held"
-    THROWN = "thrown"
+    PENDING = "pending"
+    IN_FLIGHT = "in flight"
+    DELIVERED = "delivered"
     SUPERSEDED = "superseded"
     ABSORBED = "absorbed"
     HANDLED = "handled"
@@ -21,7 +25,7 @@ class Fate(Enum):
     REFUSED = "refused"
 
 
-_HELD = Fate.HELD  # to look up a member of an Enum is slow
+_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 
 
 def plain_error(msg: object) -> CancelledError:
@@ -29,10 +33,24 @@ def plain_error(msg: object) -> CancelledError:
     return CancelledError() if msg is None else CancelledError(msg)
 
 
+class PassedOn(Protocol):
+    """What became of a signal in what its task awaits (R8)."""
+
+    @property
+    def below(self) -> Sequence[PassedOn]:
+        """Where it was passed on to from there."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is still on its way there, or being handled; not looking further down."""
+        ...
+
+
 class Delivery:
     """One signal that was sent to one task, and what became of it (R21).
 
-    `signal` is a copy with the task as its target. `fate` is `HELD` from its arrival until something else happens.
+    `signal` is a copy with the task as its target. `fate` is `PENDING` from its arrival until something else happens.
     `caught_at` is where (`"file:line"`) the task caught it when it was thrown and the task went on, else `None`;
     `taken_back` says that its request was then taken back, by `catch` or `uncancel()`, as is right; `refused` is how
     many more awaits a Kill had to answer.
@@ -40,26 +58,38 @@ class Delivery:
 
     __slots__ = (
         "_copy",
+        "below",
         "caught_at",
         "fate",
-        "forced",
         "given",
+        "host",
+        "inside",
         "level",
+        "number",
         "refused",
+        "requests",
         "sender",
         "sent_at",
         "taken_back",
+        "thrown",
         "to",
     )
 
-    def __init__(self, given: Signal, to: Addressee | str | None, sender: object = None, forced: bool = False) -> None:
+    def __init__(
+        self, given: Signal, to: Addressee | str | None, sender: object, host: weakref.ref[Any] | None
+    ) -> None:
         self.given = given
         self.level = given.level
         self.to = to
+        self.host = host  # whose inbox this is in
         self.sender = sender
         self.sent_at = monotonic()
-        self.forced = forced
-        self.fate = _HELD
+        self.fate = _PENDING
+        self.inside: tuple[object, ...] = ()  # the masks that its sender is inside of: these do not hold it (R14)
+        self.number = 0  # of those that were thrown into the task
+        self.requests = 0  # asyncio's cancel requests that it stands for, once it was delivered
+        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task: being handled while it lives
+        self.below: Any = ()  # what it was passed on to: a list of `PassedOn`
         self.caught_at: str | None = None
         self.taken_back = False
         self.refused = 0
@@ -69,12 +99,45 @@ class Delivery:
     def signal(self) -> Signal:
         """The signal as it came to the task: to look at, not to raise."""
         if self._copy is None:  # made when somebody looks: few do, of a hundred thousand tasks
-            self._copy = self.fresh()
+            self._copy = self.given.addressed(self.to, self.sender, self.sent_at)
         return self._copy
 
     def fresh(self) -> Signal:
-        """One more copy, to be raised: the raised one comes to hold frames."""
-        return self.given.addressed(self.to, self.sender, self.sent_at)
+        """One more copy, to be thrown: the thrown one comes to hold frames."""
+        signal = self.given.addressed(self.to, self.sender, self.sent_at)
+        self.thrown = weakref.ref(signal)
+        return signal
+
+    @property
+    def lives(self) -> bool:
+        """Whether what was thrown is still there. Somebody may keep it that handles it no longer."""
+        return self.thrown is not None and self.thrown() is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is still on its way, or being handled (R5); what it was passed on to aside (R8)."""
+        if self.fate is not _DELIVERED:
+            return self.fate is _PENDING or self.fate is _IN_FLIGHT
+        signal = None if self.thrown is None else self.thrown()
+        host = None if self.host is None else self.host()
+        try:
+            return signal is not None and host is not None and bool(host._is_handling(signal))
+        finally:
+            del signal, host
 
     def __repr__(self) -> str:
         return f"<{self.signal!r} {self.fate.value}>"
+
+
+def is_over(delivery: Delivery) -> bool:
+    """Whether a signal in flight was taken by all that the task awaits, which now goes on (R8)."""
+    if not delivery.below:
+        return False
+    todo: list[PassedOn] = list(delivery.below)
+    while todo:
+        one = todo.pop()
+        if one.below:
+            todo.extend(one.below)
+        elif one.is_busy:
+            return False
+    return True

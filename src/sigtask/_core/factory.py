@@ -1,23 +1,26 @@
-"""How a loop comes to make sigtask's tasks: the task factories, and `install()` (R31)."""
+"""How a loop comes to make sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import sys
-from asyncio import AbstractEventLoop, CancelledError, current_task, iscoroutine
+from asyncio import AbstractEventLoop, current_task, iscoroutine
+from collections.abc import Coroutine
+from contextvars import Context
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeVar
 
-from .family import adopt, cover, link
-from .implementation import speed
+from . import stock
+from .family import note_parent
+from .native import speed
+from .scopes import wrap_scopes
 from .shim import Shim
-from .task import FreshTask, Task
+from .task import FreshTask, Task, adopt
 
+_T = TypeVar("_T")
 _new_shim = Shim.__new__
 _new_task: Any = FreshTask.__new__
-_fresh: Any = FreshTask
-_init: Any = _fresh.__init__
+_init: Any = stock.init
 
 
 def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Task[Any]:
@@ -32,21 +35,15 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
         raise TypeError(f"a coroutine was expected, got {coro!r}")
     shim = _new_shim(Shim)
     shim.coro = coro
+    shim.inbox = None
     shim.send = coro.send
     parent: Any = current_task(loop)
-    if kwargs:  # with eager_start among them, it runs before it is returned
-        task: Task[Any] = _new_task(FreshTask)
-        adopt(task, parent)
-        _init(task, shim, loop=loop, **kwargs)
-        return task
-    task = _fresh(shim, loop=loop)
-    task._inbox = None
-    task._ref = None
+    task: Task[Any] = _new_task(FreshTask)
     if type(parent) is FreshTask:
-        task._parent = parent._ref or link(parent)
+        note_parent(task, parent)
     else:
-        task._parent = None if parent is None else link(parent)
-        cover(task, parent)
+        adopt(task, shim, parent)
+    _init(task, shim, loop=loop, **kwargs)  # with eager_start among them, it runs before it is returned
     return task
 
 
@@ -58,7 +55,7 @@ task_factory, _construct = py_task_factory, _py_construct
 if speed is not None:
     # Up to Python 3.11 `asyncio.current_task` is itself written in Python, and this is what it asks.
     _ask: Any = current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined,unused-ignore]
-    speed.bind(FreshTask, Task, _ask, asyncio._get_running_loop, iscoroutine, link, cover)
+    speed.bind(FreshTask, _ask, asyncio._get_running_loop, iscoroutine, adopt)
     task_factory, _construct = speed.task_factory, speed.construct
 task_factory.__module__ = "sigtask"
 
@@ -79,10 +76,27 @@ eager_task_factory.__doc__ = """As `task_factory`, and each task starts running 
     """
 
 
+def create_task(
+    coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None
+) -> Task[_T]:
+    """As `asyncio.create_task()`, and it gives a `sigtask.Task`, whether or not the loop's task factory is sigtask's.
+
+    Raises: `RuntimeError` when no loop is running; `TypeError` when `coro` is not a coroutine.
+    """
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"name": name} if context is None else {"name": name, "context": context}
+    task = loop.create_task(coro, **options) if loop.get_task_factory() in _OURS else None
+    return task if isinstance(task, Task) else task_factory(loop, coro, **options)
+
+
+_OURS = (task_factory, eager_task_factory)
+
+
 def install(loop: AbstractEventLoop | None = None, *, eager: bool = False) -> None:
     """Make every task that `loop` starts from now on a `sigtask.Task`; by default, the running loop.
 
     With `eager=True` tasks start running at once (Python 3.12 and later). Tasks that exist already stay what they are.
+    `TaskGroup`, `timeout()` and `asyncio.shield` are wrapped, for the whole process: see the limits.
 
     Raises: `RuntimeError` when no loop is given and none is running; `ValueError` for `eager` on Python 3.11.
     """
@@ -93,29 +107,5 @@ def install(loop: AbstractEventLoop | None = None, *, eager: bool = False) -> No
             raise RuntimeError("no loop is running: call install() in a coroutine, or give it a loop") from None
     if eager and sys.version_info < (3, 12):
         raise ValueError("eager tasks need Python 3.12 or later")
-    backport_gh_113848()
+    wrap_scopes()
     loop.set_task_factory(eager_task_factory if eager else task_factory)
-
-
-def backport_gh_113848() -> None:
-    """Before Python 3.13: let TaskGroup and timeout() take a subclass of CancelledError for what it is (R31).
-
-    They compare the class with `is`. Each original is handed `CancelledError` itself in the subclass's place, as
-    CPython 3.13 treats it (python/cpython#113848). Remove this with Python 3.12. Doing it twice does nothing.
-    """
-    if sys.version_info >= (3, 13):
-        return
-    for scope in (asyncio.TaskGroup, asyncio.Timeout):
-        original: Any = scope.__aexit__
-        if not hasattr(original, "__wrapped__"):
-            scope.__aexit__ = _wrapped(original)  # type: ignore[method-assign]
-
-
-def _wrapped(original: Any) -> Any:
-    @functools.wraps(original)
-    def __aexit__(self: Any, et: Any, exc: Any, tb: Any) -> Any:
-        if et is not None and issubclass(et, CancelledError):
-            et = CancelledError
-        return original(self, et, exc, tb)
-
-    return __aexit__

@@ -1,56 +1,114 @@
-"""Who spawned whom, among the tasks of one loop: a child knows its parent (R9, R14, R25)."""
+"""Who spawned whom: a child knows its parent, and a parent its living children (R9, R14, R19, R25)."""
 
 from __future__ import annotations
 
-import asyncio
 import weakref
-from asyncio import AbstractEventLoop
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-if TYPE_CHECKING:
-    from .task import Task
+from .native import speed
+from .stock import StockTask
 
-
-def adopt(task: Task[Any], parent: Any) -> None:
-    """Note who spawned this task (R9, R25), and cover it by the parent's open mask (R14)."""
-    task._inbox = None
-    task._ref = None
-    task._parent = None if parent is None else link(parent)
-    cover(task, parent)
+# Of tasks that a stock one has spawned, in a program that calls `install()` in its main:
+_stock_parents: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+_stock_children: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
 
 
-def link(parent: Any) -> weakref.ref[Any]:
-    """What a child keeps of its parent. A parent that is one of ours notes that it has children."""
-    ref = weakref.ref(parent)
-    if hasattr(parent, "_ref"):
-        parent._ref = ref
-    return ref
+class _Children(list["weakref.ref[Any]"]):
+    """The children of one task; those that have ended are forgotten when there are twice as many as once lived."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self) -> None:
+        self.limit = 16
+
+    def add(self, child: Any) -> None:
+        """One more."""
+        self.append(weakref.ref(child))
+        if len(self) > self.limit:
+            self[:] = [ref for ref in self if (task := ref()) is not None and not task.done()]
+            self.limit = max(16, 2 * len(self))
 
 
-def cover(task: Task[Any], parent: Any) -> None:
-    """R14: a task spawned inside a mask is covered while the mask lasts."""
-    inbox = getattr(parent, "_inbox", None)
-    if inbox is not None and (top := inbox.cover) is not None:
-        task._mailbox().top = top
+class PyKin(StockTask):  # type: ignore[misc]  # what asyncio's C task is, no stub says
+    """A task that knows its parent and its children, by weak references: a family keeps nobody alive."""
+
+    __slots__ = ("_children", "_inbox", "_parent_ref", "_ref")
+
+    _inbox: Any
+    _parent_ref: weakref.ref[Any] | None
+    _ref: weakref.ref[Any] | None
+    _children: _Children | None
+
+    @property
+    def _linked_parent(self) -> Any:
+        return None if self._parent_ref is None else self._parent_ref()
+
+    def _linked_children(self) -> list[Any]:
+        return [child for ref in self._children or () if (child := ref()) is not None]
 
 
-def descendants(targets: Iterable[asyncio.Task[Any]], loop: AbstractEventLoop) -> list[Task[Any]]:
+def py_link(task: Any, parent: Any) -> bool:
+    """Note the parent of a task that has none so far; whether it is one of ours."""
+    if not isinstance(parent, PyKin):
+        return False
+    if (ref := parent._ref) is None:
+        ref = parent._ref = weakref.ref(parent)
+        parent._children = _Children()
+    task._parent_ref = ref
+    if parent._children is not None:
+        parent._children.add(task)
+    return True
+
+
+_Linked: Any = PyKin if speed is None else speed.Kin
+_link: Any = py_link if speed is None else speed.link
+
+
+class Kin(_Linked):  # type: ignore[misc]  # either of the two
+    """A task that knows its parent and its children. A family keeps nobody alive."""
+
+    __slots__ = ()
+
+    @property
+    def _parent(self) -> Any:
+        """The task that spawned this one; `None` when none did, or it is gone."""
+        parent = self._linked_parent
+        if parent is None and _stock_parents and (ref := _stock_parents.get(self)) is not None:
+            return ref()
+        return parent
+
+
+def note_parent(task: Any, parent: Any) -> None:
+    """Note who spawned this task."""
+    if speed is None:
+        task._inbox = task._children = task._ref = task._parent_ref = None
+    if parent is not None and not _link(task, parent):
+        _stock_parents[task] = weakref.ref(parent)
+        _stock_children.setdefault(parent, weakref.WeakSet()).add(task)
+
+
+def children_of(task: Any) -> Iterator[Any]:
+    """Its children that are not done."""
+    children = task._linked_children() if isinstance(task, Kin) else _stock_children.get(task, ())
+    for child in list(children):
+        if not child.done():
+            yield child
+
+
+def has_living_children(task: Any) -> bool:
+    """Whether a child of it is not done."""
+    return next(children_of(task), None) is not None
+
+
+def descendants(targets: Iterable[Any]) -> list[Any]:
     """Every living task spawned by one of these, or by one spawned by them; a task whose parent ended is nobody's."""
-    targets = [task for task in targets if getattr(task, "_ref", task) is not None]
-    if not targets:
-        return []  # none of them ever spawned a task: no need to look through all there are
-    children: dict[asyncio.Task[Any], list[Any]] = {}
-    for task in asyncio.all_tasks(loop):
-        link: weakref.ref[Any] | None = getattr(task, "_parent", None)
-        if link is not None and (parent := link()) is not None:
-            children.setdefault(parent, []).append(task)
-    found: list[Task[Any]] = []
-    seen, queue = set(targets), list(targets)
-    while queue:
-        for child in children.get(queue.pop(), ()):
-            if child not in seen:
-                seen.add(child)
-                found.append(child)
+    found: dict[Any, None] = {}
+    queue = list(targets)
+    for task in queue:
+        for child in children_of(task):
+            if child not in found:
+                found[child] = None
                 queue.append(child)
-    return found
+    own = set(queue[: len(queue) - len(found)])
+    return [task for task in found if task not in own]

@@ -12,64 +12,49 @@ only takes its place in a queue, and the outermost one works it off before it re
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import BuiltinMethodType
+from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
-
-if TYPE_CHECKING:
-    from .task import Task
-
-_stock: Any = asyncio.Task
-_cancel: Any = _stock.cancel
-DEEP = 30
-"""How many plain cancels may stand on the stack, one inside another, before the next one is put off."""
+from .delivery import Delivery, PassedOn
+from .stock import cancel as _cancel
 
 
-_Launch = tuple["Task[Any]", Signal, Any]
-"""One task to cancel, and the launch whose `cancel` came to it, or `None`."""
+class _Launch:
+    """One task to cancel, for which signal, and the launch whose `cancel` came to it, or `None`."""
+
+    __slots__ = ("by", "delivery", "task")
+
+    def __init__(self, task: Any, delivery: Delivery, by: _Launch | None) -> None:
+        self.task = task
+        self.delivery = delivery
+        self.by = by
 
 
-class _Deep(NamedTuple):
-    """A plain cancel that came too deep on the stack, and the one that it came through."""
-
-    task: Task[Any]
-    msg: object
-    by: _Deep | None
-
-
-class _Flights:
+class _Flights(threading.local):
     """The launches of one thread: each may run a loop of its own."""
-
-    __slots__ = ("deep", "depth", "now", "queue", "ring", "turn")
 
     def __init__(self) -> None:
         self.now: _Launch | None = None
         self.ring = False  # the launch that is going on has come back to a task it came through
         self.queue: deque[_Launch] = deque()
-        self.depth = 0
-        self.turn: _Deep | None = None
-        self.deep: deque[_Deep] = deque()
 
 
-class _Here(threading.local):
-    def __init__(self) -> None:
-        self.flights = _Flights()
+_here = _Flights()
 
 
-_here = _Here()
-
-
-def launch(task: Task[Any], signal: Signal) -> None:
+def launch(task: Any, delivery: Delivery) -> None:
     """asyncio's `cancel(signal)` for `task`; a Kill also cuts it loose from what will not be cancelled (R18)."""
-    here = _here.flights
-    if here.now is not None:
-        here.queue.append((task, signal, here.now))
+    here = _here
+    if (now := here.now) is not None:
+        here.queue.append(_Launch(task, delivery, now))
         return
     try:
-        here.now = (task, signal, None)
-        _start(here, task, signal)
+        here.now = _Launch(task, delivery, None)
+        _start(here, task, delivery)
     finally:
         here.now = None
         if here.queue:
@@ -79,9 +64,9 @@ def launch(task: Task[Any], signal: Signal) -> None:
 def _work_off(here: _Flights) -> None:
     failed: BaseException | None = None
     while here.queue:
-        here.now = here.queue.popleft()
+        here.now = now = here.queue.popleft()
         try:
-            _start(here, here.now[0], here.now[1])
+            _start(here, now.task, now.delivery)
         except BaseException as error:  # an awaited thing's own cancel() failed: the others still get theirs
             failed = error
         finally:
@@ -93,36 +78,33 @@ def _work_off(here: _Flights) -> None:
         del failed
 
 
-def cancel_plain(task: Task[Any], msg: object) -> bool:
-    """asyncio's `cancel(msg)`, also for a chain of tasks for which the stack has no room.
-
-    Raises: `RecursionError` when the tasks await each other in a ring, as in asyncio.
-    """
-    here = _here.flights
-    if here.depth >= DEEP and not task.done():
-        _put_off(here, task, msg)
-        return True  # as asyncio's says of every task that is not done
-    here.depth += 1
+def _start(here: _Flights, task: Any, delivery: Delivery) -> None:
+    here.ring, failed = False, True
     try:
-        found = bool(_cancel(task, msg))
-        while here.deep and here.depth == 1:
-            here.turn = here.deep.popleft()
-            _cancel(here.turn.task, here.turn.msg)
-        return found
+        _cancel(task, delivery.given)
+        failed = False
     finally:
-        here.depth -= 1
-        if here.depth == 0:
-            here.turn = None
-            here.deep.clear()
+        if failed or here.ring or delivery.level >= KILL_LEVEL:
+            free(task)
 
 
-def _put_off(here: _Flights, task: Task[Any], msg: object) -> None:
-    by = here.turn
-    while by is not None:
-        if by.task is task:
-            raise RecursionError(f"{task!r} awaits itself, by way of what it awaits; a signal can open such a ring")
+def passed_on(msg: Signal, below: PassedOn) -> None:
+    """What a task awaits was cancelled with `msg`: note what became of it there, if that is the launch going on."""
+    now = _here.now
+    if now is not None and now.delivery.given.origin is msg.origin:
+        if now.delivery.below:
+            now.delivery.below.append(below)
+        else:
+            now.delivery.below = [below]
+
+
+def came_back(task: Any) -> None:
+    """A signal met a task that it is in flight to. Is that one of those it came through, then they form a ring."""
+    by = _here.now
+    while by is not None and by.task is not task:
         by = by.by
-    here.deep.append(_Deep(task, msg, here.turn))
+    if by is not None:
+        _here.ring = True
 
 
 def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
@@ -130,48 +112,38 @@ def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
     task.cancel(msg=signal)
 
 
-def _start(here: _Flights, task: Task[Any], signal: Signal) -> None:
-    here.ring, failed = False, True
-    try:
-        _cancel(task, signal)
-        failed = False
-    finally:
-        if failed or here.ring or signal.level >= KILL_LEVEL:
-            free(task)
-    if signal.level >= KILL_LEVEL:
-        # A task that is running now will only then be seen to await something deaf.
-        task.get_loop().call_soon(free, task)
-
-
-def came_back(task: Task[Any]) -> None:
-    """A signal met a task that it is in flight to. Is that one of those it came through, then they form a ring."""
-    here = _here.flights
-    by = here.now
-    while by is not None and by[0] is not task:
-        by = by[2]
-    if by is not None:
-        here.ring = True
-
-
-def free(task: Task[Any]) -> None:
+def free(task: Any) -> None:
     """Cut a task loose from what it awaits, if that has not been cancelled: it is woken as if it had (R18).
 
-    This is the one use of asyncio's private attributes, for which there is no public way: what a task awaits is
-    nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody else.
-    Where they are missing the task stays where it is, and a `stop()` reports it as still there.
+    Uses private attributes of asyncio's, `_fut_waiter` and `_callbacks`, for which there is no public way: what a task
+    awaits is nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody
+    else. A future that is not asyncio's keeps its callbacks elsewhere: the wake-up is then found among all objects.
+    Where `_fut_waiter` is missing the task stays where it is, and a `stop()` reports it as still there.
     """
     waiter: Any = getattr(task, "_fut_waiter", None)
     if task.done() or waiter is None or waiter.done():
         return
     callbacks: list[Any] = list(getattr(waiter, "_callbacks", None) or [])
-    for callback, context in callbacks:
-        if getattr(callback, "__self__", None) is task:
-            waiter.remove_done_callback(callback)
-            gone = task.get_loop().create_future()
-            gone.cancel()
-            task.get_loop().call_soon(callback, gone, context=context)
-            waiter.add_done_callback(_claim_cancellation)
+    found = next((pair for pair in callbacks if getattr(pair[0], "__self__", None) is task), None)
+    if found is None:
+        found = _wake_up_of(task), None
+        if found[0] is None:
             return
+    if hasattr(waiter, "remove_done_callback"):
+        waiter.remove_done_callback(found[0])
+    gone = task.get_loop().create_future()
+    gone.cancel()
+    task.get_loop().call_soon(found[0], gone, context=found[1])
+    if hasattr(waiter, "_exception"):
+        waiter.add_done_callback(_claim_cancellation)
+
+
+def _wake_up_of(task: Any) -> Any:
+    """asyncio's own callback that wakes this task, wherever it is kept. It looks through all that Python holds."""
+    for one in gc.get_referrers(task):
+        if isinstance(one, BuiltinMethodType) and one.__self__ is task and one.__name__ == "task_wakeup":
+            return one
+    return None
 
 
 def _claim_cancellation(waiter: Any) -> None:

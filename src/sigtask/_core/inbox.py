@@ -1,24 +1,27 @@
 """What one task knows about its signals, and every decision about them.
 
-Read this file first. It decides and never acts: no loop, no clock, no `cancel()`. `task` acts on what it says,
-`shim` throws, `blocks` opens and closes the blocks that raise and lower the threshold.
+Read this file first. It decides and never acts: no loop, no clock, no `cancel()`. `task` acts on what it says, `shim`
+throws, `blocks` opens and closes the blocks that raise and lower the threshold. What it cannot know, whether the task
+runs and what it is handling, it asks its host (`host.Host`).
 
 The rules kept here
-  R5   Levels only rise: while a signal of level L is in force, one of level <= L is absorbed.
+  R5   A signal is absorbed while one as strong is being handled: in the `except`, `finally` or `with` it led to.
   R6   Of several signals before the task next runs, the strongest flies; the others are recorded as superseded.
   R11  The threshold of a new task is Interrupt.
-  R13  An open `accept` lowers it.  R14  An open `mask` raises it, for tasks spawned inside as well, and always wins.
+  R12  What is pending is there to be asked for; a second one of its class is absorbed.
+  R13  An open `accept` or `catch` lowers the threshold.
+  R14  An open `mask` raises it, for tasks spawned inside as well, and always wins.
   R15  An open `on_signal` handles what it names.
   R21  Nothing is lost without a record.
 
 The life of one signal
 
     send ──► handled                     a callback took it
-      ├────► held ──► (a block opens or closes) ──► in flight or raised at once
-      ├────► absorbed                    one as strong is in force
+      ├────► pending                     below the threshold, or the task runs: looked at when it next waits (R4)
+      ├────► absorbed                    one as strong is being handled, or one of its class is pending
       ├────► superseded                  a stronger one is in flight
-      └────► in flight ──► thrown        now it is in force, until its request is taken back
-                 └───────► consumed      the task that was awaited took it and returned (R8)
+      └────► in flight ──► delivered     thrown into the task
+                 └───────► consumed      the task that was awaited took it and went on (R8)
 
 What it does not do: it knows nothing of plain `cancel()` but the count of those a `mask(plain=True)` holds back.
 """
@@ -27,27 +30,24 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
-from collections.abc import Callable
-from time import monotonic
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Interrupt, Signal
-from .delivery import Delivery, Fate
+from .delivery import Delivery, Fate, is_over
 
-HISTORY = 1000
-"""How many signals a task remembers. A server that reloads on a signal for a year must not grow by it."""
+HISTORY = 20
+"""How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
 
 
 class Block(Protocol):
     """What an inbox asks of the blocks open in its task (`blocks`)."""
 
-    prev: Any  # a Block, or None for the outermost
     inbox: Inbox | None
     masks: int
     accepts: int
     plain: bool
-    waiting: list[Callable[[], Any]]
 
     def handles(self, signal: Signal) -> bool:
         """Whether it is an `on_signal` that names this signal's class."""
@@ -58,9 +58,18 @@ class Block(Protocol):
         ...
 
 
-_THROWN = Fate.THROWN  # to look up a member of an Enum is slow on 3.11
+class Mask(Block, Protocol):
+    """A block that holds signals back, here and in the tasks spawned inside it."""
+
+    def is_waited_for_by(self, inbox: Inbox) -> object:
+        """It holds something in a task spawned inside it: its end is to look there."""
+        ...
+
+
+_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
+_SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
 Waiter = tuple[type[Signal], Any]
-"""Somebody who waits for a signal of a class to be held: anything that has a future's `done` and `set_result`."""
+"""Somebody who waits for a signal of a class to be pending: anything that has a future's `done` and `set_result`."""
 
 
 class Outside(Protocol):
@@ -72,7 +81,7 @@ class Outside(Protocol):
         ...
 
     def hear(self, signal: Signal) -> object:
-        """The task holds this signal."""
+        """The signal is pending in the task."""
         ...
 
     def place(self) -> str | None:
@@ -96,115 +105,131 @@ class Inbox:
 
     __slots__ = (
         "__weakref__",
-        "_ended",
         "abandoned",
-        "extra",
+        "again",
+        "blocks",
+        "cause",
+        "covers",
+        "delivered",
+        "doom",
+        "end",
+        "end_is_known",
+        "ended",
         "flying",
-        "held",
         "history",
-        "in_force",
-        "listens_at",
+        "landed",
+        "looking",
+        "missed",
         "outside",
-        "passed_out",
+        "owed",
+        "pending",
         "plain_held",
-        "plain_last",
         "plain_msg",
+        "plain_thrown",
         "stops",
         "task",
-        "top",
         "unclaimed",
         "waiters",
+        "waits",
         "weight",
     )
 
-    def __init__(self, task: object, top: Block | None = None) -> None:
+    def __init__(self, task: object, covers: tuple[Any, ...] = ()) -> None:
         self.task: weakref.ref[Any] = weakref.ref(task)
         self.history: list[Delivery] = []
-        self.held: tuple[Delivery, ...] = ()
+        self.pending: tuple[Delivery, ...] = ()
+        self.looking = False  # the loop is to look at what is pending, at its next turn
+        self.missed = 0  # how often it waited in another mask by then
         self.flying: Delivery | None = None
         self.weight = 0  # cancel requests that the signal in flight stands for
-        self.in_force: tuple[tuple[Delivery, int], ...] = ()  # each with the requests it stands for
-        self.extra = 0  # requests made by raising at once, of which asyncio's own count knows nothing
+        self.landed = 0  # how many have been thrown into the task
+        self.owed = 0  # cancel requests that these stand for, and that nobody has taken back
+        self.delivered: tuple[Delivery, ...] = ()  # those of them that may still be alive there
+        self.again: Delivery | None = None  # one that is pending once more: its request is still counted
         self.plain_held = 0  # plain cancels held by mask(plain=True)
         self.plain_msg: object = None
-        self.plain_last = False  # the last thing thrown in was a plain cancellation
-        self.top: Block | None = top
-        self.listens_at = KILL_LEVEL  # the weakest level this task ever asked for (R26)
+        self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown
+        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9)
+        self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
+        self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
+        self.doom: Delivery | None = None  # the Kill that is ending it
+        self.waits = 0  # how often it has waited for its children since
         self.waiters: tuple[Waiter, ...] = ()
         self.stops: tuple[Any, ...] = ()  # the ladders at work on this task
         self.outside: tuple[Outside, ...] = ()  # what it waits for outside the loop
-        self.passed_out: Delivery | None = None  # it was seen to leave the coroutine just as it was thrown in
-        self.unclaimed: Signal | None = None
+        self.unclaimed: CancelledError | None = None  # what ended the task, and its first awaiter has not seen yet
+        self.ended: Delivery | None = None  # what the task was ended by, seen or found out,
+        self.end: Signal | None = None  # the signal that says so,
+        self.end_is_known = False  # and whether anybody has looked (`ending`)
         self.abandoned = False
-        self._ended: Signal | None = None
 
     # -- the threshold --------------------------------------------------------------------------------------------
 
-    @property
-    def mask_level(self) -> int:
-        """The highest level an open mask holds here: this task's own, or one it was spawned inside of (R14)."""
-        level, block = 0, self.top
-        while block is not None:
-            if block.masks > level and self._is_under(block):
-                level = block.masks
-            block = block.prev
-        return level
+    def open_masks(self) -> Iterator[Any]:
+        """The masks that are open here: of others, of its own. One that leaked out of a task ended with it (R17)."""
+        for block in self.covers:
+            owner = block.inbox
+            if owner is not None and (task := owner.task()) is not None and not task.done():
+                yield block
+        for block in self.blocks:
+            if block.masks or block.plain:
+                yield block
 
     @property
-    def threshold(self) -> int:
-        """Signals at or above this level are thrown, those below are held. A mask wins over an accept."""
-        level, block = Interrupt.level, self.top
-        while block is not None:
-            if block.inbox is self and block.accepts < level:
-                level = block.accepts
-            block = block.prev
-        return max(level, self.mask_level + 1)
+    def mask_level(self) -> int:
+        """The highest level an open mask holds here (R14)."""
+        return max([mask.masks for mask in self.open_masks()], default=0)
 
     @property
     def masks_plain(self) -> bool:
         """Whether a `mask(plain=True)` is open here."""
-        block = self.top
-        while block is not None and not (block.plain and self._is_under(block)):
-            block = block.prev
-        return block is not None
-
-    def _is_under(self, block: Block) -> bool:
-        """Whether a block is open here. One that leaked out of another task ended with that task (R17)."""
-        owner = block.inbox
-        if owner is None or owner is self:
-            return owner is self
-        task = owner.task()
-        return task is not None and not task.done()
-
-    def admits(self, delivery: Delivery) -> bool:
-        """Whether the signal may be thrown now. One that a parent passed on is only stopped by a mask (R9)."""
-        if self.top is None:
-            return delivery.level >= Interrupt.level or delivery.forced
-        return delivery.level > self.mask_level if delivery.forced else delivery.level >= self.threshold
+        return any(mask.plain for mask in self.open_masks())
 
     @property
-    def force(self) -> int:
-        """The level in force: of what was thrown into the task and not taken back."""
-        return max([delivery.level for delivery, _ in self.in_force], default=0)
+    def accept_level(self) -> int:
+        """The lowest level that an open block accepts, and Interrupt without one (R11, R13)."""
+        return min([block.accepts for block in self.blocks if block.accepts < Interrupt.level], default=Interrupt.level)
+
+    @property
+    def threshold(self) -> int:
+        """Signals at or above this level are thrown, those below are held. A mask wins over an accept."""
+        return max(self.accept_level, self.mask_level + 1)
+
+    def admits(self, delivery: Delivery) -> bool:
+        """Whether the signal may be thrown now. A mask does not hold what comes from inside of it (R14)."""
+        if delivery.level < self.accept_level:
+            return False
+        return all(mask.masks < delivery.level or mask in delivery.inside for mask in self.open_masks())
+
+    def is_inside_of(self, sender: Inbox) -> tuple[Any, ...]:
+        """The masks over this task that do not hold what comes from that one: it opened them, or is under them, too."""
+        return tuple(mask for mask in self.covers if mask.inbox is sender or mask in sender.covers)
 
     def handler(self, signal: Signal) -> Block | None:
         """The innermost `on_signal` that names this signal's class (R15)."""
-        block = self.top
-        while block is not None:
-            if block.inbox is self and block.handles(signal):
-                return block
-            block = block.prev
+        for block in reversed(self.blocks):
+            if block.handles(signal):
+                return block  # type: ignore[no-any-return]
         return None
+
+    # -- in force ---------------------------------------------------------------------------------------------------
+
+    def in_force(self) -> Delivery | None:
+        """The strongest signal that the task is handling (R5)."""
+        found: Delivery | None = None
+        for one in self.delivered:
+            if (found is None or one.level >= found.level) and one.is_busy:
+                found = one
+        return found
+
+    def absorbs(self, level: int) -> bool:
+        """Whether a signal of that level would change nothing: one as strong is being handled."""
+        return bool(self.delivered) and (force := self.in_force()) is not None and level <= force.level
 
     # -- arrivals -------------------------------------------------------------------------------------------------
 
-    @property
-    def cover(self) -> Block | None:
-        """The blocks around what the task starts inside a mask: it is covered while the mask lasts (R14)."""
-        return self.top if self.top is not None and (self.mask_level or self.masks_plain) else None
-
     def add_waiter(self, entry: Waiter) -> None:
-        """Set its future to the next signal of its class that is held."""
+        """Set its future to the next signal of its class that is pending."""
         self.waiters = (*self.waiters, entry)
 
     def remove_waiter(self, entry: Waiter) -> None:
@@ -212,30 +237,32 @@ class Inbox:
         self.waiters = tuple(other for other in self.waiters if other is not entry)
 
     def record(self, delivery: Delivery) -> None:
-        """Remember it: the last `HISTORY` of them."""
-        self.history.append(delivery)
-        if len(self.history) > HISTORY:
-            del self.history[0]
+        """Remember it. Of more than `HISTORY` the oldest goes that changed nothing, or else was weakest."""
+        history = self.history
+        history.append(delivery)
+        if len(history) > HISTORY:
+            del history[min(range(HISTORY), key=lambda at: (history[at].fate is _DELIVERED, history[at].level))]
 
-    def judge(self, delivery: Delivery) -> bool:
-        """Settle an arrival that no callback took: hold, absorb or supersede it; `True` if it is to fly."""
-        if self.top is None and self.flying is None and not self.in_force and delivery.level >= Interrupt.level:
-            return True  # a task's first signal, as a rule: what follows would say the same
-        if not self.admits(delivery):
+    def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
+        """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.
+
+        What comes while the task runs is pending: it is judged when the task waits, under the blocks open then.
+        """
+        if running or ((self.blocks or self.covers or delivery.level < Interrupt.level) and not self.admits(delivery)):
             self._hold(delivery)
-        elif self.in_force and delivery.level <= self.force:
-            delivery.fate = Fate.ABSORBED
-        elif self.flying is not None and delivery.level <= self.flying.level:
-            delivery.fate = Fate.SUPERSEDED
+        elif self.absorbs(delivery.level):
+            delivery.fate = _ABSORBED
+        elif self.flying is not None and delivery.level <= self.flying.level and not is_over(self.flying):
+            delivery.fate = _SUPERSEDED
         else:
             return True
         return False
 
     def _hold(self, delivery: Delivery) -> None:
-        if any(type(other.given) is type(delivery.given) for other in self.held):
-            delivery.fate = Fate.ABSORBED  # as in Unix, a signal that is pending already is not queued twice
+        if any(type(other.given) is type(delivery.given) for other in self.pending):
+            delivery.fate = _ABSORBED  # as in Unix, a signal that is pending already is not queued twice
             return
-        self.held = (*self.held, delivery)
+        self.pending = (*self.pending, delivery)
         self._ask_to_look_again(delivery.level)
         for cls, future in self.waiters:
             if isinstance(delivery.given, cls) and not future.done():
@@ -249,117 +276,135 @@ class Inbox:
 
     def _ask_to_look_again(self, level: int) -> None:
         """The end of each mask that somebody else opened and that holds this must look here (R14)."""
-        block = self.top
-        while block is not None:
-            holds = block.masks >= level if level else block.plain
-            if holds and block.inbox is not None and block.inbox is not self:
-                block.waiting.append(self.task)
-            block = block.prev
+        for mask in self.covers:
+            if mask.masks >= level if level else mask.plain:
+                mask.is_waited_for_by(self)
 
     def requested(self, cls: type[Signal]) -> Signal | None:
-        """The strongest held signal of that class, the first of equals (R12)."""
-        found = [delivery.signal for delivery in self.held if isinstance(delivery.given, cls)]
+        """The strongest pending signal of that class, the first of equals (R12)."""
+        found = [delivery.signal for delivery in self.pending if isinstance(delivery.given, cls)]
         return max(found, key=lambda signal: signal.level, default=None)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something is pending that may be thrown."""
+        if self.plain_held and not self.masks_plain:
+            return True
+        return any(self.admits(delivery) for delivery in self.pending)
+
     def pick(self) -> Delivery | None:
-        """Take what the threshold now admits out of `held`: the strongest, if it is thrown; the others end here."""
-        ready = [delivery for delivery in self.held if self.admits(delivery)]
+        """Take what the threshold now admits out of `pending`: the strongest, if it is to fly; the others end here."""
+        ready = [delivery for delivery in self.pending if self.admits(delivery)]
         if not ready:
             return None
-        self.held = tuple(delivery for delivery in self.held if delivery not in ready)
+        self.pending = tuple(delivery for delivery in self.pending if delivery not in ready)
+        self.again = None if self.again in ready else self.again
         best = max(ready, key=lambda delivery: delivery.level)
         for delivery in ready:
             if delivery is not best:
-                delivery.fate = Fate.SUPERSEDED
+                delivery.fate = _SUPERSEDED
         return best if self.judge(best) else None
+
+    def take(self, cls: type[Signal]) -> Delivery | None:
+        """Take the strongest pending signal of that class that may be thrown; it is handled, and so are its equals."""
+        found = [one for one in self.pending if isinstance(one.given, cls) and self.admits(one)]
+        self.pending = tuple(one for one in self.pending if one not in found)
+        for one in found:
+            one.fate = Fate.HANDLED
+        return max(found, key=lambda delivery: delivery.level, default=None)
 
     # -- flight ---------------------------------------------------------------------------------------------------
 
-    def launch(self, delivery: Delivery) -> None:
-        """The signal is on its way; a weaker one that was is superseded (R6)."""
+    def launch(self, delivery: Delivery) -> int:
+        """The signal is on its way; one that was is superseded, or was taken by what the task awaits (R6, R8).
+
+        Gives the number of requests to take back, for the latter.
+        """
+        taken = 0
         if self.flying is not None:
-            self.flying.fate = Fate.SUPERSEDED
+            if is_over(self.flying):
+                self.flying.fate, taken, self.weight = _CONSUMED, self.weight, 0
+            else:
+                self.flying.fate = _SUPERSEDED
+            self.flying.below = ()
+        delivery.fate = _IN_FLIGHT
         self.flying = delivery
         self.weight += 1
+        return taken
 
     def land(self) -> Delivery:
-        """The signal in flight is being thrown: from now on it is in force."""
-        delivery, weight = self.flying, self.weight
+        """The signal in flight is being thrown."""
+        delivery = self.flying
         assert delivery is not None
+        delivery.fate, delivery.requests = _DELIVERED, self.weight
+        delivery.below = ()
+        delivery.taken_back = self.weight == 0
+        self.owed += self.weight
         self.flying, self.weight = None, 0
-        delivery.fate = _THROWN
-        self.plain_last = False
-        if weight:
-            self.in_force = (*self.in_force, (delivery, weight))
+        self.landed += 1
+        delivery.number = self.landed
+        if self.delivered:
+            self.delivered = (*(one for one in self.delivered if one.lives), delivery)
         else:
-            delivery.taken_back = True
+            self.delivered = (delivery,)
         return delivery
-
-    def raise_now(self, delivery: Delivery) -> None:
-        """The signal is raised by a block at once: in force, by a request that asyncio has not counted."""
-        delivery.fate = _THROWN
-        self.plain_last = False
-        self.extra += 1
-        self.in_force = (*self.in_force, (delivery, 1))
 
     def consume(self) -> int:
         """The task that was awaited took the signal (R8). Gives the number of requests to take back."""
         delivery, weight = self.flying, self.weight
         assert delivery is not None
         self.flying, self.weight = None, 0
-        delivery.fate = Fate.CONSUMED
+        delivery.fate = _CONSUMED
+        delivery.below = ()
         return weight
 
-    def take_back(self, signal: Signal) -> int:
-        """`catch` took this signal: it is no longer in force. Gives the number of requests to take back."""
-        for index, (delivery, weight) in reversed(list(enumerate(self.in_force))):
-            if delivery.given.origin is signal.origin:
-                self.in_force = (*self.in_force[:index], *self.in_force[index + 1 :])
-                delivery.taken_back = True
-                return weight
-        return 0  # raised by hand: nobody asked for it
+    def landed_since(self, landed: int) -> list[Delivery]:
+        """What was thrown into the task after that many, in order."""
+        if self.landed == landed:
+            return []
+        return [one for one in self.history if one.fate is _DELIVERED and one.number > landed]
+
+    def throw_again(self, delivery: Delivery) -> None:
+        """It was thrown into a scope, which something else has left: it is pending once more."""
+        self.owed -= 0 if delivery.taken_back else delivery.requests
+        delivery.fate, delivery.taken_back, delivery.thrown = _PENDING, False, None
+        self.delivered = tuple(one for one in self.delivered if one is not delivery)
+        equals = [one for one in self.pending if type(one.given) is type(delivery.given)]
+        for one in equals:
+            one.fate = _ABSORBED
+        self.pending = (*(one for one in self.pending if one not in equals), delivery)
+        self.again = delivery
+
+    def forget_again(self) -> None:
+        """Its request was taken back before it could be thrown once more."""
+        if (delivery := self.again) is not None:
+            self.pending = tuple(one for one in self.pending if one is not delivery)
+            delivery.fate, delivery.taken_back, self.again = _DELIVERED, True, None
+
+    def take_back(self, owed: int) -> int:
+        """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""
+        back = max(0, self.owed - owed)
+        self._no_longer_owed(back)
+        return back
+
+    def _no_longer_owed(self, requests: int) -> None:
+        self.owed -= requests
+        for one in reversed(self.history):
+            if requests <= 0:
+                return
+            if one.fate is _DELIVERED and not one.taken_back:
+                one.taken_back = True
+                requests -= one.requests
 
     def settle(self, count: int) -> None:
-        """After an `uncancel()`: what `count` requests no longer cover has been taken back.
+        """After an `uncancel()`: what `count` requests no longer cover has been taken back, the last one first.
 
         Other requests go first: a timeout inside a cleanup takes back its own, not the signal's. Then what is in
-        flight, which is thrown all the same, as in asyncio, but is not in force. (Its own request is counted a moment
-        after it was launched: who only looks, does so when nothing is in flight.)
+        flight, which is thrown all the same, as in asyncio.
         """
         if self.flying is not None:
-            self.weight = min(self.weight, max(0, count - sum(weight for _, weight in self.in_force)))
-        while self.in_force and count < sum(weight for _, weight in self.in_force):
-            self.in_force[-1][0].taken_back = True
-            self.in_force = self.in_force[:-1]
-
-    # -- afterwards -----------------------------------------------------------------------------------------------
-
-    @property
-    def ended(self) -> Signal | None:
-        """What ended the task: a clean copy, for the raised one holds frames (R22). `None` as long as nobody knows."""
-        if self._ended is None and self.passed_out is not None:
-            self._ended = self.passed_out.signal
-        return self._ended
-
-    def note_end(self, error: CancelledError) -> None:
-        """Remember that the task ended by this."""
-        if isinstance(error, Signal):
-            if error.target is None and (task := self.task()) is not None:  # raised by hand: as if it had been sent
-                error.stamp((self.task, task.get_name()), task.get_name(), monotonic())
-            self._ended = error.copy()
-        elif self.flying is not None:  # sent while the task ran, which then returned without another await
-            self._ended = self.land().signal
-        elif self.in_force and not self.plain_last:  # somebody's cleanup put a fresh CancelledError in its place
-            self._ended = self.in_force[-1][0].signal
-
-    def claim(self, error: CancelledError) -> CancelledError:
-        """What an awaiter sees, where asyncio has `error`: the raised signal itself the first, copies the others."""
-        if self.ended is None:
-            self.note_end(error)
-        if isinstance(error, Signal) or self.ended is None:
-            return error
-        first, self.unclaimed = self.unclaimed, None
-        return self.ended.copy() if first is None else first
+            self.weight = min(self.weight, max(0, count - self.owed))
+        self._no_longer_owed(self.owed - count)
 
 
 def as_sent(task: object, msg: object) -> object:

@@ -5,6 +5,9 @@ coroutine's own bound `send`, so an ordinary step runs no Python of ours. `throw
 place of the empty `CancelledError` that asyncio throws. While a signal is in flight, and only then, `send` is
 `_resume`, which notices that an awaited task consumed it (R8).
 
+The shim has the inbox from the moment that there is one, and asks nobody which task is running: a loop may step its
+tasks without being "the running loop".
+
 A raised exception holds the frames it passed, and a frame holds its locals. So no function here may leave an
 exception, or a task that will hold one, in a local variable: each clears them on its way out. With a cycle there, a
 finished task would wait for the garbage collector, and asyncio's own tests look for that.
@@ -12,53 +15,42 @@ finished task would wait for the garbage collector, and asyncio's own tests look
 
 from __future__ import annotations
 
-from asyncio import CancelledError, current_task, iscoroutine
+import weakref
+from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from ..signals import KILL_LEVEL, Kill, Signal
+from ..signals import KILL_LEVEL, Signal
+from .kill import die, go_on
+from .native import speed
 
 if TYPE_CHECKING:
     from .inbox import Inbox
 
 
-class Killed(BaseException):
-    """What a killed coroutine gets in the end, at an await that ate the Kill itself (R19)."""
-
-
-KILL_ROUNDS = 20
-"""How many awaits a Kill answers before the coroutine is abandoned (R19)."""
-
-_abandoned_count = 0
-
-
-def abandoned_count() -> int:
-    """How many coroutines this process has abandoned (R19). Each stays in memory until the process ends."""
-    return _abandoned_count
-
-
 class Shim:
     """Drives `coro` for a task. Made without `__init__`, which would cost every spawn a Python call."""
 
-    __slots__ = ("coro", "send")
+    __slots__ = ("coro", "inbox", "send")
 
     coro: Coroutine[Any, Any, Any]
+    inbox: Inbox | None
     send: Any
 
     def throw(self, error: BaseException) -> Any:
         """asyncio's throw. A cancellation that a signal asked for becomes that signal."""
-        inbox: Inbox | None = getattr(current_task(), "_inbox", None)
+        inbox = self.inbox
         try:
-            if inbox is None and isinstance(error, Signal):
-                inbox = _running()._mailbox()  # an awaited task's: it may end this one too (R22)
             if inbox is None or inbox.flying is None:
-                if inbox is not None and isinstance(error, CancelledError):
-                    inbox.plain_last = not isinstance(error, Signal)
+                if inbox is not None and inbox.doom is not None:
+                    return go_on(self, inbox, None if isinstance(error, CancelledError) else error)
+                if isinstance(error, CancelledError):
+                    error = _as_seen(error, inbox)
                 return self.coro.throw(error)
             self.send = self.coro.send
             if inbox.flying.level >= KILL_LEVEL:
-                return self._kill(inbox)
+                return die(self, inbox)
             if isinstance(error, CancelledError):
                 return self._deliver(inbox, error)
             _consume(inbox)  # the awaited task answered with an error of its own
@@ -80,7 +72,7 @@ class Shim:
             raise
         except Signal as raised:
             if raised is signal and not signal.__dict__ and signal.__cause__ is delivery.given.__cause__:
-                inbox.passed_out = delivery  # just as it came in: no note, no partial result was added
+                inbox.ended = delivery  # just as it came in: no note, no partial result was added
             raise
         finally:
             del signal, error, trace
@@ -88,43 +80,18 @@ class Shim:
     def _resume(self, value: None) -> Any:
         """asyncio's send while a signal is in flight: what was awaited has returned."""
         self.send = self.coro.send
-        inbox = _inbox_of_current_task()
+        inbox = self.inbox
         try:
-            if inbox is not None and inbox.flying is not None:
-                if inbox.flying.level >= KILL_LEVEL:
-                    return self._kill(inbox)
-                _consume(inbox)
+            if inbox is not None:
+                if inbox.flying is not None:
+                    if inbox.flying.level >= KILL_LEVEL:
+                        return die(self, inbox)
+                    _consume(inbox)
+                elif inbox.doom is not None:
+                    return go_on(self, inbox, returned=True)
             return self.coro.send(value)
         finally:
             del inbox
-
-    def _kill(self, inbox: Inbox) -> Any:
-        """R19: throw it in, answer every later await with it again; what is not finished by then is abandoned.
-
-        The later answers are a `Killed`, which is no CancelledError. Code that waits on for its children after a
-        cancellation, as TaskGroup does, would eat every Kill and keep the frames around it from their `finally`.
-        """
-        delivery, others = inbox.land(), None
-        try:
-            for turn in range(KILL_ROUNDS):
-                try:
-                    _refuse(self.coro.throw(delivery.fresh() if turn < KILL_ROUNDS // 2 else Killed()))
-                except Kill:
-                    raise
-                except (StopIteration, CancelledError, Killed):
-                    break  # it swallowed the Kill and returned, or put another in its place: that changes nothing
-                except BaseExceptionGroup as group:
-                    others = group.split(Killed)[1]  # to a TaskGroup it was an error of its body, which it wraps
-                    if others is None:
-                        break
-                    raise others from None
-                delivery.refused += 1
-            else:
-                _abandon(self.coro)
-                inbox.abandoned = True
-            raise delivery.fresh()
-        finally:
-            del delivery, inbox, others
 
     def close(self) -> None:
         """For `collections.abc.Coroutine`; asyncio never calls it."""
@@ -144,20 +111,38 @@ def make_shim(coro: Any) -> Shim:
         raise TypeError(f"a coroutine was expected, got {coro!r}")
     shim = _new_shim(Shim)
     shim.coro = coro
+    shim.inbox = None
     shim.send = coro.send
     return shim
 
 
-def _running() -> Any:
-    return current_task()
+if speed is not None:
+    make_shim = speed.make_shim
+    # What is done with a signal is written once: these read and write `coro`, `inbox` and `send`, as both types do.
+    for _name in ("throw", "_deliver", "_resume", "close", "__await__"):
+        setattr(speed.Shim, _name, vars(Shim)[_name])
 
 
-def _inbox_of_current_task() -> Inbox | None:
-    return getattr(current_task(), "_inbox", None)
+def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
+    """A cancellation that no signal in flight asked for: a plain one, or the end of what was awaited.
+
+    A plain one stays what it is. That the parent's signal is behind it is its cause (R9). A signal as the message of
+    a future's `cancel()`, as in `shield()`, is what ended the task behind that future (R22).
+    """
+    if type(error) is CancelledError and error.args and isinstance(error.args[0], Signal):
+        shown = error.args[0].copy()
+        shown._ended_another = True
+        shown.__traceback__ = error.__traceback__
+        return shown
+    if inbox is not None and not isinstance(error, Signal):
+        inbox.plain_thrown = weakref.ref(error)
+        if inbox.cause is not None and error.__cause__ is None:
+            error.__cause__ = inbox.cause
+    return error
 
 
 def _consume(inbox: Inbox) -> None:
-    task = _running()
+    task = inbox.task()
     kind: Any = type(task)
     held, inbox.plain_held = inbox.plain_held, 0  # a plain cancel that a mask holds stays held (R14)
     for _ in range(inbox.consume()):
@@ -165,32 +150,7 @@ def _consume(inbox: Inbox) -> None:
     inbox.plain_held = held
 
 
-def _refuse(awaited: Any) -> None:
-    """Do not await what the coroutine yields. A future is marked as it is yielded, and who takes it takes the mark off.
-
-    That is the protocol of asyncio's futures, which `asyncio.isfuture` goes by; with the mark left on, the next task to
-    await this future would get "await wasn't used with future".
-    """
-    if getattr(awaited, "_asyncio_future_blocking", None):
-        awaited._asyncio_future_blocking = False
-
-
 def _outermost(signal: Signal) -> str | None:
     """The frame that caught the signal: a traceback's first entry is the last frame it came to."""
     trace = signal.__traceback__
     return None if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-
-
-def _abandon(coro: object) -> None:
-    """Keep `coro` alive for ever: closing it could spin, and the interpreter closes what it frees, even at exit."""
-    global _abandoned_count
-    _abandoned_count += 1
-    try:
-        from ctypes import py_object, pythonapi
-    except ImportError:  # a Python built without ctypes: alive at least until the interpreter clears its modules
-        _kept.append(coro)
-    else:
-        pythonapi.Py_IncRef(py_object(coro))
-
-
-_kept: list[object] = []

@@ -1,9 +1,9 @@
-/* The C twin of the two things that every task goes through: the shim (`shim.Shim`) and the task factory
- * (`factory.py_task_factory`). Their Python twins are the specification: what is decided is decided there. Here is
- * only the path of a task that no signal has met; everything else is a call to the Python that `bind` was given.
+/* The C twin of what every task goes through: the shim (`shim.Shim`), the links of a family (`family.Kin`), and the task
+ * factory (`factory.py_task_factory`). Their Python twins are the specification: what is decided is decided there. Here
+ * is only the path of a task that no signal has met; everything else is a call to the Python that `bind` was given.
  *
  *     asyncio's task_step ── PyIter_Send ──► shim_am_send ── am_send ──► the coroutine       no signal in flight
- *                         └─ throw, close ─► Python (shim.Shim's own functions, put into this type by `implementation`)
+ *                         └─ throw, close ─► Python (shim.Shim's own functions, put into this type by `shim`)
  *                                    send ─► Python (Shim._resume), while `send` holds it
  *
  * All state is the module's, so each interpreter has its own; every function needs the GIL, or a lock in its place:
@@ -12,8 +12,8 @@
 
 #include "speed.h"
 
-static State *
-state_of(PyObject *module)
+State *
+sigtask_state_of(PyObject *module)
 {
     return (State *)PyModule_GetState(module);
 }
@@ -21,36 +21,20 @@ state_of(PyObject *module)
 
 /* -- the task factory ---------------------------------------------------------------------------------------------- */
 
-static PyObject **
-slot(PyObject *task, Py_ssize_t at)
-{
-    return (PyObject **)((char *)task + at);
-}
-
-/* Fills the slots of a task that asyncio has not initialized yet: `task.adopt`. */
+/* Notes who spawned a task that asyncio has not initialized yet, and what comes of that: `task.adopt`. */
 static int
-adopt(State *state, PyObject *task, PyObject *parent)
+adopt(State *state, PyObject *task, PyObject *shim, PyObject *parent)
 {
-    *slot(task, state->inbox_at) = Py_NewRef(Py_None);
-    *slot(task, state->ref_at) = Py_NewRef(Py_None);
     if (Py_IsNone(parent)) {
-        *slot(task, state->parent_at) = Py_NewRef(Py_None);
         return 0;
     }
-    PyObject *ref = PyObject_TypeCheck(parent, state->full) ? *slot(parent, state->ref_at) : NULL;
-    if (ref != NULL && !Py_IsNone(ref)) {
-        Py_INCREF(ref);
-    }
-    else if ((ref = PyObject_CallOneArg(state->link, parent)) == NULL) { /* this parent's first child */
-        return -1;
-    }
-    *slot(task, state->parent_at) = ref;
     if (Py_IS_TYPE(parent, state->fresh)) {
-        return 0; /* it has no block open */
+        sigtask_link(task, parent); /* it has met no signal and has no block open: there is no more to it */
+        return 0;
     }
-    PyObject *covered = PyObject_CallFunctionObjArgs(state->cover, task, parent, NULL);
-    Py_XDECREF(covered);
-    return covered == NULL ? -1 : 0;
+    PyObject *adopted = PyObject_CallFunctionObjArgs(state->adopt, task, shim, parent, NULL);
+    Py_XDECREF(adopted);
+    return adopted == NULL ? -1 : 0;
 }
 
 /* A task that drives `coro`; `options` is what asyncio's own `__init__` takes, `loop` among it, or NULL for none. */
@@ -65,8 +49,8 @@ new_task(State *state, PyObject *loop, PyObject *coro, PyObject *options)
     if ((args = PyTuple_Pack(1, shim)) == NULL ||
         (parent = PyObject_CallOneArg(state->current_task, loop)) == NULL ||
         (task = state->fresh->tp_new(state->fresh, state->no_args, NULL)) == NULL ||
-        adopt(state, task, parent) < 0 ||
-        state->fresh->tp_init(task, args, options) < 0) {
+        adopt(state, task, shim, parent) < 0 ||
+        state->init(task, args, options) < 0) {
         Py_CLEAR(task);
     }
     Py_DECREF(shim);
@@ -106,7 +90,7 @@ ready(State *state, const char *name, Py_ssize_t nargs, Py_ssize_t wanted)
 static PyObject *
 task_factory(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    State *state = state_of(module);
+    State *state = sigtask_state_of(module);
     if (!ready(state, "task_factory", nargs, 2)) {
         return NULL;
     }
@@ -139,7 +123,7 @@ task_factory(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject
 static PyObject *
 construct(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    State *state = state_of(module);
+    State *state = sigtask_state_of(module);
     if (!ready(state, "construct", nargs, 1)) {
         return NULL;
     }
@@ -161,58 +145,29 @@ construct(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *n
 static PyObject *
 make_shim(PyObject *module, PyObject *coro)
 {
-    State *state = state_of(module);
+    State *state = sigtask_state_of(module);
     return ready(state, "make_shim", 1, 1) ? sigtask_shim_new(state, coro) : NULL;
-}
-
-/* Where the slot `name` of that type lies in its objects; -1 with an exception. */
-static Py_ssize_t
-offset_of(PyTypeObject *type, const char *name)
-{
-    Py_ssize_t at = -1;
-    PyObject *found = PyObject_GetAttrString((PyObject *)type, name);
-    if (found == NULL) {
-        return -1;
-    }
-    if (Py_IS_TYPE(found, &PyMemberDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(found)) &&
-        ((PyMemberDescrObject *)found)->d_member->type == Py_T_OBJECT_EX) {
-        at = ((PyMemberDescrObject *)found)->d_member->offset;
-    }
-    else {
-        PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", type->tp_name, name);
-    }
-    Py_DECREF(found);
-    return at;
 }
 
 static PyObject *
 bind(PyObject *module, PyObject *args)
 {
-    State *state = state_of(module);
-    PyTypeObject *fresh, *full;
-    PyObject *current_task, *running_loop, *iscoroutine, *link, *cover;
-    if (!PyArg_ParseTuple(args, "O!O!OOOOO:bind", &PyType_Type, &fresh, &PyType_Type, &full, &current_task,
-                          &running_loop, &iscoroutine, &link, &cover)) {
+    State *state = sigtask_state_of(module);
+    PyTypeObject *fresh;
+    PyObject *current_task, *running_loop, *iscoroutine, *py_adopt;
+    if (!PyArg_ParseTuple(args, "O!OOOO:bind", &PyType_Type, &fresh, &current_task, &running_loop, &iscoroutine,
+                          &py_adopt)) {
         return NULL;
     }
-    if (!PyType_IsSubtype(fresh, full) || fresh->tp_basicsize != full->tp_basicsize) {
-        PyErr_Format(PyExc_TypeError, "bind() takes a class of %s's own layout, got %s", full->tp_name, fresh->tp_name);
+    if (!PyType_IsSubtype(fresh, state->kin_type)) {
+        PyErr_Format(PyExc_TypeError, "bind() takes a class derived from Kin, got %s", fresh->tp_name);
         return NULL;
     }
-    Py_ssize_t inbox_at, parent_at, ref_at;
-    if ((inbox_at = offset_of(full, "_inbox")) < 0 || (parent_at = offset_of(full, "_parent")) < 0 ||
-        (ref_at = offset_of(full, "_ref")) < 0) {
-        return NULL;
-    }
-    state->inbox_at = inbox_at;
-    state->parent_at = parent_at;
-    state->ref_at = ref_at;
-    Py_XSETREF(state->full, (PyTypeObject *)Py_NewRef(full));
+    state->init = state->kin_type->tp_base->tp_init;
     Py_XSETREF(state->current_task, Py_NewRef(current_task));
     Py_XSETREF(state->running_loop, Py_NewRef(running_loop));
     Py_XSETREF(state->iscoroutine, Py_NewRef(iscoroutine));
-    Py_XSETREF(state->link, Py_NewRef(link));
-    Py_XSETREF(state->cover, Py_NewRef(cover));
+    Py_XSETREF(state->adopt, Py_NewRef(py_adopt));
     Py_XSETREF(state->fresh, (PyTypeObject *)Py_NewRef(fresh));
     Py_RETURN_NONE;
 }
@@ -232,49 +187,50 @@ static PyMethodDef speed_methods[] = {
      "construct($module, coro, /, *, loop, **kwargs)\n--\n\nThe task for `coro`, as task_factory makes it."},
     {"make_shim", make_shim, METH_O, "make_shim($module, coro, /)\n--\n\nThe shim for `coro`."},
     {"bind", bind, METH_VARARGS,
-     "bind($module, fresh, full, current_task, running_loop, iscoroutine, link, cover, /)\n--\n\nName the Python that this is a part of."},
+     "bind($module, fresh, current_task, running_loop, iscoroutine, adopt, /)\n--\n\nName the Python that this is a part of."},
+    {"link", (PyCFunction)(void (*)(void))sigtask_py_link, METH_FASTCALL,
+     "link($module, task, parent, /)\n--\n\nNote the parent of a task that has none so far; whether it is one of ours."},
     {NULL},
 };
 
 static int
 speed_exec(PyObject *module)
 {
-    State *state = state_of(module);
+    State *state = sigtask_state_of(module);
     if ((state->no_args = PyTuple_New(0)) == NULL ||
         (state->loop_name = PyUnicode_InternFromString("loop")) == NULL ||
-        (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_shim_spec, NULL)) == NULL) {
+        (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_shim_spec, NULL)) == NULL ||
+        (state->kin_type = sigtask_kin_type(module)) == NULL || PyModule_AddType(module, state->shim_type) < 0) {
         return -1;
     }
-    return PyModule_AddType(module, state->shim_type);
+    return PyModule_AddType(module, state->kin_type);
 }
 
 static int
 speed_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    State *state = state_of(module);
+    State *state = sigtask_state_of(module);
     Py_VISIT(state->shim_type);
+    Py_VISIT(state->kin_type);
     Py_VISIT(state->fresh);
-    Py_VISIT(state->full);
     Py_VISIT(state->current_task);
     Py_VISIT(state->running_loop);
     Py_VISIT(state->iscoroutine);
-    Py_VISIT(state->link);
-    Py_VISIT(state->cover);
+    Py_VISIT(state->adopt);
     return 0;
 }
 
 static int
 speed_clear(PyObject *module)
 {
-    State *state = state_of(module);
+    State *state = sigtask_state_of(module);
     Py_CLEAR(state->shim_type);
+    Py_CLEAR(state->kin_type);
     Py_CLEAR(state->fresh);
-    Py_CLEAR(state->full);
     Py_CLEAR(state->current_task);
     Py_CLEAR(state->running_loop);
     Py_CLEAR(state->iscoroutine);
-    Py_CLEAR(state->link);
-    Py_CLEAR(state->cover);
+    Py_CLEAR(state->adopt);
     Py_CLEAR(state->no_args);
     Py_CLEAR(state->loop_name);
     return 0;

@@ -1,4 +1,4 @@
-/* What the two halves of the C twin share: `speed_shim.c` and `speed.c`. */
+/* What the parts of the C twin share: `speed.c` (the factory), `speed_shim.c` and `speed_kin.c`. */
 
 #ifndef SIGTASK_SPEED_H
 #define SIGTASK_SPEED_H
@@ -14,16 +14,13 @@
 
 typedef struct {
     PyTypeObject *shim_type;
-    PyTypeObject *fresh;    /* _task.FreshTask; NULL until bind() */
-    PyTypeObject *full;     /* _task.Task */
-    Py_ssize_t inbox_at;    /* where in a Task its slots are, in bytes: `_inbox`, */
-    Py_ssize_t parent_at;   /* `_parent`, */
-    Py_ssize_t ref_at;      /* and `_ref` */
+    PyTypeObject *kin_type;
+    PyTypeObject *fresh;    /* task.FreshTask; NULL until bind() */
+    initproc init;          /* asyncio's own, of its C task */
     PyObject *current_task; /* loop -> the task that it runs, or None */
     PyObject *running_loop; /* asyncio's */
     PyObject *iscoroutine;  /* asyncio's */
-    PyObject *link;         /* _task.link */
-    PyObject *cover;        /* _task.cover, for a task whose parent may have a mask open (R14) */
+    PyObject *adopt;        /* task.adopt, for a task whose parent is not one that has met no signal */
     PyObject *no_args;      /* () */
     PyObject *loop_name;    /* "loop" */
 } State;
@@ -32,5 +29,16 @@ extern PyType_Spec sigtask_shim_spec;
 
 /* A shim for this coroutine; NULL with a TypeError for what is none. */
 PyObject *sigtask_shim_new(State *state, PyObject *coro);
+
+/* The class that knows parents and children, derived from asyncio's C task; NULL with an exception. */
+PyTypeObject *sigtask_kin_type(PyObject *module);
+
+/* Note that `parent`, a Kin, has spawned `task`, another, which has no parent so far. */
+void sigtask_link(PyObject *task, PyObject *parent);
+
+/* link(task, parent): as above, for Python; gives whether `parent` is a Kin. */
+PyObject *sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+
+State *sigtask_state_of(PyObject *module);
 
 #endif

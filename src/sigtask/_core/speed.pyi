@@ -5,20 +5,26 @@ from typing import Any
 from .task import Task
 
 class Shim:
+    inbox: Any
     send: Callable[[None], Any]
     @property
     def coro(self) -> Coroutine[Any, Any, Any]: ...
 
+class Kin:
+    _inbox: Any
+    @property
+    def _linked_parent(self) -> Any: ...
+    def _linked_children(self) -> list[Any]: ...
+
 def task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Task[Any]: ...
 def construct(coro: Any, /, *, loop: AbstractEventLoop, **kwargs: Any) -> Task[Any]: ...
 def make_shim(coro: Any, /) -> Shim: ...
+def link(task: Any, parent: Any, /) -> bool: ...
 def bind(
     fresh: type,
-    full: type,
     current_task: Callable[..., Any],
     running_loop: Callable[..., Any],
     iscoroutine: Callable[..., Any],
-    link: Callable[..., Any],
-    cover: Callable[..., Any],
+    adopt: Callable[..., Any],
     /,
 ) -> None: ...

@@ -5,6 +5,7 @@
 typedef struct {
     PyObject_HEAD
     PyObject *coro; /* NULL only after tp_clear */
+    PyObject *inbox; /* the task's, from the first signal or block on; else NULL */
     PyObject *send; /* what stands in for the coroutine's own `send` while a signal is in flight; else NULL */
 } Shim;
 
@@ -30,6 +31,7 @@ sigtask_shim_new(State *state, PyObject *coro)
         return NULL;
     }
     self->coro = Py_NewRef(coro);
+    self->inbox = NULL;
     self->send = NULL;
     PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -41,6 +43,7 @@ shim_traverse(PyObject *op, visitproc visit, void *arg)
     Shim *self = (Shim *)op;
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->coro);
+    Py_VISIT(self->inbox);
     Py_VISIT(self->send);
     return 0;
 }
@@ -50,6 +53,7 @@ shim_clear(PyObject *op)
 {
     Shim *self = (Shim *)op;
     Py_CLEAR(self->coro);
+    Py_CLEAR(self->inbox);
     Py_CLEAR(self->send);
     return 0;
 }
@@ -142,6 +146,7 @@ shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 
 static PyMemberDef shim_members[] = {
     {"coro", Py_T_OBJECT_EX, offsetof(Shim, coro), Py_READONLY, "The user's coroutine."},
+    {"inbox", T_OBJECT, offsetof(Shim, inbox), 0, "The task's signals, or None."},
     {NULL},
 };
 

@@ -3,73 +3,62 @@
 What is done with a signal is decided in `inbox`; here it is acted on. Only this module and `flight` call asyncio's
 `cancel`.
 
-An ordinary task pays for two slots and the shim: there is no `__init__` on the factory's path, no instance dict, and
+An ordinary task pays for a few slots and the shim: there is no `__init__` on the factory's path, no instance dict, and
 the inbox is made when the first signal is sent or the first block opened.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import weakref
-from asyncio import CancelledError, _get_running_loop, current_task
+from asyncio import CancelledError, _get_running_loop
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .. import signals
 from ..signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
+from . import stock
 from .delivery import Delivery, Fate
-from .family import adopt
-from .flight import came_back, cancel_plain, launch
-from .function import Function, running
-from .implementation import make_shim
+from .ending import claim, ended_by
+from .family import Kin, children_of, descendants, note_parent
+from .flight import came_back, free, launch, passed_on
+from .handling import is_handling, is_handling_now
 from .inbox import Inbox
+from .scopes import leaving
+from .shim import make_shim
+from .stock import current
 
 _T = TypeVar("_T")
 
 if TYPE_CHECKING:
-    _Base = asyncio.Task[_T]
+    import asyncio
+
+    class _Base(asyncio.Task[_T], Kin): ...  # type: ignore[misc]  # pyright: ignore
 else:
 
-    class _Base(asyncio.Task, Generic[_T]):
+    class _Base(Kin, Generic[_T]):
         __slots__ = ()
 
 
-# asyncio's own, bound once: a call through `super()` would look each of them up again.
-_stock: Any = asyncio.Task
-_init: Any = _stock.__init__
-# Not `get_coro`: that of CPython 3.12.1 crashes for a task that started eagerly and is done.
-_get_shim: Any = _stock._coro.__get__
-_cancelling: Any = _stock.cancelling
-_uncancel: Any = _stock.uncancel
-_result: Any = _stock.result
-_exception: Any = _stock.exception
-_await: Any = _stock.__await__
-_cancelled_error: Any = _stock._make_cancelled_error
-
-
+_cancel, _result, _exception = stock.cancel, stock.result, stock.exception
 # To look up a member of an Enum is slow on 3.11.
-_THROWN, _SUPERSEDED, _HANDLED, _REFUSED = Fate.THROWN, Fate.SUPERSEDED, Fate.HANDLED, Fate.REFUSED
+_IN_FLIGHT, _SUPERSEDED, _HANDLED, _REFUSED = Fate.IN_FLIGHT, Fate.SUPERSEDED, Fate.HANDLED, Fate.REFUSED
+_NESTED = 0.01
+"""Seconds until a loop that turns inside a step of the task (nest_asyncio's) looks again whether the task waits."""
 
 
 class Task(_Base[_T]):
     """An `asyncio.Task` that takes signals.
 
     Everything asyncio's task does, it does the same, and `cancel()` is unchanged to the letter. Made by
-    `asyncio.create_task` in a loop with sigtask's task factory (`sigtask.install`), or directly, as `asyncio.Task`.
+    `sigtask.create_task`, by `asyncio.create_task` in a loop with sigtask's task factory (`sigtask.install`), or
+    directly, as `asyncio.Task`.
     """
 
-    __slots__ = ("_inbox", "_parent", "_ref")
-
-    _inbox: Inbox | None
-    _parent: weakref.ref[Any] | None
-    _ref: weakref.ref[Any] | None
-    """To this task, made when it first spawns one: `None` says that it has no children to look for."""
+    __slots__ = ()
 
     def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
         shim = make_shim(coro)
-        adopt(self, current())
-        _init(self, shim, **kwargs)
+        adopt(self, shim, current())
+        stock.init(self, shim, **kwargs)
 
     # -- sending --------------------------------------------------------------------------------------------------
 
@@ -78,7 +67,7 @@ class Task(_Base[_T]):
 
         Returns `False` when the task is done already, which `history` records, else `True`. It returns at once:
         to wait for the task, use `stop()` or `asyncio.wait`, not `await task`, which would make you its next target.
-        A signal that the task sends itself is thrown at its next await.
+        A signal to the running task, by itself for example, is thrown when it next waits, as its blocks say then.
 
         Raises: `TypeError` when `sig` is no signal; `RuntimeError` when the task's loop runs in another thread: use
         `send_signal_threadsafe` there, and in a handler set with `signal.signal`.
@@ -106,10 +95,11 @@ class Task(_Base[_T]):
         return self._receive(Terminate(reason)) is not _REFUSED
 
     def kill(self, reason: object = None) -> bool:
-        """Send `Kill(reason)`: the task is done within two turns of the loop, whatever it does (R18, R19).
+        """Send `Kill(reason)`: the task and all that it has spawned end within a few turns of the loop (R18, R19).
 
-        Its synchronous `finally` code still runs; an await in it does not. It cannot reach a task that holds the
-        thread, in a busy loop or a blocking call (R20).
+        Two turns for a task without children; one that has spawned others may wait for their ends, up to six turns
+        more for each generation. Synchronous `finally` code still runs; an await in it does not. It cannot reach a
+        task that holds the thread, in a busy loop or a blocking call (R20).
         """
         return self._receive(Kill(reason)) is not _REFUSED
 
@@ -120,69 +110,74 @@ class Task(_Base[_T]):
         Returns `False` when the task is done. A signal given as `msg`, which is how a task passes its own on to the
         task it awaits, also returns `False` when it is held or changes nothing here: the sender then gets its own.
 
-        A plain `cancel()` by the task that spawned this one, itself under a signal, passes that signal on (R9).
-
         Raises: `TypeError` when both `msg` and `reason` are given; with a signal or reason, as `send_signal`.
         """
         if reason is not None:
             if msg is not None:
                 raise TypeError(f"cancel() takes msg={msg!r} or reason={reason!r}, not both; a reason says it all")
             if isinstance(reason, Signal) or (isinstance(reason, type) and issubclass(reason, Signal)):
-                msg = as_signal(reason, "cancel()")
-            else:
-                msg = Terminate(reason)
-            return self._receive(msg) is not _REFUSED
-        inbox = self._inbox
+                return self._receive(as_signal(reason, "cancel()")) is not _REFUSED
+            return self._receive(Terminate(reason)) is not _REFUSED
         if isinstance(msg, Signal):  # from a task that awaits this one: `False` if it is to get its own later (R8)
+            inbox = self._inbox
             if inbox is not None and inbox.flying is not None and inbox.flying.given.origin is msg.origin:
                 came_back(self)
-            return self._receive(msg) is _THROWN
-        if msg is None and (signal := self._passed_on()) is not None:
-            return self._receive(signal, forced=True) is not _REFUSED
-        if inbox is not None and inbox.masks_plain and not self.done():
-            inbox.hold_plain(msg)
-            return True
-        return cancel_plain(self, msg)
+            return self._receive(msg, awaited=True) is _IN_FLIGHT
+        self._note_cause()
+        if (inbox := self._inbox) is not None and not self.done():
+            if inbox.masks_plain:
+                inbox.hold_plain(msg)
+                return True
+            if inbox.owed and self is current() and (scope := leaving.get(self)) and scope.strongest(inbox):
+                return True  # a TaskGroup, which an error leaves: what is thrown again is the signal (`scopes`)
+        return bool(_cancel(self, msg))
 
-    def _passed_on(self) -> Signal | None:
-        """R9: the signal that the running task, this one's parent, is under, unless it has passed that on before.
+    def _note_cause(self) -> None:
+        """R9: a plain cancel by the parent, which is handling a signal: that is why, and it stays a plain one."""
+        parent = self._parent
+        if parent is not None and (theirs := getattr(parent, "_inbox", None)) is not None and parent is current():
+            force: Delivery | None = theirs.in_force()
+            if force is not None:
+                self._mailbox().cause = force.signal
 
-        A second plain cancel goes as it came: asyncio throws it, where the signal would be absorbed (R5).
+    def _receive(self, signal: Signal, *, awaited: bool = False, sender: Any = None) -> Fate:
+        """Take in one signal. `IN_FLIGHT` here says that it is taken: thrown soon, merged with one that is, or handled.
+
+        `awaited` says that it comes from a task that awaits this one. `sender` is the task that sends it, by default
+        the running one.
         """
-        if self._parent is None or (parent := self._parent()) is None or parent is not current():
-            return None
-        theirs, ours = getattr(parent, "_inbox", None), self._inbox  # a parent may be a stock task
-        if theirs is None or not theirs.in_force:
-            return None
-        signal: Signal = theirs.in_force[-1][0].signal
-        before = () if ours is None else ours.history
-        return None if any(one.forced and one.given.origin is signal.origin for one in before) else signal
-
-    def _receive(self, signal: Signal, *, forced: bool = False) -> Fate:
-        """Take in one signal. `THROWN` here says that it is taken: thrown soon, merged with one that is, or handled."""
-        if _get_running_loop() is not (loop := self.get_loop()):
-            self._check_thread(loop)
-        inbox = self._inbox
-        if inbox is None:
-            inbox = self._mailbox()
+        if _get_running_loop() is not (loop := self.get_loop()) and loop.is_running():
+            raise RuntimeError(
+                f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here"
+            )
+        inbox = self._inbox or self._mailbox()
         if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
             given, signal = signal, signal.copy()
             signal._origin = given.origin
-        name = None if signal.sender is not None or (sender := current()) is None else sender.get_name()
-        delivery = Delivery(signal, (inbox.task, self.get_name()), name, forced)
+        if sender is None:
+            sender = current()
+        name = None if sender is None or signal.sender is not None else sender.get_name()
+        delivery = Delivery(signal, (inbox.task, self.get_name()), name, inbox.task)
         inbox.record(delivery)
-        if inbox.in_force and inbox.flying is None:  # aiotools leaves an `uncancel` of its own, unseen, on a task
-            inbox.settle(Task.cancelling(self))
+        if awaited:
+            passed_on(signal, delivery)
+        if inbox.covers and (theirs := getattr(sender, "_inbox", None)) is not None:
+            delivery.inside = inbox.is_inside_of(theirs)
         if self.done():
             delivery.fate = _REFUSED
-            return _REFUSED
-        if inbox.top is not None and delivery.level < KILL_LEVEL and self._is_handled(inbox, delivery.signal):
+        elif inbox.blocks and delivery.level < KILL_LEVEL and self._is_handled(inbox, delivery.signal):
             delivery.fate = _HANDLED
-            return _THROWN
-        if inbox.judge(delivery):
+            return _IN_FLIGHT
+        elif inbox.judge(delivery, running=self._is_running()):
             self._launch(inbox, delivery)
-            return _THROWN
-        return _THROWN if delivery.fate is _SUPERSEDED else delivery.fate
+        else:
+            if inbox.pending and inbox.pending[-1] is delivery:
+                self._look_later()
+            if delivery.level >= KILL_LEVEL:
+                self._doom(delivery)
+            if delivery.fate is _SUPERSEDED:
+                return _IN_FLIGHT
+        return delivery.fate
 
     def _is_handled(self, inbox: Inbox, signal: Signal) -> bool:
         block = inbox.handler(signal)
@@ -190,56 +185,110 @@ class Task(_Base[_T]):
 
     def _launch(self, inbox: Inbox, delivery: Delivery) -> None:
         """Put a signal in flight: asyncio's `cancel` makes the throw happen, the shim throws the signal."""
-        inbox.launch(delivery)
-        shim = _get_shim(self)
+        weight = inbox.launch(delivery)
+        for _ in range(weight):  # the one before was taken by what this task awaits: its request is taken back (R8)
+            stock.uncancel(self)
+        shim = stock.get_shim(self)
         shim.send = shim._resume
-        launch(self, delivery.given)  # goes on to the awaited task, with the signal as its message (R8)
+        launch(self, delivery)  # goes on to the awaited task, with the signal as its message (R8)
+        if delivery.level >= KILL_LEVEL:
+            self._doom(delivery)
+            # A task that is running now will only then be seen to await something deaf.
+            self.get_loop().call_soon(free, self)
 
-    def _check_thread(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop.is_running():
-            raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
+    def _doom(self, delivery: Delivery) -> None:
+        """R19: what a killed task has spawned dies with it, and what it spawns from now on."""
+        inbox = self._mailbox()
+        if inbox.doom is None and not self.done():
+            inbox.doom = delivery
+            for task in descendants([self]):
+                if task._mailbox().doom is None:
+                    task._receive(delivery.given)
 
-    # -- what the blocks use --------------------------------------------------------------------------------------
+    def _throw_again(self, delivery: Delivery) -> None:
+        """A signal has come into a scope, and something else leaves it: it is thrown at the next await."""
+        inbox = self._mailbox()
+        if not delivery.taken_back:
+            for _ in range(delivery.requests):
+                stock.uncancel(self)
+        inbox.throw_again(delivery)
+        self._look_later()
+
+    def _wake_up(self) -> None:
+        """It is dying, and waits for what does not come: it is thrown into once more."""
+        _cancel(self)
+        free(self)
+
+    # -- what its inbox and the blocks use ------------------------------------------------------------------------
 
     def _mailbox(self) -> Inbox:
-        inbox = self._inbox
+        inbox: Inbox | None = self._inbox
         if inbox is None:
             inbox = self._inbox = Inbox(self)
             if self.__class__ is FreshTask:
                 self.__class__ = _full
+            if (shim := stock.get_shim(self)) is not None:
+                shim.inbox = inbox
         return inbox
 
-    def _release(self) -> None:
-        """A block closed somewhere else: throw what the threshold now lets pass, at the await the task is in."""
-        inbox = self._inbox
-        if inbox is None or self.done():
+    def _is_running(self) -> bool:
+        """Whether its coroutine is at work: it, or what it has called, is the one who sends."""
+        coro = self.get_coro()
+        at_work: bool | None = getattr(coro, "cr_running", None)
+        if at_work is None:
+            at_work = getattr(coro, "gi_running", None)
+        return self is current() if at_work is None else at_work
+
+    def _is_handling(self, signal: Signal) -> bool:
+        return is_handling_now(signal) if self._is_running() else is_handling(self.get_coro(), signal)
+
+    def _look_later(self) -> None:
+        """Something is pending while the task runs: look when it waits, at the loop's next turn."""
+        inbox = self._mailbox()
+        if not inbox.looking and inbox.is_due and not (loop := self.get_loop()).is_closed():
+            inbox.looking = True
+            loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        """What is pending, and may now be thrown, is thrown at the await the task is in."""
+        inbox = self._mailbox()
+        inbox.looking = False
+        if self.done():
             return
-        if (delivery := inbox.pick()) is not None:
-            self._launch(inbox, delivery)
+        if self._is_running():
+            inbox.looking = True
+            self.get_loop().call_later(_NESTED, self._look)
+            return
+        if inbox.pending:
+            delivery = inbox.pick()
+            if delivery is not None:
+                self._launch(inbox, delivery)
+            elif inbox.pending:
+                inbox.missed += 1
         if inbox.plain_held and not inbox.masks_plain:
-            inbox.extra += inbox.plain_held - 1
-            inbox.plain_held = 0
-            cancel_plain(self, inbox.plain_msg)
+            count, inbox.plain_held = inbox.plain_held, 0
+            for _ in range(count):
+                _cancel(self, inbox.plain_msg)
 
     # -- counts (R23) ---------------------------------------------------------------------------------------------
 
     def cancelling(self) -> int:
         """The number of cancel requests not taken back, as in asyncio; a signal counts as one."""
         inbox = self._inbox
-        count: int = _cancelling(self)
-        return count if inbox is None else count + inbox.extra + inbox.plain_held
+        count: int = stock.cancelling(self)
+        return count if inbox is None else count + inbox.plain_held + (inbox.again is not None)
 
     def uncancel(self) -> int:
         """Take back one cancel request, as in asyncio; gives the number left."""
         inbox = self._inbox
         if inbox is None:
-            return int(_uncancel(self))
+            return int(stock.uncancel(self))
         if inbox.plain_held:
             inbox.plain_held -= 1
-        elif inbox.extra:
-            inbox.extra -= 1
+        elif inbox.again is not None:
+            inbox.forget_again()
         else:
-            _uncancel(self)
+            stock.uncancel(self)
         count = self.cancelling()
         inbox.settle(count)
         return count
@@ -254,39 +303,28 @@ class Task(_Base[_T]):
 
     @property
     def history(self) -> tuple[Delivery, ...]:
-        """Every signal this task was sent, in order, and what became of it (R21); the last 1,000 of them."""
+        """The signals this task was sent, in order, and what became of each (R21); of many, the latest and strongest.
+
+        It keeps 20 of them, and drops the oldest that changed nothing first.
+        """
         inbox = self._inbox
         return () if inbox is None else tuple(inbox.history)
 
     @property
     def ended_by(self) -> Signal | None:
-        """The signal that ended this task; `None` while it runs and when it ended in any other way (R21)."""
-        if not self.cancelled():
-            return None
-        inbox = self._mailbox()
-        if inbox.ended is None:
-            try:
-                _result(self)
-            except CancelledError as error:
-                inbox.note_end(error)
-                if isinstance(error, Signal):
-                    # asyncio hands it out once, and the first awaiter is still to get it: without this very frame.
-                    inbox.unclaimed = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-        return inbox.ended
+        """The signal that ended this task, or under which its parent cancelled it; `None` while it runs (R9, R21).
 
-    def _claim(self, error: CancelledError) -> CancelledError:
-        """R22: what an awaiter is to see of this task's end."""
-        if self._inbox is None and not isinstance(error, Signal):
-            return error
-        return self._mailbox().claim(error)
+        `None` also when it ended in any other way. A signal that was raised by hand, and not sent, is known only as
+        long as nobody has awaited the task.
+        """
+        return ended_by(self) if self.cancelled() else None
 
     def result(self) -> _T:
         """As in asyncio. Ended by a signal, it raises that signal, to every caller (R22)."""
         try:
             return _result(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
         except CancelledError as error:
-            claimed = self._claim(error)
-            _awaken_running()  # it may end that task as well (R22)
+            claimed = claim(self._mailbox(), error)
         finally:
             del self  # an error raised through here holds this frame, and the task holds the error
         try:
@@ -301,9 +339,7 @@ class Task(_Base[_T]):
         return _exception(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
 
     def __await__(self) -> Generator[Any, None, _T]:
-        if self.cancelled():
-            self.result()  # an iterator made now would give a plain CancelledError
-        return _await(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
+        return _end_of(self) if self.cancelled() else stock.iterate(self)  # the latter would know of no signal
 
     __iter__ = __await__
 
@@ -315,7 +351,7 @@ class Task(_Base[_T]):
                 self.result()
             except CancelledError as error:
                 return error
-        return _cancelled_error(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
+        return stock.cancelled_error(self)  # type: ignore[no-any-return]  # asyncio's own
 
     if sys.version_info[:2] == (3, 13):
 
@@ -328,7 +364,7 @@ class Task(_Base[_T]):
 
     def get_coro(self) -> Any:
         """The user's coroutine; `None` once a task that started eagerly is done, as in asyncio."""
-        shim = _get_shim(self)
+        shim = stock.get_shim(self)
         return None if shim is None else shim.coro
 
     @property
@@ -343,58 +379,44 @@ _full: Any = Task
 class FreshTask(Task[_T]):
     """A task that has met no signal yet: asyncio's own C methods stand where `Task` has Python.
 
-    The factory makes these, and `_mailbox` turns one into a `Task` by its `__class__`: when its first signal is
-    sent, its first block opened, a cancellation thrown into it, or a signal made inside it. So awaiting an ordinary
-    task costs what it costs in asyncio.
+    The factory makes these, and `_mailbox` turns one into a `Task` by its `__class__`: when its first signal is sent
+    or its first block opened. So awaiting an ordinary task costs what it costs in asyncio.
     """
 
     __slots__ = ()
 
-    __init__ = _stock.__init__
-    cancelling = _stock.cancelling
-    uncancel = _stock.uncancel
-    result = _stock.result
-    exception = _stock.exception
-    __await__ = _stock.__await__
-    __iter__ = _stock.__iter__
-    _make_cancelled_error = _stock._make_cancelled_error
+    cancelling = stock.cancelling
+    uncancel = stock.uncancel
+    result = stock.result
+    exception = stock.exception
+    __await__ = stock.iterate
+    __iter__ = stock.iterate
+    _make_cancelled_error = stock.cancelled_error
 
 
-def current() -> Any:
-    """The running task, or `None`: also with no loop running, as in `Runner.close`."""
-    try:
-        return current_task()
-    except RuntimeError:
-        return None
+def _end_of(task: Task[_T]) -> Generator[Any, None, _T]:
+    """The iterator of a task that has been ended: the error comes at its first step."""
+    return task.result()
+    yield
 
 
-def here(call: object) -> Task[Any] | Function:
-    """The running task, or the function that has the thread. Raises: `RuntimeError` for neither, or a stock task."""
-    task: Any = current()
-    if isinstance(task, Task):
-        return task
-    if task is None and running.function is not None:
-        return running.function
-    name = repr(task)
-    # A frame of a raised error must not hold the task that will hold the error: here and in all that raises below.
-    del task
-    if name == "None":
-        raise RuntimeError(f"{call} works in a task only, and none is running here")
-    raise RuntimeError(
-        f"{call} works in a sigtask task, and {name} is a stock one; "
-        f"call sigtask.install() before it is created, or start the program with sigtask.run()"
-    )
-
-
-def _awaken_running() -> None:
-    try:
-        task: Any = current_task()
-    except RuntimeError:
+def adopt(task: Any, shim: Any, parent: Any) -> None:
+    """Note who spawned this task (R9, R25), and what comes of that: a mask that covers it (R14), a Kill (R19)."""
+    note_parent(task, parent)
+    theirs: Inbox | None = getattr(parent, "_inbox", None)
+    if theirs is None:
         return
-    if task.__class__ is FreshTask:
-        task._mailbox()
+    if covers := tuple(theirs.open_masks()):
+        task._inbox = shim.inbox = Inbox(task, covers)
+        task.__class__ = _full
+    if (doom := theirs.doom) is not None:
+        inbox = task._inbox = shim.inbox = Inbox(task, covers)
+        task.__class__ = _full
+        inbox.doom = delivery = Delivery(doom.given, (inbox.task, "a task born killed"), doom.sender, inbox.task)
+        inbox.record(delivery)
+        inbox.launch(delivery)
+        shim.send = shim._resume
 
 
-signals.signal_made = _awaken_running  # it may be about to raise the signal: R22 then needs a Task in full
 for _cls in (Task, FreshTask):
     _cls.__module__, _cls.__name__, _cls.__qualname__ = "sigtask", "Task", "Task"

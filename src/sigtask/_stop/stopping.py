@@ -1,40 +1,55 @@
-"""Ladders at work: `stop()` (R25, R26, R28).
+"""A ladder at work on some tasks (R25, R26, R28).
 
 `Stopping` is driven by the loop's timers and the tasks' done callbacks, not by a task of its own: a program that
-cancels every task it finds must not cancel what bounds it. `Ladder` says what is due after so many seconds; the
-seconds are counted from `_zero`, which moves back when a rung ends early and forward when a task asks for more time.
-A rung that begins late, because something held the thread, still ends on time: a blocked loop buys nobody a second.
-No rung is left out for that, and the last one always has the few turns of the loop that a Kill takes.
+cancels every task it finds must not cancel what bounds it.
+
+    rung ──► telling, a slice of time in each turn of the loop ──► a few turns, for it to be delivered ──► grace
+                                                                                                            │
+    next rung ◄──────────────────────────────── its end, or all targets are done ◄─────────────────────────────┘
+
+The grace is the tasks': what telling them costs is not taken from it. Where there is a `deadline`, what was not used
+of the rungs before is a reserve for that, and when it is gone, every rung still has its turn.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from asyncio import AbstractEventLoop, Future, Handle
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core.delivery import Fate
 from .._core.family import descendants
-from .._core.flight import cancel_stock, error_left_in
+from .._core.flight import cancel_stock
 from .._core.inbox import Inbox, Outside
-from .._core.task import Task, current
-from ..ladder import DEFAULT, Ladder, Rung
+from .._core.listening import could_be_heard
+from .._core.stock import current
+from .._core.task import Task
+from ..ladder import Ladder, Rung
 from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
-from .places import Places, swallow_places, task_place
-from .time import at_work_on
+from .places import Places
+from .rows import ending, held_back, place_of, settle
 
 AnyTask = asyncio.Task[Any]
 LAST_TURNS = 5
 """Turns of the loop that the last rung has, whatever its grace: a Kill takes two, its done callbacks another."""
+
+SLICE = 0.01
+"""Seconds of each turn of the loop that telling may take: a hundred thousand tasks do not hold up what they do."""
+
+DELIVERED = 2
+"""Turns of the loop from the last word until the grace begins: by then what was told has been thrown."""
 
 
 class Stopping:
     """One ladder at work on some tasks; `done` is a future of its `Report`.
 
     With `everything`, the targets are all tasks of the loop, found anew at each rung. `heard` says that somebody
-    outside the tasks listens for a Drain (R29). `on_rung(rung)` is called when a rung begins.
+    outside the tasks listens for a Drain (R29). `seconds` is what it may take in all; without, telling is not counted.
+    `on_rung(rung)` is called when a rung begins.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class Stopping:
         everything: bool = False,
         heard: bool = False,
         sender: object = None,
+        seconds: float = math.inf,
         on_rung: Callable[[Rung], object] | None = None,
         on_extend: Callable[[float], object] | None = None,
     ) -> None:
@@ -66,13 +82,16 @@ class Stopping:
         self._rungs: list[RungReport] = []
         self._origins: list[Signal] = []
         self._index = -1
-        self._zero = self._began = self._rung_began = loop.time()
+        self._began = self._rung_began = loop.time()
+        self._deadline = self._began + seconds
+        self._ends_at = math.inf  # of this rung; not known before its grace has begun
+        self._to_tell: deque[tuple[AnyTask, TaskReport]] = deque()
         self._granted = 0.0
-        self._timer: Handle | None = None
+        self._granted_early = 0.0
+        self._handle: Handle | None = None
         self._turns = LAST_TURNS
         self._targets_left = 0
         self._ending = False
-        self._killed: list[AnyTask] = []
         self._outside: dict[Outside, None] = {}
         self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
         for task in targets:
@@ -81,19 +100,19 @@ class Stopping:
     # -- the clock ------------------------------------------------------------------------------------------------
 
     @property
-    def elapsed(self) -> float:
-        """Seconds on this ladder's own count, which skips what is skipped and stands while time is granted."""
-        return self.loop.time() - self._zero
-
-    @property
     def rung_left(self) -> float:
         """Seconds until the next rung."""
-        return max(0.0, self.ladder.start(self._index + 1) - self.elapsed)
+        if self._ends_at < math.inf or self.rung is None:
+            return max(0.0, self._ends_at - self.loop.time())
+        return self.rung.grace + self._granted_early
 
     @property
     def left(self) -> float:
         """Seconds until a Kill, or until the end if there is none: what a ladder inside this one may take (R27)."""
-        return max(0.0, self.ladder.before_kill - self.elapsed)
+        later = self.ladder.rungs[self._index + 1 :]
+        if self.rung is not None and self.rung.signal.level >= KILL_LEVEL:
+            return 0.0
+        return self.rung_left + sum(rung.grace for rung in later if rung.signal.level < KILL_LEVEL)
 
     def begin(self, first: int = 0) -> None:
         """Send the first signal: that of the rung with the index `first`."""
@@ -118,22 +137,35 @@ class Stopping:
         if self.done.done() or granted <= 0:
             return 0.0
         self._granted += granted
-        self._zero += granted
-        self._set_timer()
+        self._deadline += granted
+        if self._ends_at < math.inf:
+            self._ends_at += granted
+            self._then(self._ends_at, self._due)
+        else:
+            self._granted_early += granted
         if self._on_extend is not None:
             self._on_extend(granted)
         return granted
 
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.loop.call_later(self.rung_left, self._due)
+    def _then(self, at: float | None, callback: Callable[[], object]) -> None:
+        """Call that next, at that time or at the loop's next turn, in the place of what was to be called."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self.loop.call_soon(callback) if at is None else self.loop.call_at(at, callback)
+
+    def _start_grace(self) -> None:
+        """What was told has been delivered: from now on the time is the tasks'."""
+        assert self.rung is not None
+        later = sum(rung.grace for rung in self.ladder.rungs[self._index + 1 :])
+        ends_at = self.loop.time() + self.rung.grace + self._granted_early
+        self._ends_at = min(ends_at, self._deadline - later)
+        self._then(self._ends_at, self._due)
 
     def _due(self) -> None:
         if self._index + 1 == len(self.ladder.rungs) and self._turns:
             self._turns -= 1
-            self._kill_newborn()
-            self._timer = self.loop.call_soon(self._due)
+            self._tell_newborn()
+            self._then(None, self._due)
         else:
             self._enter(self._index + 1)
 
@@ -154,32 +186,53 @@ class Stopping:
             self.finish()
             return
         self._index, self.rung = index, rungs[index]
-        self._rung_began = self.loop.time()
-        self._zero = min(self._zero, self._rung_began - self.ladder.start(index))
+        self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))
-        self._set_timer()
         try:
             if self._on_rung is not None:
                 self._on_rung(self.rung)
         finally:
-            self._send(self.rung)
+            self._origins.append(self.rung.signal(self.reason, sender=self.sender))
+            self._to_tell = deque((task, row) for task, row in self.alive.items() if not row.descendant)
+            if not self._everything:
+                self._to_tell.extend(self._family(self.rung))
+            self._tell()
 
-    def _send(self, rung: Rung) -> None:
-        signal = rung.signal(self.reason, sender=self.sender)
-        self._origins.append(signal)
-        targets = [(task, row) for task, row in self.alive.items() if not row.descendant]
-        self._send_to(targets + ([] if self._everything else self._family(rung)), rung, signal)
-
-    def _send_to(self, tasks: list[tuple[AnyTask, TaskReport]], rung: Rung, signal: Signal) -> None:
-        name, places = rung.name, Places()
-        for task, row in tasks:
-            outside = _outside(task)
-            row.stood[name] = places.of(task) if not outside else _place(task, outside)
+    def _tell(self) -> None:
+        """Tell as many as a slice of time allows, and go on at the loop's next turn."""
+        until, places, failed = self.loop.time() + SLICE, Places(), None
+        while self._to_tell:
+            task, row = self._to_tell.popleft()
             try:
-                self._send_one(task, row, signal)
-            except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
-                row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
-        self._rungs[-1].sent += len(tasks)
+                self._tell_one(task, row, places)
+            except (SystemExit, KeyboardInterrupt) as error:  # of an on_signal callback: the others still get theirs
+                failed = error
+            if self.loop.time() >= until:
+                break
+        if self._to_tell:
+            self._then(None, self._tell)
+        else:
+            self._wait_for_delivery(DELIVERED)
+        if failed is not None:
+            try:
+                raise failed
+            finally:
+                del failed
+
+    def _wait_for_delivery(self, turns: int) -> None:
+        if turns:
+            self._then(None, lambda: self._wait_for_delivery(turns - 1))
+        else:
+            self._start_grace()
+
+    def _tell_one(self, task: AnyTask, row: TaskReport, places: Places) -> None:
+        name, signal = self._rungs[-1].name, self._origins[-1]
+        row.stood[name] = place_of(task, places)
+        self._rungs[-1].sent += 1
+        try:
+            self._send_one(task, row, signal)
+        except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
+            row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
 
     def _send_one(self, task: AnyTask, row: TaskReport, signal: Signal) -> None:
         if isinstance(task, Task):
@@ -188,25 +241,33 @@ class Stopping:
                 inbox.stops = (self,)
             elif self not in inbox.stops:
                 inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), self)
-            task._receive(signal)
+            if signal.level >= KILL_LEVEL:
+                if inbox.doom is not None:
+                    return  # the Kill of the task that spawned it has come to it already
+                row.note = held_back(inbox, self._is_ours) or row.note
+            task._receive(signal, sender=self.asker)
         elif signal.level >= Terminate.level:
             if signal.level >= KILL_LEVEL:
                 row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
             cancel_stock(task, signal)
 
+    def _is_ours(self, delivery: Any) -> bool:
+        return any(delivery.given.origin is origin for origin in self._origins)
+
     def _unheard(self, rung: Rung) -> bool:
-        """R26: a rung that is only ever held, and nobody looks."""
+        """R26: a rung that is only ever held, and nobody can look."""
         if rung.signal.level >= Interrupt.level or self._heard:
             return False
-        everyone = [*self.alive, *(() if self._everything else descendants(self.alive, self.loop))]
-        boxes = (task._inbox for task in everyone if isinstance(task, Task))
-        return not any(box is not None and box.listens_at <= rung.signal.level for box in boxes)
+        if not could_be_heard():
+            return True
+        everyone = [*self.alive, *(() if self._everything else descendants(self.alive))]
+        return not any(isinstance(task, Task) for task in everyone)
 
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
         found: list[tuple[AnyTask, TaskReport]] = []
         everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
-        for child in descendants([task for task, row in self.alive.items() if not row.descendant], self.loop):
+        for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
             if child is not self.asker and child not in self.alive and (everyone or self._was_thrown_into(child)):
                 self._track(child, descendant=True)
         for task, row in self.alive.items():
@@ -215,10 +276,7 @@ class Stopping:
         return found
 
     def _was_thrown_into(self, task: Task[Any]) -> bool:
-        return any(
-            delivery.fate is Fate.THROWN and any(delivery.given.origin is origin for origin in self._origins)
-            for delivery in task.history
-        )
+        return any(one.fate is Fate.DELIVERED and self._is_ours(one) for one in task.history)
 
     # -- endings --------------------------------------------------------------------------------------------------
 
@@ -241,15 +299,13 @@ class Stopping:
         if row is None or self.rung is None:
             return
         self._targets_left -= not row.descendant
-        if self.rung.signal.level >= KILL_LEVEL:
-            self._killed.append(task)  # alive, it leads to what it spawned
         name = row.rung = self.rung.name
         inbox: Inbox | None = getattr(task, "_inbox", None)
-        if inbox is not None and inbox.passed_out is not None and len(inbox.history) == 1:  # it obeyed at once
-            row.ended = f"ended by {inbox.passed_out.given.__class__.__name__}"
+        if inbox is not None and inbox.ended is not None and len(inbox.history) == 1:  # it obeyed at once
+            row.ended = f"ended by {inbox.ended.given.__class__.__name__}"
             row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
         else:
-            row.ended = _ending(task, retrieve=not self._everything)
+            row.ended = ending(task, retrieve=not self._everything)
             self._settle(task, row)
         self._rungs[-1].ended += name in row.stood
         if not self._targets_left and not self._ending:
@@ -261,39 +317,40 @@ class Stopping:
         if self._everything and not self.alive:
             for task in asyncio.all_tasks(self.loop):
                 self._track(task)
-        if self._turns and not self.done.done() and self._kill_newborn():
+        if self._turns and not self.done.done() and self._has_doomed():
             self._turns, self._ending = self._turns - 1, True
             self.loop.call_soon(self._maybe_finish)
         elif not self._targets_left:
             self.finish()
 
-    def _kill_newborn(self) -> bool:
-        """R25: what a killed task spawned on its last way is killed, too; whether there is any left to wait for."""
+    def _has_doomed(self) -> bool:
+        """Whether a Kill is still at work: on what its targets have spawned, or on what has come since."""
         if self.rung is None or self.rung.signal.level < KILL_LEVEL:
             return False
-        for task in asyncio.all_tasks(self.loop) if self._everything else descendants(self._killed, self.loop):
-            if task is not self.asker:
-                self._track(task, descendant=not self._everything)
-        born = [(task, row) for task, row in self.alive.items() if self.rung.name not in row.stood]
-        if self._everything:  # what no task spawned is asyncio.run's own, tidying up after its main
-            born = [(task, row) for task, row in born if getattr(task, "_parent", self) is not None]
-        self._send_to(born, self.rung, self._origins[-1])
-        return any(row.descendant for row in self.alive.values()) or bool(born)
+        return self._tell_newborn() or any(row.descendant for row in self.alive.values())
+
+    def _tell_newborn(self) -> bool:
+        """R25: what has come since the Kill is killed, too. What no task spawned is asyncio.run's own, tidying up."""
+        if self.rung is None or self.rung.signal.level < KILL_LEVEL or not self._everything:
+            return False
+        for task in asyncio.all_tasks(self.loop):
+            self._track(task)
+        born = [
+            (task, row)
+            for task, row in self.alive.items()
+            if self.rung.name not in row.stood and getattr(task, "_parent", None) is not None
+        ]
+        places = Places()
+        for task, row in born:
+            self._tell_one(task, row, places)
+        return bool(born)
 
     def _settle(self, task: AnyTask, row: TaskReport) -> None:
         if self.rung is not None and (name := self.rung.name) in row.stood:
             row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
-        inbox: Inbox | None = getattr(task, "_inbox", None)
-        if inbox is None:
-            return
-        row.swallowed = swallow_places(task)
-        row.refused = sum(delivery.refused for delivery in inbox.history)
-        row.abandoned = inbox.abandoned
-        if outside := inbox.outside:
-            self._outside |= dict.fromkeys(outside)
-            row.note = "; ".join(note for one in outside if (note := one.note())) or row.note
-        if row.abandoned:
-            row.ended = "abandoned"
+        if (inbox := getattr(task, "_inbox", None)) is not None:
+            settle(row, task, inbox)
+            self._outside |= dict.fromkeys(inbox.outside)
 
     def _close_rung(self) -> None:
         if self.rung is None:
@@ -310,8 +367,8 @@ class Stopping:
 
     def detach(self) -> None:
         """Stop counting and watching; what was sent stays sent."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._handle is not None:
+            self._handle.cancel()
         for task in self.alive:
             task.remove_done_callback(self._one_ended)
 
@@ -327,66 +384,3 @@ class Stopping:
         threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
         seconds = round(self.loop.time() - self._began, 3)
         return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads)
-
-
-def _outside(task: AnyTask) -> tuple[Outside, ...]:
-    """What the task waits for outside its loop."""
-    inbox: Inbox | None = getattr(task, "_inbox", None)
-    return () if inbox is None else inbox.outside
-
-
-def _place(task: AnyTask, outside: tuple[Outside, ...]) -> str:
-    return task_place(task, *(place for one in outside if (place := one.place()) is not None))
-
-
-def _ending(task: AnyTask, *, retrieve: bool) -> str:
-    """How it ended. Not to `retrieve` an error leaves it to asyncio to complain when nobody else does."""
-    if task.cancelled():
-        signal = task.ended_by if isinstance(task, Task) else None
-        return "cancelled" if signal is None else f"ended by {signal.__class__.__name__}"
-    error = task.exception() if retrieve else error_left_in(task)
-    return "returned" if error is None else f"raised {type(error).__name__}"
-
-
-async def stop(*tasks: AnyTask, ladder: Ladder | None = None, reason: object = None) -> Report:
-    """Stop these tasks: send each rung of `ladder` in turn until all are done, and report what it took.
-
-    All are signalled first and then waited for together, so a hundred tasks take no longer than the slowest. A rung
-    ends as soon as all targets are done; a Drain that nobody listens for is skipped. The default ladder is drain 10 s,
-    terminate 5 s, kill. Called by a task that is being stopped itself, the ladder is shortened to what is left (R27).
-
-    The targets' errors are in the report, not raised. Tasks that even a Kill cannot reach are its `survivors`: stock
-    tasks that swallow `cancel()`, and none else while the loop turns. If `stop()` itself is cancelled, the targets
-    stay where they are, with what they were sent, and the `CancelledError` goes on.
-
-    Raises: `ValueError` without tasks or with a task of another loop; `TypeError` for what is no task or ladder;
-    `RuntimeError` when the calling task is among them.
-    """
-    loop = asyncio.get_running_loop()
-    _check(tasks, loop, ladder)
-    ladder = DEFAULT if ladder is None else ladder
-    asker = current()
-    if outer := at_work_on(asker):
-        ladder = ladder.within(min(stopping.left for stopping in outer))
-    stopping = Stopping(loop, dict.fromkeys(tasks), ladder, reason, sender=asker and asker.get_name())
-    try:
-        stopping.begin()
-        return await stopping.done
-    finally:
-        stopping.done.cancel()  # else a target would still read its time_left() there
-        stopping.detach()
-
-
-def _check(tasks: tuple[object, ...], loop: AbstractEventLoop, ladder: object) -> None:
-    if not tasks:
-        raise ValueError("stop() needs at least one task; to stop all of a program, use sigtask.run()")
-    if ladder is not None and not isinstance(ladder, Ladder):
-        raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')")
-    asker = current()
-    for task in tasks:
-        if not isinstance(task, asyncio.Task):
-            raise TypeError(f"stop() takes asyncio tasks, got {task!r}; wrap a coroutine with asyncio.create_task()")
-        if task.get_loop() is not loop:
-            raise ValueError(f"{task!r} belongs to another loop; call stop() in a coroutine that runs there")
-        if task is asker:
-            raise RuntimeError(f"{task!r} cannot stop() itself; raise a signal, or send one with send_signal()")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.function import Function
-from .._core.task import Task, here
+from .._core.asking import host_here
+from .._core.task import Task
 
 
-def at_work_on(task: object) -> list[Any]:
+def at_work_on(task: Any) -> list[Any]:
     """The ladders at work on this task, or on one it descends from."""
     found: list[Any] = []
-    while isinstance(task, (Task, Function)):
-        if task._inbox is not None:
-            found += [stopping for stopping in task._inbox.stops if not stopping.done.done()]
-        task = None if task._parent is None else task._parent()
+    while task is not None:
+        inbox = getattr(task, "_inbox", None)
+        if inbox is not None:
+            found += [stopping for stopping in inbox.stops if not stopping.done.done()]
+        task = getattr(task, "_parent", None)
     return found
 
 
@@ -28,9 +29,9 @@ def time_left() -> float | None:
     A task spawned by one that is being stopped has what that one has, and so has a function that it waits for, under
     `to_thread`. Fits `asyncio.timeout(time_left())`.
 
-    Raises: `RuntimeError` outside a sigtask task and such a function.
+    Raises: `RuntimeError` outside a task and such a function.
     """
-    stopping = _next_due(here("time_left()"))
+    stopping = _next_due(host_here("time_left()", 3))
     return None if stopping is None else stopping.rung_left
 
 
@@ -39,12 +40,12 @@ def extend(seconds: float) -> float:
 
     It grants up to its `limit` in all, to everything it stops; 0.0 when that is used up or no ladder is at work.
 
-    Raises: `RuntimeError` outside a sigtask task; `ValueError` when `seconds` is not above 0.
+    Raises: `RuntimeError` outside a task; `ValueError` when `seconds` is not above 0.
     """
-    task = here("extend()")
-    if isinstance(task, Function):
-        raise RuntimeError(f"extend() works in a task only, and this is {task!r}; ask for more before it is started")
     if not seconds > 0:
         raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
+    task = host_here("extend()", 3)
+    if task is not None and not isinstance(task, Task):
+        raise RuntimeError(f"extend() works in a task only, and this is {task!r}; ask for more before it is started")
     stopping = _next_due(task)
     return 0.0 if stopping is None else stopping.extend(seconds)

@@ -16,7 +16,7 @@ from dask.tokenize import TokenizationError
 from dask.utils import funcname
 from distributed import Client, Future
 
-from .._core.task import current
+from .._core.stock import current
 from .._stop.time import at_work_on
 from ..ladder import DEFAULT, KILL_GRACE, Ladder
 from ..report import Report

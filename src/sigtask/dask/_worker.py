@@ -17,7 +17,8 @@ from typing import Any
 
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
-from .._core.factory import backport_gh_113848, task_factory
+from .._core.factory import task_factory
+from .._core.scopes import wrap_scopes
 from .._core.task import Task
 from .._stop.stopping import Stopping
 from ..ladder import Ladder
@@ -231,7 +232,7 @@ def _adopt_jobs_children(loop: asyncio.AbstractEventLoop) -> None:
 
     marked: Any = factory
     marked.of_sigtask = True
-    backport_gh_113848()
+    wrap_scopes()
     loop.set_task_factory(marked)
 
 

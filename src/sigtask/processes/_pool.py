@@ -11,9 +11,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
-from .._core.asking import hearing
-from .._core.callables import check_plain
-from .._core.task import current
+from .._core.asking import forwarding
+from .._core.stock import current
+from ..threads._callables import check_plain
 from ._children import children_of
 from ._errors import pickled
 from ._program import GRACE
@@ -62,7 +62,7 @@ class ProcessPool:
         call = worker.give(payload, getattr(fn, "__qualname__", repr(fn)), grace)
         del payload
         try:
-            with hearing(task, call):
+            with forwarding(task, call):
                 return await call.relay
         except CancelledError as error:
             if call.trace:

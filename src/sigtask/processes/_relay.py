@@ -11,8 +11,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .._core.flight import passed_on
 from .._core.inbox import as_sent
-from .._core.task import current
+from .._core.stock import current
 from .._stop.time import at_work_on
 from ..signals import KILL_LEVEL, Kill, Signal
 
@@ -24,11 +25,14 @@ class Relay(asyncio.Future[_T]):
     """A future whose `cancel(msg)` calls `take(msg)` and leaves it pending; `give_up()` cancels it in earnest.
 
     `asked` tells whether that has happened, and `msg` is the strongest that came: a signal, or a plain cancel's
-    message. A Kill is not waited for.
+    message. A Kill is not waited for. With `judges`, the work has an inbox of its own, which is to have a repeat (R8).
     """
 
-    def __init__(self, take: Callable[[object], object], *, loop: AbstractEventLoop) -> None:
+    below = ()
+
+    def __init__(self, take: Callable[[object], object], *, loop: AbstractEventLoop, judges: bool = False) -> None:
         super().__init__(loop=loop)
+        self.is_busy = not judges
         self.task: Any = current()
         self.asked = False
         self.msg: object = None
@@ -38,6 +42,8 @@ class Relay(asyncio.Future[_T]):
         """Hand it over. `False` when the work has ended."""
         if self.done():
             return False
+        if isinstance(msg, Signal):
+            passed_on(msg, self)
         msg = as_sent(self.task, msg)
         if not isinstance(self.msg, Signal) or isinstance(msg, Signal):
             self.msg = msg

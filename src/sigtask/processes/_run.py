@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from .._core.asking import _listening, hearing
-from .._core.task import Task, current
+from .._core import listening
+from .._core.asking import forwarding
+from .._core.stock import current
 from ..signals import Interrupt, Signal, level_of
 from ._program import GRACE, MAX_OUTPUT, Program, SignalMap, Stream
 from ._result import ProcessResult, note
@@ -58,7 +59,7 @@ async def run_process(
     )
     if program.stdin is not None and input is not None:
         program.stdin.start(bytes(input), ends=True)
-    with hearing(_listener(program), program):
+    with forwarding(_listener(program), program):
         result = await _waited(program)
     if check:
         result.check()
@@ -92,7 +93,7 @@ async def open_process(
     program = Program(
         "open_process()", args, pipes, cwd=cwd, env=env, signals=signals, grace=grace, max_output=max_output
     )
-    with hearing(_listener(program), program):
+    with forwarding(_listener(program), program):
         try:
             yield program
             if program.stdin is not None:
@@ -124,13 +125,10 @@ async def _stopped(program: Program, error: BaseException) -> None:
 
 
 def _listener(program: Program) -> object:
-    """The running task; where the program is to be told of what the task holds, it listens for that (R26)."""
-    task = current()
-    if isinstance(task, Task):
-        for cls, signum in program._signals.items():
-            if signum is not None and cls.level < Interrupt.level:
-                _listening(cls, "signals")
-    return task
+    """The running task; a program that is to be told of a Drain can hear it (R26)."""
+    if any(signum is not None and cls.level < Interrupt.level for cls, signum in program._signals.items()):
+        listening.note("requested")
+    return current()
 
 
 def _checked(cmd: Any, call: str, signals: SignalMap | None, grace: float, max_output: int) -> tuple[str, ...]:

@@ -20,12 +20,13 @@ import time
 import traceback
 from asyncio import CancelledError
 from collections.abc import Callable
-from types import FrameType, SimpleNamespace
+from types import FrameType
 from typing import Any
 
-from .._core import function as _function
-from .._core.function import Function, close_the_block_of, running
+from .._core.host import running
 from ..signals import Signal
+from ..threads import _function
+from ..threads._function import Function, close_the_block_of, locked
 from ._errors import by_level
 from ._wire import ERROR, RESULT, framed, receive
 
@@ -46,7 +47,6 @@ class WorkerFunction(Function):
         """The number of the last message that the function has taken."""
         self._worker = worker
         self._task_name: object = None
-        self._listens_at = self.inbox.listens_at
 
     def get_name(self) -> str:
         """The name of its process."""
@@ -63,16 +63,17 @@ class WorkerFunction(Function):
         """A signal has come, in the control thread."""
         seq, data, level, text, seconds = message
         what = _unpickled(data, level, text)
-        with self.lock:
-            self._task_name = getattr(what, "target", None)
-            if seconds is not None:
-                # `time_left()` finds its ladder where a task has its own.
-                self._inbox: Any = SimpleNamespace(stops=(_Ladder(self._worker.now() + seconds, self._worker.now),))
-            taken = self.receive(what) if isinstance(what, Signal) else self.receive_plain(what)
-            if taken:
-                self.taken = seq
-            elif not self.ended:
-                self._worker.tell(self.number, ("held", seq))
+        locked(self.lock, self._take, seq, what, seconds)
+
+    def _take(self, seq: int, what: Any, seconds: float | None) -> None:
+        self._task_name = getattr(what, "target", None)
+        if seconds is not None:
+            self.inbox.stops = (_Ladder(self._worker.now() + seconds, self._worker.now),)
+        taken = self.receive(what) if isinstance(what, Signal) else self.receive_plain(what)
+        if taken:
+            self.taken = seq
+        elif not self.ended:
+            self._worker.tell(self.number, ("held", seq))
 
     def inject(self) -> bool:
         """As in `Function`: the handler of SIGINT raises it."""
@@ -81,9 +82,11 @@ class WorkerFunction(Function):
         return True
 
     def _inject_again(self) -> None:
-        with self.lock:
-            if self.hit and not self.ended:
-                self.inject()
+        locked(self.lock, self._inject_if_missed)
+
+    def _inject_if_missed(self) -> None:
+        if self.hit and not self.ended:
+            self.inject()
 
     def inject_soon(self) -> None:
         """As in `Function`: a moment later."""
@@ -96,27 +99,22 @@ class WorkerFunction(Function):
         """In the handler of SIGINT, which has interrupted `frame`: raise what is in flight."""
         if not self.hit:
             return
-        with self.lock:
-            close_the_block_of(frame)
-            error = self._land()
+        error = locked(self.lock, self._land_in, frame)
         if error is not None:
             try:
                 raise error
             finally:
                 del error, frame
 
+    def _land_in(self, frame: FrameType | None) -> CancelledError | None:
+        close_the_block_of(frame)
+        return self._land()
+
     def _land(self) -> CancelledError | None:
         error = super()._land()
         if error is not None:
             self._worker.tell(self.number, ("thrown", getattr(error, "level", None)))
         return error
-
-    def listen(self, level: int) -> None:
-        """As in `Function`; the task that waits listens from now on, too (R26)."""
-        super().listen(level)
-        if level < self._listens_at:
-            self._listens_at = level
-            self._worker.tell(self.number, ("listens", level))
 
 
 def _unpickled(data: bytes, level: int, text: str) -> Any:

@@ -12,7 +12,6 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from typing import Any
 
-from .._core.inbox import Inbox
 from .._stop.time import at_work_on
 from ..signals import Signal, Terminate
 from ._children import children_of, when_gone
@@ -79,11 +78,7 @@ class Call:
 
     def heard_back(self, what: str, value: Any) -> None:
         """The worker tells how it goes."""
-        if what == "listens":
-            inbox: Inbox | None = getattr(self.relay.task, "_inbox", None)
-            if inbox is not None:
-                inbox.listens_at = min(inbox.listens_at, value)
-        elif what == "held" and value == self._thrown_at:
+        if what == "held" and value == self._thrown_at:
             self._stop_grace()  # in a mask: nobody is to end that but a Kill
         elif what == "thrown" and self._thrown_at:
             self._stop_grace()

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
-from .._core.asking import hearing
-from .._core.callables import check_plain
+from .._core.asking import forwarding
 from . import _workers
 from ._call import Call, ThreadFunction
+from ._callables import check_plain
+from ._function import checkpoint, defer
 
-__all__ = ["Limiter", "dismiss_idle", "to_thread"]
+__all__ = ["Limiter", "checkpoint", "defer", "dismiss_idle", "to_thread"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -68,7 +69,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
     call = Call(function, limiter.release, loop)
     try:
         # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
-        with hearing(task, function, masked=True):  # its own blocks say what it is to see
+        with forwarding(task, function, masked=True):  # its own blocks say what it is to see
             try:
                 _workers.workers.give(function.work)
             except BaseException:
@@ -95,4 +96,5 @@ def _check(fn: object, limiter: object) -> None:
     )
 
 
-to_thread.__module__ = "sigtask"
+for _thing in (checkpoint, defer, to_thread):
+    _thing.__module__ = "sigtask"

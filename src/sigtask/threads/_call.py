@@ -18,12 +18,12 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from .._core.function import Function, Injected
 from .._core.inbox import as_sent
 from .._stop.places import thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
 from . import _workers
+from ._function import Function, Injected
 
 _future = asyncio.Future
 
@@ -112,7 +112,7 @@ class ThreadFunction(Function):
         where = f"{'in a C call ' if self.hit else ''}at {thread_place(self._ident)}"
         if self.abandoned:
             return f"thread {self.get_name()} was left behind {where}; it keeps its place in the limiter"
-        held = [type(one.signal).__name__ for one in self.inbox.held if one.signal.level <= self.inbox.mask_level]
+        held = [type(one.signal).__name__ for one in self.inbox.pending if one.signal.level <= self.inbox.mask_level]
         return f"thread {self.get_name()} still {where}{f', where a mask holds {held[-1]}' if held else ''}"
 
     def left_behind(self) -> ThreadReport | None:

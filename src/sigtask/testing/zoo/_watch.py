@@ -13,7 +13,7 @@ from ..._core.blocks import catch, mask
 from ..._core.delivery import Fate
 from ..._core.factory import install
 from ..._core.task import Task
-from ..._stop.stopping import stop
+from ..._stop.stop import stop
 from ...ladder import Ladder
 from ...report import Report
 from ...signals import Interrupt, Kill, Signal, Terminate

@@ -1,8 +1,9 @@
-"""A plain function under signals, in a thread without a loop: what stands there in the place of a task.
+"""A plain function under signals, in a thread without a loop: what stands there in the place of a task (`host`).
 
 The blocks, `requested()` and `checkpoint()` find it where `asyncio.current_task()` finds no loop. It has an inbox of
-its own, which decides as a task's does; here it is acted on. An edge (`threads`, `processes`) runs the function, and
-says how a signal gets into it.
+its own, which decides as a task's does; here it is acted on. A function has no awaits: a signal can be raised between
+any two bytecodes, and its checkpoints, where one is raised for certain, are the beginning and the end of a block,
+`requested()` and `checkpoint()`. A worker process runs its functions the same way (`processes`).
 
 Two threads meet here: the loop's, which brings signals, and the function's, which opens and closes blocks. Whatever
 looks at the inbox does so under `lock`, and a block opens in the same breath as it looks whether something is in
@@ -25,36 +26,43 @@ from collections.abc import Callable
 from functools import partial
 from itertools import starmap
 from types import FrameType
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
+from .._core.delivery import Delivery, Fate, plain_error
+from .._core.flight import passed_on
+from .._core.handling import is_handling_now, led_to
+from .._core.host import running
+from .._core.inbox import Block, Inbox
 from ..signals import KILL_LEVEL, Signal
-from .delivery import Delivery, Fate, plain_error
-from .inbox import Block, Inbox
 
 _P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-class _Running(threading.local):
-    """The function that runs in this thread."""
+def locked(lock: Any, fn: Callable[..., _R], *args: Any) -> _R:
+    """Call `fn(*args)` under the lock. A signal that is raised in this thread in the meantime leaves it unlocked.
 
-    function: Function | None = None
-
-
-running = _Running()
+    On Python 3.14 one that comes between the two halves of `with lock:` leaves it locked (python/cpython#148874). Here
+    the lock is taken, and that noted, in one step of C code.
+    """
+    taken: list[object] = []
+    try:
+        taken.extend(starmap(lock.acquire, ((),)))
+        return fn(*args)
+    finally:
+        if taken:
+            lock.release()
 
 
 class Function:
     """One call of a plain function, in a thread of its own, for the task `owner` that waits for it."""
 
-    _inbox = None  # a task's: where it is `None`, as in a task without signals, there is nothing to do with it
-
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], owner: Any = None) -> None:
         self.fn: Callable[..., Any] = fn
         self.args = args
         self._owner = None if owner is None else weakref.ref(owner)
-        self._parent = self._owner  # whose ladder's `time_left()` is
         theirs: Inbox | None = getattr(owner, "_inbox", None)
-        self.inbox = Inbox(self, None if theirs is None else theirs.cover)
+        self.inbox = self._inbox = Inbox(self, () if theirs is None else tuple(theirs.open_masks()))
         self.lock = threading.RLock()  # reentrant: a finalizer that runs in here may send a signal
         self.box: list[Any] = []
         self.error: BaseException | None = None
@@ -62,6 +70,7 @@ class Function:
         self.hit = False  # `Injected` is on its way into the thread
         self.started = False
         self.finished = False  # what it deferred has run, too
+        self.ident = 0  # of the thread it runs in
         self._plain = 0  # 1: a plain cancel is in flight; 2: it was raised
         self._plain_msg: object = None
 
@@ -80,6 +89,11 @@ class Function:
         return None if self._owner is None else self._owner()
 
     @property
+    def _parent(self) -> Any:
+        """Whose ladder's `time_left()` is."""
+        return self.owner
+
+    @property
     def ended(self) -> bool:
         """Whether the function has returned or raised; only what it deferred may still run."""
         return bool(self.box)
@@ -94,19 +108,34 @@ class Function:
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Any:
         """Call back in so many seconds, in any thread; gives what has a `cancel()`."""
+        return locked(self.lock, self._start_timer, seconds, callback)
+
+    def _start_timer(self, seconds: float, callback: Callable[[], object]) -> threading.Timer:
+        self._take_back_the_hit()  # a thread's start takes locks that a signal must not leave locked
         timer = threading.Timer(seconds, callback)
         timer.daemon = True
         timer.start()
+        self._hit()
         return timer
 
     def _mailbox(self) -> Inbox:
         return self.inbox
 
-    def _release(self) -> None:
-        """A block closed somewhere else, or was left by an exception: what the threshold now admits is raised."""
-        with self.lock:
-            self._let_fly()
-            self._hit()
+    def _is_handling(self, signal: Signal) -> bool:
+        if self.ident == threading.get_ident():
+            return is_handling_now(signal)
+        last: Any = sys._current_exceptions().get(self.ident)
+        return led_to(last[1] if isinstance(last, tuple) else last, signal)  # a tuple on Python 3.11
+
+    def _look(self) -> None:
+        """A block closed somewhere else: what the threshold now admits is raised."""
+        locked(self.lock, self._look_and_hit)
+
+    _look_later = _look
+
+    def _look_and_hit(self) -> None:
+        self._let_fly()
+        self._hit()
 
     # -- how a signal gets into the function: the edge's part ---------------------------------------------------------
 
@@ -124,35 +153,41 @@ class Function:
     # -- arrivals, in the loop's thread -------------------------------------------------------------------------------
 
     def receive(self, signal: Signal) -> bool:
-        """Take in a signal; whether the function takes it: raised soon, merged with one that is, or in force (R8)."""
-        with self.lock:
-            if self.ended:
-                return False
-            inbox, delivery = self.inbox, Delivery(signal, signal._target, signal.sender)
-            inbox.record(delivery)
-            if any(one.given.origin is signal.origin for one, _ in inbox.in_force):
-                delivery.fate = Fate.ABSORBED  # the owner held it, and now passes it on again
-                return True
-            if inbox.judge(delivery):
-                inbox.launch(delivery)
-                self._hit()
-                return True
-            return delivery.fate is Fate.SUPERSEDED
+        """Take in a signal; whether the function takes it: raised soon, merged with one that is, or handled (R8)."""
+        return locked(self.lock, self._receive, signal)
+
+    def _receive(self, signal: Signal) -> bool:
+        if self.ended:
+            return False
+        inbox = self.inbox
+        delivery = Delivery(signal, signal._target, signal.sender, inbox.task)
+        inbox.record(delivery)
+        passed_on(signal, delivery)
+        if any(one.given.origin is signal.origin for one in inbox.delivered):
+            delivery.fate = Fate.ABSORBED  # the owner held it, and now passes it on again
+            return True
+        if inbox.judge(delivery):
+            inbox.launch(delivery)
+            self._hit()
+            return True
+        return delivery.fate is Fate.SUPERSEDED
 
     def receive_plain(self, msg: object) -> bool:
         """Take in a plain `cancel(msg)`: raised once as a `CancelledError`, and not in the cleanup under a signal.
 
         Libraries repeat it on every turn of the loop (anyio), and a thread has no await at which alone it would land.
         """
-        with self.lock:
-            if self.ended:
-                return False
-            if self.inbox.masks_plain and not self._plain:
-                self.inbox.hold_plain(msg)
-            elif not self._plain and not self.inbox.force:
-                self._plain, self._plain_msg = 1, msg
-                self._hit()
-            return True
+        return locked(self.lock, self._receive_plain, msg)
+
+    def _receive_plain(self, msg: object) -> bool:
+        if self.ended:
+            return False
+        if self.inbox.masks_plain and not self._plain:
+            self.inbox.hold_plain(msg)
+        elif not self._plain and self.inbox.in_force() is None:
+            self._plain, self._plain_msg = 1, msg
+            self._hit()
+        return True
 
     @property
     def in_flight(self) -> bool:
@@ -165,12 +200,11 @@ class Function:
 
     def hit_again(self) -> None:
         """What is still in flight is raised at the next bytecode."""
-        with self.lock:
-            self._hit()
+        locked(self.lock, self._hit)
 
     def _let_fly(self) -> None:
         inbox = self.inbox
-        if inbox.held and (delivery := inbox.pick()) is not None:
+        if inbox.pending and (delivery := inbox.pick()) is not None:
             inbox.launch(delivery)
         if inbox.plain_held and not inbox.masks_plain:
             inbox.plain_held = 0
@@ -180,21 +214,24 @@ class Function:
 
     def checkpoint(self) -> None:
         """Raise what is in flight, here and now."""
-        with self.lock:
-            error = self._land()
+        error = locked(self.lock, self._land)
         if error is not None:
             try:
                 raise error
             finally:
                 del error
 
+    listen = checkpoint
+
     def landing(self) -> BaseException:
         """What `Injected` turns into, when the interpreter raises it."""
-        with self.lock:
-            self.hit = False
-            close_the_block_of(sys._getframe(2))
-            self._let_fly()
-            return self._land() or CancelledError("withdrawn too late")  # the function has ended: nobody sees it
+        return locked(self.lock, self._landing, sys._getframe(2))
+
+    def _landing(self, frame: FrameType | None) -> BaseException:
+        self.hit = False
+        close_the_block_of(frame)
+        self._let_fly()
+        return self._land() or CancelledError("withdrawn too late")  # the function has ended: nobody sees it
 
     def _land(self) -> CancelledError | None:
         self._take_back_the_hit()
@@ -213,66 +250,57 @@ class Function:
             self.hit = False
             self.withdraw()
 
-    def listen(self, level: int) -> None:
-        """Note that the function asks for signals of that level, and so its owner does (R26)."""
-        self.checkpoint()
-        for inbox in (self.inbox, getattr(self.owner, "_inbox", None)):
-            if inbox is not None:
-                inbox.listens_at = min(inbox.listens_at, level)
-
-    def open(self, block: Block) -> None:
+    def open(self, block: Any) -> None:
         """Enter a block, unless something is in flight, or admitted by it: that is raised (R13)."""
-        if block.accepts < KILL_LEVEL:
-            self.listen(block.accepts)
-        inbox = self.inbox
-        with self.lock:
-            error = self._land()
-            if error is None:
-                block.prev, block.inbox, inbox.top = inbox.top, inbox, block
-                if inbox.held and (delivery := inbox.pick()) is not None:
-                    self._unlink(block)
-                    inbox.raise_now(delivery)
-                    error = delivery.fresh()
+        error = locked(self.lock, self._open, block)
         if error is not None:
             try:
                 raise error
             finally:
                 del error
 
-    def close(self, block: Block, *, leaving: bool) -> None:
+    def _open(self, block: Any) -> CancelledError | None:
+        error, inbox = self._land(), self.inbox
+        if error is None:
+            inbox.blocks, block.inbox = (*inbox.blocks, block), inbox
+            if inbox.pending and (delivery := inbox.pick()) is not None:
+                self._unlink(block)
+                inbox.launch(delivery)
+                error = inbox.land().fresh()
+        return error
+
+    def close(self, block: Any, *, leaving: bool) -> None:
         """End a block. What it held is raised at once; when an exception leaves it, that one goes first (R14)."""
-        with self.lock:
-            self._unlink(block)
-            error = None
-            self._let_fly()
-            if not leaving:
-                error = self._land()
-            elif self.in_flight:
-                self._take_back_the_hit()
-                self.inject_soon()
+        error = locked(self.lock, self._close, block, leaving)
         if error is not None:
             try:
                 raise error
             finally:
                 del error
 
-    def _unlink(self, block: Block) -> None:
+    def _close(self, block: Any, leaving: bool) -> CancelledError | None:
+        self._unlink(block)
+        self._let_fly()
+        if not leaving:
+            return self._land()
+        if self.in_flight:
+            self._take_back_the_hit()
+            self.inject_soon()
+        return None
+
+    def _unlink(self, block: Any) -> None:
         """Close `block`, and what leaked inside it: a signal can hit the very first bytecode of an `__exit__`."""
-        inner = self.inbox.top
-        while inner is not None and inner is not block:
-            inner.inbox, inner = None, inner.prev
-        self.inbox.top, block.inbox = block.prev, None
+        blocks = self.inbox.blocks
+        at = next((at for at, one in enumerate(blocks) if one is block), len(blocks))
+        for leaked in blocks[at:]:
+            leaked.inbox = None
+        self.inbox.blocks = blocks[:at]
         if (timer := getattr(block, "_timer", None)) is not None:
             timer.cancel()
 
     def has_open(self, block: Block) -> bool:
         """Whether the block is open in this function."""
-        return block.inbox is self.inbox
-
-    def take_back(self, signal: Signal) -> None:
-        """`catch` took this signal: it is no longer in force."""
-        with self.lock:
-            self.inbox.take_back(signal)
+        return any(one is block for one in self.inbox.blocks)
 
     # -- the function's life, in its thread ---------------------------------------------------------------------------
 
@@ -281,10 +309,10 @@ class Function:
 
         R7: signalled before it begins, the function is not called at all.
         """
-        running.function = self
+        running.function, self.ident = self, threading.get_ident()
         try:
             try:
-                if self._begin():
+                if locked(self.lock, self._begin):
                     # In C: no bytecode of ours comes between the function's return and the filling of the box.
                     self.box.extend(starmap(self.fn, (self.args,)))
                     if not self.box:
@@ -293,9 +321,9 @@ class Function:
                 if not self.box:
                     self.error = error
                     self.box.append(None)
-            self._settle()
+            locked(self.lock, self._settle)
         except CancelledError:
-            self._settle()  # it was on its way when the function ended, and there can be no second
+            locked(self.lock, self._settle)  # it was on its way when the function ended, and there can be no second
         self._clean_up()
         running.function = None
         self.finished = True
@@ -303,20 +331,18 @@ class Function:
         del self
 
     def _begin(self) -> bool:
-        with self.lock:
-            self.started = not self.in_flight
+        self.started = not self.in_flight
         return self.started
 
     def _settle(self) -> None:
         """The function has ended. A signal in flight that it never saw ends it, as it does a task that returns."""
-        with self.lock:
-            if not self.box:
-                self.box.append(None)  # it never began
-            self._take_back_the_hit()
-            if self.error is None and self.inbox.flying is not None:
-                self.error = self.inbox.land().fresh()
-            elif self.error is None and self._plain == 1:
-                self.error = plain_error(self._plain_msg)
+        if not self.box:
+            self.box.append(None)  # it never began
+        self._take_back_the_hit()
+        if self.error is None and self.inbox.flying is not None:
+            self.error = self.inbox.land().fresh()
+        elif self.error is None and self._plain == 1:
+            self.error = plain_error(self._plain_msg)
 
     def _clean_up(self) -> None:
         while self.deferred:
@@ -337,13 +363,16 @@ def close_the_block_of(frame: FrameType | None) -> None:
     The `with` statement counts the block as not entered, or as left. (CPython 3.11 makes an injected exception only
     in the frame that catches it; there, the end of the next block around closes it.)
     """
-    function = running.function
-    while frame is not None and frame.f_globals.get("__package__") == __package__:
+    function: Any = running.function
+    while frame is not None and frame.f_globals.get("__package__") in _OURS:
         if frame.f_code.co_name in ("__enter__", "__exit__"):
             block: Any = frame.f_locals.get("self")
             if function is not None and isinstance(getattr(block, "inbox", None), Inbox) and function.has_open(block):
                 function._unlink(block)
         frame = frame.f_back
+
+
+_OURS = (__package__, Inbox.__module__.rpartition(".")[0])
 
 
 class _Landing(type):
@@ -355,7 +384,7 @@ class _Landing(type):
     def __call__(cls, *args: object) -> Any:
         if args:  # 3.11, in an `except`: it asks once more, with what it was given, for that is of another class
             return args[0]
-        function = running.function
+        function: Any = running.function
         return CancelledError("withdrawn too late") if function is None else function.landing()
 
 
@@ -364,13 +393,13 @@ class Injected(CancelledError, metaclass=_Landing):
 
 
 def _here(call: str) -> Function:
-    function = running.function
+    function: Any = running.function
     if function is None:
         raise RuntimeError(
             f"{call} works in a plain function that was started with sigtask.to_thread() or sigtask.to_process(), "
             f"and none is running here; in a task, each await is a checkpoint, and `finally` is for cleanup"
         )
-    return function
+    return function  # type: ignore[no-any-return]
 
 
 def checkpoint() -> None:

@@ -1,0 +1,70 @@
+"""How a task ended: by which signal, and what each of its awaiters sees (R9, R21, R22).
+
+asyncio hands out the exception that ended a task once, and makes a fresh `CancelledError` for all who ask later. So
+whoever asks first, `ended_by` or an awaiter, notes what it was.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from typing import Any
+
+from ..signals import Signal
+from . import stock
+from .handling import led_to
+from .inbox import Inbox
+
+
+def ended_by(task: Any) -> Signal | None:
+    """The signal that ended a task that was cancelled, or under which its parent cancelled it; else `None`."""
+    inbox: Inbox = task._mailbox()
+    if inbox.ended is not None and inbox.end is None:
+        inbox.end = inbox.ended.signal
+    elif not inbox.end_is_known:
+        try:
+            stock.result(task)
+        except CancelledError as error:
+            _note(inbox, error)
+            # The first awaiter is still to get it: without this very frame.
+            inbox.unclaimed = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+    return inbox.end
+
+
+def claim(inbox: Inbox, error: CancelledError) -> CancelledError:
+    """What an awaiter sees, where asyncio has `error`: what was raised the first, copies of the signal the others."""
+    if not inbox.end_is_known:
+        _note(inbox, error)
+        first: CancelledError | None = error
+    else:
+        first, inbox.unclaimed = inbox.unclaimed, None
+    if inbox.ended is None:
+        return error if first is None else first  # asyncio's own, or raised by hand
+    if not isinstance(first, Signal):
+        assert inbox.end is not None
+        first = inbox.end.copy()
+    first._ended_another = True
+    return first
+
+
+def _note(inbox: Inbox, error: CancelledError) -> None:
+    inbox.end_is_known = True
+    if inbox.ended is None:
+        inbox.ended = _behind(inbox, error)
+    if inbox.ended is not None:
+        inbox.end = error.copy() if isinstance(error, Signal) else inbox.ended.signal
+    elif isinstance(error, Signal):
+        inbox.end = error.copy()  # raised by hand
+    elif inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+        inbox.end = inbox.cause
+
+
+def _behind(inbox: Inbox, error: CancelledError) -> Any:
+    """The delivery of which `error` is what was thrown, or in the place of which somebody's cleanup put it."""
+    is_signal = isinstance(error, Signal)
+    if not is_signal and inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+        return None
+    for one in reversed(inbox.delivered):
+        signal = None if one.thrown is None else one.thrown()
+        if signal is error or (signal is not None and not is_signal and led_to(error, signal)):
+            return one
+    return None

@@ -1,0 +1,72 @@
+"""Whether anybody in this process could hear a Drain (R26): a rung that nobody can hear is skipped.
+
+A task that asks `requested(Drain)` after its first item listens, though it has not asked yet. So what counts is not
+what was called but what can be: which of sigtask's names any code has got hold of. `from sigtask import requested`
+asks the package for it, which notes that (`note`); who has `import sigtask` is looked through for the names it uses.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+ASKS = frozenset(("requested", "wait_requested"))
+BLOCKS = frozenset(("accept", "catch", "on_signal", "until"))
+CLASSES = frozenset(("Drain", "Signal"))
+NAMES = ASKS | BLOCKS | CLASSES
+
+_taken: set[str] = set()
+_looked_at: set[tuple[str, int]] = set()
+
+
+def note(name: str) -> None:
+    """Somebody has got hold of this."""
+    _taken.add(name)
+
+
+def could_be_heard() -> bool:
+    """Whether there is code that could hear a Drain: that asks for whatever is there, or has a block and a class."""
+    if not _is_enough():
+        _look_through_modules()
+    return _is_enough()
+
+
+def _is_enough() -> bool:
+    return bool(_taken & ASKS or (_taken & BLOCKS and _taken & CLASSES))
+
+
+def _look_through_modules() -> None:
+    package = sys.modules[__name__.partition(".")[0]]
+    for name, module in tuple(sys.modules.items()):
+        if not isinstance(module, ModuleType) or name.partition(".")[0] == package.__name__:
+            continue
+        names = vars(module)
+        key = name, len(names)  # one that is still being imported comes to have more
+        if key not in _looked_at:
+            _looked_at.add(key)
+            if any(value is package for value in tuple(names.values())):
+                for code in _codes(names.values(), name):
+                    _taken.update(NAMES.intersection(code.co_names))
+
+
+def _codes(things: Any, module: str) -> Iterator[CodeType]:
+    """All code that a module's functions and classes have."""
+    for thing in tuple(things):
+        if isinstance(thing, (staticmethod, classmethod)):
+            thing = thing.__func__
+        elif isinstance(thing, property):
+            yield from _codes((thing.fget, thing.fset), module)
+        if isinstance(thing, FunctionType):
+            yield from _nested(thing.__code__)
+            yield from _codes([getattr(thing, "__wrapped__", None)], module)
+        elif isinstance(thing, type) and thing.__module__ == module:
+            yield from _codes(vars(thing).values(), module)
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _nested(const)

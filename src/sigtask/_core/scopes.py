@@ -1,0 +1,153 @@
+"""What leaves a scope of the standard library: `TaskGroup`, `timeout()`, `shield()` (R5, R22, R31).
+
+`install()` and `run()` wrap these, for the whole process. Who is sent no signal sees no difference.
+
+A TaskGroup that is being left waits for its children, and takes whatever comes in the meantime for a repeat. A signal
+is more than that: the strongest that came in is what leaves the group. When an error leaves it in its place, the
+signal is thrown at the next await, where asyncio, from Python 3.13 on, throws a `CancelledError`. Before 3.13, group
+and timeout also take a subclass of `CancelledError` for an error of their body (python/cpython#113848); each is handed
+`CancelledError` itself in the subclass's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from asyncio import CancelledError
+from typing import Any
+
+from ..signals import Signal
+from .delivery import Delivery
+from .family import Kin
+from .handling import led_to
+from .inbox import Inbox
+from .stock import current
+
+_SUBCLASSES_COUNT = sys.version_info >= (3, 13)
+
+
+class Leaving:
+    """One scope that a task is leaving: the signals that led to that, and how many had come by then."""
+
+    __slots__ = ("_left_at", "_led")
+
+    def __init__(self, inbox: Inbox | None, entered_at: int, error: BaseException | None) -> None:
+        self._left_at = 0 if inbox is None else inbox.landed
+        self._led = [] if inbox is None or error is None else _led(inbox, entered_at, error)
+
+    def strongest(self, inbox: Inbox) -> Delivery | None:
+        """The strongest signal that came while the scope was left, or that led to its being left."""
+        came = [*self._led, *inbox.landed_since(self._left_at)]
+        return max(came, key=lambda delivery: delivery.level, default=None)
+
+
+def _led(inbox: Inbox, entered_at: int, error: BaseException) -> list[Delivery]:
+    """Those that were thrown into the scope's body, and that `error` is, or was raised in the handling of."""
+    try:
+        return [
+            one
+            for one in inbox.landed_since(entered_at)
+            if not one.taken_back and one.thrown is not None and led_to(error, one.thrown())
+        ]
+    finally:
+        del error
+
+
+leaving: dict[Any, Leaving] = {}
+"""The innermost TaskGroup that each task is just leaving."""
+
+
+def wrap_scopes() -> None:
+    """Wrap all three; doing it twice does nothing."""
+    for scope in (asyncio.TaskGroup, asyncio.Timeout):
+        if not hasattr(scope.__aexit__, "_sigtask"):
+            scope.__aenter__ = _marked(scope.__aenter__)  # type: ignore[method-assign]
+            scope.__aexit__ = _wrapped(scope.__aexit__, is_group=scope is asyncio.TaskGroup)  # type: ignore[method-assign]
+    if not hasattr(asyncio.shield, "_sigtask"):
+        asyncio.shield = asyncio.tasks.shield = _wrapped_shield(asyncio.shield)  # type: ignore[assignment]
+
+
+def _inbox() -> Inbox | None:
+    return getattr(current(), "_inbox", None)
+
+
+def _marked(original: Any) -> Any:
+    @functools.wraps(original)
+    def __aenter__(self: Any) -> Any:
+        inbox = _inbox()
+        self._sigtask_entered = 0 if inbox is None else inbox.landed
+        return original(self)
+
+    return __aenter__
+
+
+def _wrapped(original: Any, *, is_group: bool) -> Any:
+    @functools.wraps(original)
+    async def __aexit__(self: Any, et: Any, exc: Any, tb: Any) -> Any:
+        task, left = current(), None
+        if not isinstance(task, Kin):
+            return await original(self, _as_plain(et), exc, tb)
+        scope, outer = Leaving(task._inbox, getattr(self, "_sigtask_entered", 0), exc), leaving.get(task)
+        if is_group:
+            leaving[task] = scope
+        try:
+            return await original(self, _as_plain(et), exc, tb)
+        except BaseException as error:
+            left = error
+            raise
+        finally:
+            if is_group:
+                if outer is None:
+                    del leaving[task]
+                else:
+                    leaving[task] = outer
+            if task._inbox is not None:  # a signal may have come meanwhile, and with it the inbox
+                _let_the_strongest_leave(task, scope, left, is_group=is_group)
+            del self, et, exc, tb, left, task, scope, outer
+
+    __aexit__._sigtask = True  # type: ignore[attr-defined]
+    return __aexit__
+
+
+def _as_plain(et: Any) -> Any:
+    if not _SUBCLASSES_COUNT and et is not None and issubclass(et, CancelledError):
+        return CancelledError
+    return et
+
+
+def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | None, *, is_group: bool) -> None:
+    """Raise what is to leave the scope in the place of `left`, or have it thrown at the next await."""
+    try:
+        strongest = scope.strongest(task._inbox)
+        if strongest is None:
+            return
+        if left is None or isinstance(left, CancelledError):
+            if not (isinstance(left, Signal) and left.level >= strongest.level):
+                raise strongest.fresh()
+        elif is_group and not isinstance(left, (SystemExit, KeyboardInterrupt)):
+            task._throw_again(strongest)
+    finally:
+        del left, scope, task
+
+
+def _wrapped_shield(original: Any) -> Any:
+    @functools.wraps(original)
+    def shield(arg: Any) -> Any:
+        inner = asyncio.ensure_future(arg)
+        if not isinstance(inner, Kin) or inner.done():
+            return original(inner)
+        outer: asyncio.Future[Any] | None = None
+
+        def pass_on(inner: Any) -> None:
+            # asyncio's own callback is about to cancel the outer one without a word.
+            if outer is not None and inner.cancelled() and (signal := inner.ended_by) is not None:
+                outer.cancel(msg=signal)
+
+        inner.add_done_callback(pass_on)
+        outer = original(inner)
+        outer.add_done_callback(lambda _: inner.remove_done_callback(pass_on))
+        return outer
+
+    shield._sigtask = True  # type: ignore[attr-defined]
+    return shield

@@ -1,0 +1,201 @@
+/* The C twin of `family.Kin`: a task that knows who spawned it, and whom it spawned.
+ *
+ *     parent ── first ──► child ◄─ next, prev ─► child ...        each child: parent
+ *
+ * The links are plain pointers and own nothing, as a weak reference does: a task that dies takes itself out, and leaves
+ * its children without a parent. What lies in the fields behind asyncio's own struct, whose size is asked of its type.
+ */
+
+#include "speed.h"
+
+typedef struct {
+    PyObject *inbox;  /* owned; NULL until there is one */
+    PyObject *parent; /* the others are not owned */
+    PyObject *first;
+    PyObject *next;
+    PyObject *prev;
+} Kin;
+
+/* Behind asyncio's struct: the same for all of one process, as there is one `_asyncio`. */
+static Py_ssize_t kin_at;
+
+static Kin *
+kin_of(PyObject *task)
+{
+    return (Kin *)((char *)task + kin_at);
+}
+
+static PyTypeObject *
+base_of(PyObject *task)
+{
+    PyTypeObject *type = Py_TYPE(task);
+    while (type->tp_basicsize > kin_at) {
+        type = type->tp_base;
+    }
+    return type;
+}
+
+/* A task that is just being taken apart is not to be had any more, as by a weak reference. */
+static int
+is_alive(PyObject *task)
+{
+    return task != NULL && Py_REFCNT(task) > 0;
+}
+
+void
+sigtask_link(PyObject *task, PyObject *parent)
+{
+    Kin *self = kin_of(task), *theirs = kin_of(parent);
+    self->parent = parent;
+    self->next = theirs->first;
+    if (theirs->first != NULL) {
+        kin_of(theirs->first)->prev = task;
+    }
+    theirs->first = task;
+}
+
+static void
+unlink_kin(PyObject *task)
+{
+    Kin *self = kin_of(task);
+    if (self->parent != NULL) {
+        if (self->prev != NULL) {
+            kin_of(self->prev)->next = self->next;
+        }
+        else {
+            kin_of(self->parent)->first = self->next;
+        }
+        if (self->next != NULL) {
+            kin_of(self->next)->prev = self->prev;
+        }
+        self->parent = self->next = self->prev = NULL;
+    }
+    for (PyObject *child = self->first, *next; child != NULL; child = next) {
+        Kin *theirs = kin_of(child);
+        next = theirs->next;
+        theirs->parent = theirs->next = theirs->prev = NULL;
+    }
+    self->first = NULL;
+}
+
+PyObject *
+sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    State *state = sigtask_state_of(module);
+    if (nargs != 2 || !PyObject_TypeCheck(args[0], state->kin_type)) {
+        PyErr_SetString(PyExc_TypeError, "link() takes a task and its parent");
+        return NULL;
+    }
+    if (!PyObject_TypeCheck(args[1], state->kin_type)) {
+        Py_RETURN_FALSE;
+    }
+    if (kin_of(args[0])->parent != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "this task has a parent already");
+        return NULL;
+    }
+    sigtask_link(args[0], args[1]);
+    Py_RETURN_TRUE;
+}
+
+static PyObject *
+kin_parent(PyObject *task, void *Py_UNUSED(closure))
+{
+    PyObject *parent = kin_of(task)->parent;
+    return Py_NewRef(is_alive(parent) ? parent : Py_None);
+}
+
+static PyObject *
+kin_children(PyObject *task, PyObject *Py_UNUSED(nothing))
+{
+    PyObject *found = PyList_New(0);
+    /* Nothing of Python's runs in this loop, so no child can go away in it. */
+    for (PyObject *child = kin_of(task)->first; found != NULL && child != NULL; child = kin_of(child)->next) {
+        if (is_alive(child) && PyList_Append(found, child) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+static int
+kin_traverse(PyObject *task, visitproc visit, void *arg)
+{
+    PyTypeObject *base = base_of(task);
+    Py_VISIT(kin_of(task)->inbox);
+    if (!(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        Py_VISIT(Py_TYPE(task)); /* up to Python 3.11 asyncio's is a static type, which knows nothing of this */
+    }
+    return base->tp_traverse(task, visit, arg);
+}
+
+static int
+kin_clear(PyObject *task)
+{
+    unlink_kin(task);
+    Py_CLEAR(kin_of(task)->inbox);
+    return base_of(task)->tp_clear(task);
+}
+
+static void
+kin_dealloc(PyObject *task)
+{
+    PyTypeObject *type = Py_TYPE(task), *base = base_of(task);
+    int is_static = !(base->tp_flags & Py_TPFLAGS_HEAPTYPE);
+    unlink_kin(task);
+    PyObject_GC_UnTrack(task);
+    Py_CLEAR(kin_of(task)->inbox);
+    PyObject_GC_Track(task); /* asyncio's own untracks it again */
+    base->tp_dealloc(task);
+    if (is_static) {
+        Py_DECREF(type);
+    }
+}
+
+static PyGetSetDef kin_getset[] = {
+    {"_linked_parent", kin_parent, NULL, "The task that spawned this one, or None.", NULL},
+    {NULL},
+};
+
+static PyMethodDef kin_methods[] = {
+    {"_linked_children", kin_children, METH_NOARGS, "The tasks that this one has spawned, the last one first."},
+    {NULL},
+};
+
+PyTypeObject *
+sigtask_kin_type(PyObject *module)
+{
+    PyObject *asyncio = PyImport_ImportModule("_asyncio"), *task = NULL, *type = NULL;
+    if (asyncio == NULL || (task = PyObject_GetAttrString(asyncio, "Task")) == NULL) {
+        Py_XDECREF(asyncio);
+        return NULL;
+    }
+    Py_DECREF(asyncio);
+    kin_at = ((PyTypeObject *)task)->tp_basicsize;
+    PyMemberDef members[] = {
+        {"_inbox", T_OBJECT, kin_at + (Py_ssize_t)offsetof(Kin, inbox), 0, "The task's signals, or None."},
+        {NULL},
+    };
+    PyType_Slot slots[] = {
+        {Py_tp_doc, "A task that knows its parent and its children; family.Kin is its specification."},
+        {Py_tp_traverse, kin_traverse},
+        {Py_tp_clear, kin_clear},
+        {Py_tp_dealloc, kin_dealloc},
+        {Py_tp_getset, kin_getset},
+        {Py_tp_methods, kin_methods},
+        {Py_tp_members, members},
+        {0, NULL},
+    };
+    PyType_Spec spec = {
+        .name = "sigtask._core.speed.Kin",
+        .basicsize = (int)(kin_at + (Py_ssize_t)sizeof(Kin)),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+        .slots = slots,
+    };
+    PyObject *bases = PyTuple_Pack(1, task);
+    if (bases != NULL) {
+        type = PyType_FromModuleAndSpec(module, &spec, bases);
+    }
+    Py_XDECREF(bases);
+    Py_DECREF(task);
+    return (PyTypeObject *)type;
+}
