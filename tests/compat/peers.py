@@ -65,7 +65,7 @@ async def stopped(task, word):
     say(task, word)
     if word == "drain":
         await turns(5)
-        assert not task.done() and [one.fate for one in task.history] == [Fate.HELD]
+        assert not task.done() and [one.fate for one in task.history] == [Fate.PENDING]
         task.terminate("why")
     end = await ended(task)
     await turns(5)

@@ -75,7 +75,7 @@ async def test_a_scope_that_cancels_again_and_again_meets_a_signal_in_the_cleanu
         assert not task.done() and task.cancelling() == 0
         task.kill("why")
     assert await ended(task) is (Kill if word == "drain" else WORDS[word])
-    assert [one.fate for one in task.history][-1:] == ([] if word == "cancel" else [Fate.THROWN])
+    assert [one.fate for one in task.history][-1:] == ([] if word == "cancel" else [Fate.DELIVERED])
 
 
 async def test_a_plain_cancel_on_every_turn_after_a_signal_does_not_undo_it(word):

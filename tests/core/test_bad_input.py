@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 
 import pytest
 from tasks import forever, started
@@ -17,9 +18,12 @@ from sigtask import (
     Terminate,
     accept,
     catch,
+    extend,
     mask,
     on_signal,
     requested,
+    time_left,
+    until,
     wait_requested,
 )
 from sigtask.testing import FakeClockLoop, turns
@@ -127,23 +131,36 @@ async def test_a_block_in_a_callback_of_the_loop_says_so(make):
 
 
 @EVERY_BLOCK
-async def test_a_block_in_a_stock_task_says_what_to_do(make):
+async def test_a_block_in_a_stock_task_does_nothing_and_warns_at_the_line(make):
     async def worker():
-        with pytest.raises(RuntimeError, match=r"is a stock one; call sigtask\.install\(\) before"):
-            with make():
-                pass
+        with pytest.warns(RuntimeWarning, match=r"does nothing in a task of asyncio's own: call sigtask\.install") as w:
+            with make() as block:
+                await turns(1)
+        assert [one.filename for one in w] == [__file__]
+        assert not block
 
     await asyncio.Task(worker())
 
 
-async def test_requested_in_a_stock_task_says_what_to_do():
+async def test_a_stock_task_can_be_asked_for_nothing_and_is_told_so():
     async def worker():
-        with pytest.raises(RuntimeError, match=r"sigtask\.install\(\)"):
-            requested()
-        with pytest.raises(RuntimeError, match=r"sigtask\.install\(\)"):
+        with pytest.warns(RuntimeWarning, match=r"requested\(\) does nothing") as w:
+            assert requested() is None
+        assert [one.filename for one in w] == [__file__]
+        with pytest.warns(RuntimeWarning, match=r"catch\(Drain\) does nothing"):
+            assert await until(Drain, asyncio.sleep(0, "done")) == "done"
+        with pytest.warns(RuntimeWarning, match=r"time_left\(\) does nothing"):
+            assert time_left() is None
+        with pytest.warns(RuntimeWarning, match=r"extend\(\) does nothing"):
+            assert extend(1) == 0
+        with pytest.warns(RuntimeWarning, match=r"wait_requested\(\) does nothing"):
             await wait_requested()
 
-    await asyncio.Task(worker())
+    task = asyncio.Task(worker())
+    await turns(6)
+    task.cancel()  # wait_requested() waits for what cannot come
+    await asyncio.wait([task])
+    assert task.cancelled()
 
 
 async def test_requested_takes_signal_classes_only():
@@ -156,7 +173,7 @@ async def test_requested_takes_signal_classes_only():
 @EVERY_BLOCK
 def test_a_block_decorates_async_functions_only(make):
     for bad in (len, lambda: None, 42):
-        with pytest.raises(TypeError, match=r"decorates async functions \(async def\)"):
+        with pytest.raises(TypeError, match=r"needs an async function \(async def\), got"):
             make()(bad)
 
 
@@ -165,19 +182,23 @@ def test_a_block_does_not_decorate_an_async_generator(make):
     async def generates():
         yield 1
 
-    with pytest.raises(TypeError, match="decorates async functions"):
+    with pytest.raises(TypeError, match="needs an async function"):
         make()(generates)
 
 
 @EVERY_BLOCK
 async def test_a_refused_entry_leaves_the_block_usable(make):
-    block = make()
+    block, errors = make(), []
 
-    async def stock():
-        with pytest.raises(RuntimeError):
+    def callback():
+        try:
             block.__enter__()
+        except RuntimeError as error:
+            errors.append(error)
 
-    await asyncio.Task(stock())
+    asyncio.get_running_loop().call_soon(callback)
+    await turns(2)
+    assert errors
     with block:
         await turns(1)
 
@@ -186,3 +207,26 @@ async def test_a_task_takes_a_coroutine_only():
     for bad in (42, None, forever, asyncio.get_running_loop().create_future()):
         with pytest.raises(TypeError, match="a coroutine was expected"):
             Task(bad)
+
+
+async def test_each_line_that_uses_a_block_in_a_stock_task_is_warned_of_once():
+    async def worker():
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("default")
+            for _ in range(3):
+                with mask():
+                    pass
+                with mask():
+                    pass
+        return len(seen)
+
+    assert await asyncio.Task(worker()) == 2
+
+
+async def test_until_takes_signal_classes_only_and_leaves_what_it_was_given_unrun():
+    coro = turns(1)
+    with pytest.raises(TypeError, match=r"until\(\) takes a signal class"):
+        await until(42, coro)
+    with pytest.raises(ValueError, match="a Kill cannot be held"):
+        await until(Kill, coro)
+    await coro

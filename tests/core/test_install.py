@@ -36,39 +36,38 @@ def run_on(loop, coro):
 def test_r31_importing_patches_nothing():
     told = in_a_new_process("""
         import asyncio
-        before = asyncio.TaskGroup.__aexit__, asyncio.Timeout.__aexit__, asyncio.Task, asyncio.create_task
+        def state():
+            return (asyncio.TaskGroup.__aenter__, asyncio.TaskGroup.__aexit__, asyncio.Timeout.__aenter__,
+                    asyncio.Timeout.__aexit__, asyncio.Task, asyncio.create_task, asyncio.shield)
+        before = state()
         import sigtask
-        print(before == (asyncio.TaskGroup.__aexit__, asyncio.Timeout.__aexit__, asyncio.Task, asyncio.create_task))
+        print(before == state())
     """)
     assert told == ["True"]
 
 
 @pytest.mark.os
-@OLD
-def test_r31_install_wraps_the_two_scopes_before_3_13():
+def test_r31_install_wraps_task_group_timeout_and_shield():
     told = in_a_new_process("""
         import asyncio, sigtask
-        before = asyncio.TaskGroup.__aexit__, asyncio.Timeout.__aexit__
+        before = asyncio.TaskGroup.__aexit__, asyncio.Timeout.__aexit__, asyncio.shield
         loop = asyncio.new_event_loop()
         sigtask.install(loop)
         print(before[0] is asyncio.TaskGroup.__aexit__.__wrapped__, before[1] is asyncio.Timeout.__aexit__.__wrapped__)
+        print(before[2] is asyncio.shield.__wrapped__ is asyncio.tasks.shield.__wrapped__)
         loop.close()
     """)
-    assert told == ["True", "True"]
+    assert told == ["True", "True", "True"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="older ones need help")
-def test_r31_from_3_13_on_install_wraps_nothing():
-    assert not hasattr(asyncio.TaskGroup.__aexit__, "__wrapped__")
-    assert not hasattr(asyncio.Timeout.__aexit__, "__wrapped__")
 
 
-@OLD
 def test_r31_installing_twice_wraps_once():
     loop = FakeClockLoop()
     sigtask.install(loop)
     sigtask.install(loop)
-    assert not hasattr(asyncio.TaskGroup.__aexit__.__wrapped__, "__wrapped__")
+    for wrapped in (asyncio.TaskGroup.__aexit__, asyncio.Timeout.__aexit__, asyncio.shield):
+        assert not hasattr(wrapped.__wrapped__, "__wrapped__")
     loop.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import textwrap
@@ -188,15 +189,15 @@ async def test_r18_a_task_that_kills_itself_and_then_awaits_a_deaf_future():
     assert task.done() and task.ended_by.reason == "die"
 
 
-async def test_r18_a_task_that_kills_itself_and_returns():
+async def test_r18_a_task_that_kills_itself_and_returns_has_returned():
     async def worker():
         await turns(1)
         asyncio.current_task().kill("die")
-        return "alive"
+        return "done"
 
     task = await started(worker())
     await turns(3)
-    assert task.ended_by.reason == "die"
+    assert task.result() == "done"
 
 
 async def test_r18_a_task_with_a_callback_for_everything():
@@ -419,7 +420,7 @@ async def test_r5_after_a_kill_nothing_is_thrown_any_more():
     task.kill("die")
     assert task.terminate() is True  # superseded, not lost
     await turns(2)
-    assert [d.fate.value for d in task.history] == ["thrown", "superseded"]
+    assert [d.fate.value for d in task.history] == ["delivered", "superseded"]
     assert task.kill() is False
 
 
@@ -454,3 +455,190 @@ async def test_a_kill_of_one_awaiter_leaves_the_other_one_of_a_shared_future_alo
     assert await killed_within_two_turns(victim)
     event.set()
     assert await bystander is True
+
+
+async def test_r18_a_task_that_kills_itself_and_waits_dies():
+    async def worker():
+        await turns(1)
+        asyncio.current_task().kill("die")
+        await forever()
+
+    task = await started(worker())
+    await turns(3)
+    assert task.ended_by.reason == "die"
+
+
+async def restarts(working):
+    async def worker():
+        working.append(1)
+        await forever()
+
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.create_task(worker())
+
+
+async def test_r19_what_a_killed_task_has_spawned_dies_with_it():
+    async def parent():
+        box.append(asyncio.create_task(deaf()))
+        await forever()
+
+    box = []
+    task = await started(parent())
+    await turns(1)
+    task.kill("die")
+    await turns(8)
+    assert task.done() and box[0].ended_by.reason == "die"
+
+
+async def test_r19_what_a_killed_task_spawns_on_its_last_way_never_runs():
+    working = []
+    task = await started(restarts(working))
+    await turns(1)
+    before = asyncio.all_tasks()
+    task.kill("die")
+    await turns(30)
+    assert task.ended_by.reason == "die"
+    assert len(working) == 1
+    assert not {one for one in asyncio.all_tasks() - before if not one.done()}
+
+
+async def test_r19_a_killed_task_waits_for_its_group_whose_frames_are_unwound_in_order():
+    async def child(n):
+        try:
+            await forever()
+        finally:
+            log.append(f"child {n}")
+
+    async def parent():
+        try:
+            async with asyncio.TaskGroup() as outer:
+                outer.create_task(child(1))
+                async with asyncio.TaskGroup() as inner:
+                    inner.create_task(child(2))
+        finally:
+            log.append("parent")
+
+    log = []
+    task = await started(parent())
+    await turns(2)
+    task.kill("die")
+    await turns(8)
+    assert (task.ended_by.reason, task.history[0].refused, log[-1]) == ("die", 0, "parent")
+    assert sorted(log[:2]) == ["child 1", "child 2"]
+
+
+async def test_r19_generations_of_groups_end_within_eight_turns_each():
+    async def generation(left):
+        async with asyncio.TaskGroup() as group:
+            if left:
+                group.create_task(generation(left - 1))
+            await forever()
+
+    task = await started(generation(5))
+    await turns(6)
+    task.kill("die")
+    await turns(2 + 8 * 5)
+    assert task.done()
+
+
+async def test_r19_a_killed_task_breaks_nobody_elses_lock():
+    """Killed in Condition.wait(), it cannot have the lock back that another holds: it does not go on without (trap)."""
+    condition, inside, together = asyncio.Condition(), [], []
+
+    async def waits():
+        async with condition:
+            await condition.wait()
+
+    async def holds(name):
+        async with condition:
+            inside.append(name)
+            together.append(len(inside))
+            await turns(3)
+            inside.remove(name)
+        return name
+
+    victim = await started(waits())
+    holders = [await started(holds(name)) for name in ("first", "second", "third")]
+    victim.kill("die")
+    await turns(3)
+    assert victim.done()
+    assert await asyncio.gather(*holders) == ["first", "second", "third"]
+    assert max(together) == 1 and not condition.locked()
+    async with asyncio.timeout(5):  # and nobody is kept by the place that the victim had in the queue
+        assert await holds("fourth") == "fourth"
+
+
+async def test_r19_a_place_in_the_queue_for_a_lock_is_given_up_while_others_queue():
+    condition = asyncio.Condition()
+
+    async def waits():
+        async with condition:
+            await condition.wait()
+
+    async def holds():
+        async with condition:
+            await turns(2)
+
+    victims = [await started(waits()) for _ in range(3)]
+    holders = [await started(holds()) for _ in range(2)]
+    for victim in victims:
+        victim.kill("die")
+    holders += [await started(holds()) for _ in range(3)]
+    await asyncio.wait(holders)
+    assert not condition.locked()
+
+
+async def test_r19_what_bystanders_see_of_a_killed_task_is_a_cancellation():
+    async def leads():
+        try:
+            await forever()
+        except BaseException:
+            for _ in range(30):
+                try:
+                    await turns(1)
+                except asyncio.CancelledError:
+                    pass
+                except BaseException as error:
+                    shared.set_exception(error)
+                    raise
+
+    shared = asyncio.get_running_loop().create_future()
+    task = await started(leads())
+    task.kill("die")
+    await turns(4)
+    assert task.done() and not shared.done()
+
+
+class Duck:
+    """A future that is not asyncio's, keeps its callbacks to itself, and will not be cancelled."""
+
+    _asyncio_future_blocking = False
+
+    def __init__(self):
+        self._kept = []
+        self._loop = asyncio.get_running_loop()
+
+    def get_loop(self):
+        return self._loop
+
+    def done(self):
+        return False
+
+    def cancel(self, msg=None):
+        return False
+
+    def add_done_callback(self, callback, *, context=None):
+        self._kept.append(callback)
+
+    def __await__(self):
+        self._asyncio_future_blocking = True
+        yield self
+
+
+async def test_r18_a_task_that_awaits_a_future_of_another_kind_is_killed():
+    async def worker():
+        await Duck()
+
+    task = await started(worker())
+    assert await killed_within_two_turns(task)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 
 import pytest
-from tasks import end_of, forever, me, now, started
+from tasks import end_of, fates, forever, me, now, started
 
-from sigtask import Drain, Interrupt, Terminate, accept, catch, mask, on_signal
+import sigtask
+from sigtask import Drain, Fate, Interrupt, Terminate, accept, catch, mask, on_signal
 from sigtask.testing import turns
 
 pytestmark = pytest.mark.clock
@@ -141,31 +143,35 @@ async def test_r23_a_timeout_in_the_cleanup_leaves_the_signal_in_force():
     assert await end_of(task) == "clean"
 
 
-async def test_r23_a_timeout_in_a_cleanup_raised_by_a_masks_end_fires():
-    with contextlib.suppress(Terminate), mask():
-        me().terminate()
+async def test_r23_a_timeout_in_the_handling_of_what_a_mask_held_fires():
+    with contextlib.suppress(Terminate):
+        with mask():
+            me().terminate()
+        await turns(1)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(5):
             await forever()
     assert (me().cancelling(), me().uncancel()) == (1, 0)
 
 
-async def test_r23_a_mask_ending_by_a_signal_inside_a_timeout_is_no_timeout():
+async def test_r23_a_signal_after_a_mask_inside_a_timeout_is_no_timeout():
     async def worker():
         async with asyncio.timeout(5):
             with mask():
                 await asyncio.sleep(1)
+            await forever()
 
     task = await started(worker())
     task.terminate("why")
     assert type(await end_of(task)) is Terminate
 
 
-async def test_r23_a_timeout_around_a_plain_mask_fires_when_the_mask_ends():
+async def test_r23_a_timeout_around_a_plain_mask_fires_at_the_next_await():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(5):
             with mask(plain=True):
                 await asyncio.sleep(20)
+            await forever()
     assert (now(), me().cancelling()) == (20, 0)
 
 
@@ -326,12 +332,14 @@ async def test_r2_wait_for_inside_a_block_times_out(block):
     assert (now(), me().cancelling()) == (5, 0)
 
 
-async def test_r2_wait_for_passes_the_signal_on():
+async def test_r2_wait_for_hands_the_reason_on():
+    """On Python 3.11 it runs what it waits for in a task of its own, and cancels that: a plain one, with its cause."""
+
     async def inner():
         try:
             await forever()
-        except Terminate as error:
-            log.append(error.reason)
+        except asyncio.CancelledError as error:
+            log.append((error if isinstance(error, Terminate) else error.__cause__).reason)
             raise
 
     async def worker():
@@ -389,3 +397,273 @@ async def test_r2_a_condition_is_left_as_found():
     task.terminate("why")
     await asyncio.wait([task])
     assert task.ended_by.reason == "why" and not condition.locked()
+
+
+async def test_r23_a_timeout_around_a_plain_mask_that_needs_no_further_await_is_none():
+    """As in asyncio, where the body has not been left by the timeout's cancel; and that is not thrown later (3.11)."""
+    async with asyncio.timeout(5):
+        with mask(plain=True):
+            await asyncio.sleep(20)
+    await turns(2)
+    assert (now(), me().cancelling()) == (20, 0)
+
+
+async def test_r23_a_timeout_fires_around_a_mask_that_holds_a_signal():
+    async def worker():
+        try:
+            async with asyncio.timeout(5):
+                with mask(Terminate):
+                    await forever()
+        except TimeoutError:
+            log.append("TimeoutError")
+        await forever()
+
+    log = []
+    task = await started(worker())
+    task.terminate("why")
+    assert (type(await end_of(task)), log) == (Terminate, ["TimeoutError"])
+
+
+async def child_that_cleans_up(n=4):
+    try:
+        await forever()
+    finally:
+        await turns(n)
+
+
+@pytest.mark.parametrize("first, second", [("interrupt", "terminate"), ("terminate", "interrupt")])
+async def test_r5_the_strongest_that_came_while_a_group_was_left_leaves_it(first, second):
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child_that_cleans_up())
+            await forever()
+
+    task = await started(parent())
+    await turns(2)
+    getattr(task, first)(first)
+    await turns(2)
+    getattr(task, second)(second)
+    error = await end_of(task)
+    assert (type(error), error.reason, task.ended_by.reason) == (Terminate, "terminate", "terminate")
+
+
+async def test_r5_a_stronger_one_that_a_group_swallows_leaves_it_before_the_weaker_is_handled():
+    async def parent():
+        while True:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(child_that_cleans_up())
+                    await forever()
+            except Interrupt:
+                rounds.append(1)
+
+    rounds = []
+    task = await started(parent())
+    await turns(2)
+    task.interrupt("skip this round")
+    await turns(2)
+    task.terminate("the end")
+    assert (await end_of(task)).reason == "the end"
+    assert rounds == []
+
+
+async def test_r5_what_came_while_a_group_waited_for_its_children_leaves_it_too():
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child_that_cleans_up())
+
+    task = await started(parent())
+    await turns(2)
+    task.interrupt("one")
+    await turns(2)
+    task.terminate("two")
+    assert (await end_of(task)).reason == "two"
+
+
+async def fails_in_cleanup():
+    try:
+        await forever()
+    finally:
+        raise ValueError("cleanup failed")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_r5_when_an_error_leaves_a_group_the_signal_comes_at_the_next_await(nested):
+    async def parent():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails_in_cleanup())
+                if nested:
+                    async with asyncio.TaskGroup() as inner:
+                        inner.create_task(fails_in_cleanup())
+                        await forever()
+                await forever()
+        except* ValueError:
+            log.append(me().cancelling())
+        with mask(Terminate):
+            await turns(3)
+            log.append("masked")
+        await forever()
+
+    log = []
+    task = await started(parent())
+    await turns(2)
+    task.terminate("disk full")
+    error = await end_of(task)
+    assert (type(error), error.reason, log) == (Terminate, "disk full", [1, "masked"])
+    assert fates(task) == [(Terminate, Fate.DELIVERED)]
+
+
+async def test_r5_an_error_and_a_signal_in_one_turn_are_both_seen():
+    """Before Python 3.13 asyncio loses the cancellation there (python/cpython#116720)."""
+
+    async def parent():
+        try:
+            async with asyncio.TaskGroup() as outer:
+                outer.create_task(fails_later())
+                async with asyncio.TaskGroup() as inner:
+                    inner.create_task(fails_later())
+                    await forever()
+        except* ValueError:
+            log.append("ValueError")
+        await forever()
+
+    async def fails_later():
+        await gate.wait()
+        raise ValueError
+
+    gate, log = asyncio.Event(), []
+    task = await started(parent())
+    await turns(2)
+    gate.set()
+    task.terminate("why")
+    assert (type(await end_of(task)), log) == (Terminate, ["ValueError"])
+
+
+async def test_r5_taken_back_after_the_group_it_does_not_come():
+    async def parent():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails_in_cleanup())
+                await forever()
+        except* ValueError:
+            assert me().uncancel() == 0
+        await turns(4)
+        return "went on"
+
+    task = await started(parent())
+    await turns(2)
+    task.terminate()
+    assert await end_of(task) == "went on"
+    assert task.history[0].taken_back
+
+
+async def test_r5_a_timeout_that_cuts_a_cleanup_is_left_by_the_signal():
+    async def worker():
+        async with asyncio.timeout(5):
+            try:
+                await forever()
+            finally:
+                await forever()
+
+    task = await started(worker())
+    task.terminate("why")
+    assert (await end_of(task)).reason == "why"
+
+
+async def test_r5_a_timeout_inside_the_handling_of_a_signal_fires_as_ever():
+    async def worker():
+        try:
+            await forever()
+        except Terminate:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await forever()
+            return "clean"
+
+    task = await started(worker())
+    task.terminate("why")
+    assert await end_of(task) == "clean"
+
+
+async def test_r5_a_plain_cancel_in_the_handling_of_a_signal_leaves_a_timeout_as_a_plain_one():
+    """The scope was entered when the signal had come already: it is not what is left by it."""
+
+    async def worker():
+        try:
+            await forever()
+        except Terminate:
+            async with asyncio.timeout(5):
+                await forever()
+
+    task = await started(worker())
+    task.terminate("why")
+    await turns(2)
+    task.cancel()
+    assert type(await end_of(task)) is asyncio.CancelledError
+
+
+async def test_r5_somebody_elses_wrapper_around_task_groups_changes_nothing():
+    @functools.wraps(asyncio.TaskGroup.__aexit__)
+    async def theirs(self, *args):
+        return await original(self, *args)
+
+    original = asyncio.TaskGroup.__aexit__
+    asyncio.TaskGroup.__aexit__ = theirs
+    try:
+        sigtask.install()
+        await test_r5_what_came_while_a_group_waited_for_its_children_leaves_it_too()
+    finally:
+        asyncio.TaskGroup.__aexit__ = original
+
+
+async def test_r22_shield_keeps_class_and_reason():
+    inner = await started(forever())
+
+    async def waits():
+        await asyncio.shield(inner)
+
+    tasks = [await started(waits()) for _ in range(2)]
+    inner.terminate("disk full")
+    for task in tasks:
+        error = await end_of(task)
+        assert (type(error), error.reason, error.target) == (Terminate, "disk full", inner)
+
+
+async def test_r22_what_ended_a_shielded_task_is_not_caught_as_ones_own():
+    inner = await started(forever())
+    inner.interrupt("inner only")
+    with pytest.raises(Interrupt):
+        with catch(Interrupt):
+            await asyncio.shield(inner)
+
+
+async def test_r22_shield_leaves_nothing_on_a_task_whose_waiters_have_gone():
+    inner = await started(forever())
+    for _ in range(3):
+        waits = await started(shielded(inner))
+        waits.cancel()
+        await asyncio.wait([waits])
+    assert len(inner._callbacks or ()) == 0
+    inner.cancel()
+    await asyncio.wait([inner])
+
+
+async def shielded(inner):
+    await asyncio.shield(inner)
+
+
+async def test_r9_wait_for_times_out_after_an_interrupt_that_was_handled():
+    async def inner():
+        await forever()
+
+    async def worker():
+        with catch(Interrupt):
+            await forever()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(inner(), 5)
+        return now()
+
+    task = await started(worker())
+    task.interrupt()
+    assert await end_of(task) == 5

@@ -10,7 +10,7 @@ import traceback
 import pytest
 from tasks import forever
 
-from sigtask import Drain, Interrupt, Kill, Signal, Task, Terminate
+from sigtask import Drain, Interrupt, Kill, Signal, Task, Terminate, catch
 from sigtask.testing import turns
 
 
@@ -207,40 +207,40 @@ def test_a_user_level_stands_between_the_built_in_ones():
     assert Interrupt.level < Preempted.level < Terminate.level
 
 
-async def test_hand_raised_a_signal_ends_the_task_as_if_sent():
+async def test_r22_hand_raised_a_signal_ends_the_task_as_any_cancellation_does():
     async def quits():
         raise Terminate("I give up")
 
     task = asyncio.create_task(quits())
     await asyncio.wait([task])
     assert task.cancelled()
-    assert (type(task.ended_by), task.ended_by.reason, task.ended_by.target) == (Terminate, "I give up", task)
+    assert (type(task.ended_by), task.ended_by.reason, task.ended_by.target) == (Terminate, "I give up", None)
+    with pytest.raises(Terminate, match="I give up"):  # the first awaiter, as in asyncio, also after a look at ended_by
+        await task
+    with pytest.raises(asyncio.CancelledError) as second:
+        await task
+    assert type(second.value) is asyncio.CancelledError
 
 
-async def test_hand_raised_every_awaiter_sees_it():
-    async def quits():
-        await turns(2)
-        raise Terminate("I give up")
+@pytest.mark.parametrize("made", [lambda signal: signal, lambda signal: pickle.loads(pickle.dumps(signal))])
+async def test_r22_hand_raised_it_is_left_as_it_is_and_the_next_task_can_catch_it(made):
+    constant = made(Terminate("out of work"))
+    before = (constant.target, constant.sent_at, constant.sender, constant.reason)
 
-    async def waits():
-        with pytest.raises(Terminate, match="I give up"):
-            await task
+    async def raises():
+        raise constant
 
-    task = asyncio.create_task(quits())
-    await asyncio.gather(*(waits() for _ in range(5)))
-    await waits()
+    async def catches():
+        with catch(Terminate) as caught:
+            raise constant
+        return caught.signal.reason
+
+    for _ in range(2):
+        assert await asyncio.create_task(catches()) == "out of work"
+        await asyncio.wait([asyncio.create_task(raises())])
+    assert (constant.target, constant.sent_at, constant.sender, constant.reason) == before
 
 
-async def test_hand_raised_in_an_awaited_task_it_is_not_caught_by_the_awaiter():
-    """R16: it is the child's end, not a request to the one who waits."""
-    from sigtask import catch
-
-    async def quits():
-        raise Interrupt("child only")
-
-    with pytest.raises(Interrupt):
-        with catch(Interrupt):
-            await asyncio.create_task(quits())
 
 
 async def test_hand_raised_in_a_task_made_directly():
@@ -251,3 +251,18 @@ async def test_hand_raised_in_a_task_made_directly():
     with pytest.raises(Terminate, match="direct"):
         await task
     assert task.ended_by.reason == "direct"
+
+
+async def test_r22_hand_raised_though_it_was_sent_to_another_task_once_it_can_be_caught():
+    async def hands_on():
+        with catch(Interrupt) as caught:
+            await asyncio.get_running_loop().create_future()
+        return caught.signal
+
+    task = asyncio.create_task(hands_on())
+    await turns(1)
+    task.interrupt("why")
+    signal = await task
+    with catch(Interrupt) as caught:
+        raise signal
+    assert caught.signal.reason == "why"

@@ -136,42 +136,38 @@ async def test_r13_in_the_block_a_drain_is_thrown():
     assert (await end_of(task)).reason == "why"
 
 
-async def test_r13_what_is_held_is_raised_on_entry():
+async def test_r13_what_is_pending_is_thrown_at_the_first_await_inside():
     me().drain("why")
+    log = []
     with pytest.raises(Drain, match="why"):
         with accept(Drain):
-            raise AssertionError("never in here")
+            log.append("inside")
+            await turns(1)
+            log.append("never")
+    assert log == ["inside"]
     assert me().uncancel() == 0
 
 
-async def test_r13_raised_on_entry_the_block_is_not_left_open():
-    me().drain()
-    with catch(Drain):
-        with accept(Drain):
-            pass
-    assert me().threshold == Interrupt.level
-    with accept(Drain):
-        await turns(1)
 
 
-async def test_r13_raised_on_entry_it_counts_as_a_request():
+async def test_r13_thrown_inside_it_counts_as_a_request():
     me().drain()
     before = me().cancelling()
     with contextlib.suppress(Drain), accept(Drain):
-        pass
+        await turns(1)
     assert (before, me().cancelling(), me().uncancel()) == (0, 1, 0)
 
 
-async def test_r13_on_entry_the_strongest_is_raised_and_the_others_are_on_record():
+async def test_r13_the_strongest_pending_is_thrown_and_the_others_are_on_record():
     class Soon(Drain):
         level = 15
 
     me().drain("weak")
     me().send_signal(Soon("strong"))
-    with catch(Drain) as caught, accept(Drain):
-        pass
+    with catch(Drain) as caught:
+        await turns(1)
     assert caught.signal.reason == "strong"
-    assert fates(me()) == [(Drain, Fate.SUPERSEDED), (Soon, Fate.THROWN)]
+    assert fates(me()) == [(Drain, Fate.SUPERSEDED), (Soon, Fate.DELIVERED)]
 
 
 async def test_r13_accept_with_a_weak_user_level_holds_what_is_weaker_still():
@@ -192,34 +188,41 @@ async def test_r13_a_stronger_level_in_accept_changes_nothing():
 # -- R14 ------------------------------------------------------------
 
 
-async def test_r14_a_mask_holds_up_to_its_level_and_raises_at_its_end():
+async def test_r14_what_a_mask_held_is_thrown_at_the_next_await():
     log = []
     with pytest.raises(Terminate, match="why"):
         with mask(Terminate):
             me().terminate("why")
             await turns(3)
             log.append("undisturbed")
-    assert log == ["undisturbed"]
+        log.append("after it")
+        await turns(1)
+        log.append("never")
+    assert log == ["undisturbed", "after it"]
     me().uncancel()
 
 
-async def test_r14_the_end_of_a_mask_raises_without_an_await():
+async def test_r14_the_end_of_a_mask_throws_nothing():
+    """What a masked await has returned is never lost: without a further await the task ends as if nothing had come."""
+
     async def worker():
         with mask():
             await turns(2)
-        return "never"
+        return "done"
 
     task = await started(worker())
     task.terminate("why")
-    assert (await end_of(task)).reason == "why"
+    assert await end_of(task) == "done"
+    assert fates(task) == [(Terminate, Fate.PENDING)]
 
 
-async def test_r14_a_mask_raises_the_strongest():
+async def test_r14_of_what_a_mask_held_the_strongest_is_thrown():
     with pytest.raises(Terminate, match="strong"):
         with mask(Terminate):
             me().interrupt("weak")
             me().terminate("strong")
             await turns(1)
+        await turns(1)
     me().uncancel()
 
 
@@ -259,6 +262,7 @@ async def test_r14_a_mask_wins_over_an_accept_inside_it():
             me().interrupt("why")
             await turns(2)
             assert me().threshold == Interrupt.level + 1
+        await turns(1)
     assert caught.signal.reason == "why"
 
 
@@ -268,6 +272,7 @@ async def test_r14_a_mask_wins_over_an_accept_around_it():
             with mask(Drain):
                 me().drain("why")
                 await turns(2)
+            await turns(1)
     assert caught.signal.reason == "why"
 
 
@@ -343,7 +348,7 @@ async def test_r14_a_signal_in_the_turn_in_which_within_ends_is_thrown_once():
     task = await started(worker())
     asyncio.get_running_loop().call_later(5, task.terminate, "why")
     await asyncio.wait([task])
-    assert fates(task) == [(Terminate, Fate.THROWN)]
+    assert fates(task) == [(Terminate, Fate.DELIVERED)]
 
 
 @pytest.mark.clock
@@ -374,7 +379,7 @@ async def test_r14_within_over_while_the_task_is_ready_throws_at_its_next_await(
 
 
 async def test_r14_a_task_spawned_inside_is_covered():
-    log = []
+    log, box = [], []
 
     async def child():
         await turns(4)
@@ -382,13 +387,13 @@ async def test_r14_a_task_spawned_inside_is_covered():
 
     async def parent():
         with mask():
-            inner = asyncio.create_task(child())
-            await turns(1)
-            inner.terminate("why")
-            await turns(6)
-            assert inner.done() and not inner.cancelled()
+            box.append(asyncio.create_task(child()))
+            await turns(8)
+            assert box[0].done() and not box[0].cancelled()
 
     await started(parent())
+    await turns(1)
+    box[0].terminate("from outside")
     await turns(12)
     assert log == ["child undisturbed"]
 
@@ -396,15 +401,17 @@ async def test_r14_a_task_spawned_inside_is_covered():
 async def test_r14_the_cover_ends_with_the_block():
     async def parent():
         with mask():
-            inner = asyncio.create_task(forever())
-            await turns(1)
-            inner.terminate("why")
-            await turns(3)
-            assert not inner.done()
+            box.append(asyncio.create_task(forever()))
+            await turns(4)
+            assert not box[0].done()
         await turns(2)
-        return inner.ended_by.reason
+        return box[0].ended_by.reason
 
-    assert await asyncio.create_task(parent()) == "why"
+    box = []
+    task = await started(parent())
+    await turns(1)
+    box[0].terminate("why")
+    assert await task == "why"
 
 
 async def test_r14_after_the_block_the_child_is_as_open_as_any():
@@ -425,23 +432,31 @@ async def test_r14_a_grandchild_is_covered_too():
         box.append(asyncio.create_task(forever()))
         await turns(10)
 
-    with mask():
-        await started(child())
-        await turns(1)
-        box[0].terminate("why")
-        await turns(3)
-        assert not box[0].done()
+    async def parent():
+        with mask():
+            await started(child())
+            await turns(4)
+            assert not box[0].done()
+
+    task = await started(parent())
+    await turns(1)
+    box[0].terminate("why")
+    await task
     assert (await end_of(box[0])).reason == "why"
 
 
 @pytest.mark.clock
 async def test_r14_the_end_of_within_uncovers_the_children():
-    with mask(within=5):
-        inner = asyncio.create_task(forever())
-        await turns(1)
-        inner.terminate("why")
-        assert (await end_of(inner)).reason == "why"
-        assert asyncio.get_running_loop().time() == 5
+    async def parent():
+        with mask(within=5):
+            box.append(asyncio.create_task(forever()))
+            assert (await end_of(box[0])).reason == "why"
+            assert asyncio.get_running_loop().time() == 5
+
+    box = []
+    task = await started(parent())
+    box[0].terminate("why")
+    await task
 
 
 async def test_r14_a_mask_used_again_by_a_covered_child_is_refused():
@@ -485,6 +500,7 @@ async def test_r14_plain_holds_a_plain_cancel_too():
         with mask(plain=True):
             await turns(3)
             log.append("undisturbed")
+        await forever()
 
     task = await started(worker())
     assert task.cancel("msg") is True
@@ -773,9 +789,11 @@ async def _caught_reason():
     return caught.signal.reason
 
 
-async def test_r16_catch_around_a_mask_takes_what_its_end_raises():
-    with catch(Terminate) as caught, mask(Terminate):
-        me().terminate("why")
+async def test_r16_catch_around_a_mask_takes_what_it_held():
+    with catch(Terminate) as caught:
+        with mask(Terminate):
+            me().terminate("why")
+            await turns(1)
         await turns(1)
     assert (caught.signal.reason, me().cancelling()) == ("why", 0)
 
@@ -818,15 +836,6 @@ async def test_r17_entered_in_one_task_and_left_in_another_it_says_so(make):
     task.kill()
 
 
-@EVERY_BLOCK
-async def test_r17_left_out_of_order_it_says_so(make):
-    outer, inner = make(), mask()
-    outer.__enter__()
-    inner.__enter__()
-    with pytest.raises(RuntimeError, match="close that one first"):
-        outer.__exit__(None, None, None)
-    inner.__exit__(None, None, None)
-    outer.__exit__(None, None, None)
 
 
 @EVERY_BLOCK
@@ -872,6 +881,7 @@ async def test_r17_in_an_asynccontextmanager_it_is_fine():
         async with protected():
             me().terminate("why")
             await turns(1)
+        await turns(1)
     assert caught.signal.reason == "why"
 
 
@@ -906,8 +916,12 @@ async def test_r17_a_decorated_function_is_masked():
         await turns(3)
         log.append("booked")
 
+    async def worker():
+        await books()
+        await forever()
+
     log = []
-    task = await started(books())
+    task = await started(worker())
     task.terminate("why")
     assert (await end_of(task)).reason == "why"
     assert log == ["booked"]
@@ -924,4 +938,120 @@ async def test_r17_a_decorated_function_that_catches_returns_none():
 
 
 def test_a_delivery_prints_its_signal_and_its_fate():
-    assert repr(Delivery(Drain("why"), None)) == "<Drain('why', level=10) held>"
+    assert repr(Delivery(Drain("why"), None, None, None)) == "<Drain('why', level=10) pending>"
+
+
+async def test_r14_what_the_masks_owner_sends_arrives():
+    with mask():
+        inner = await started(forever())
+        inner.terminate("from inside")
+        assert (await end_of(inner)).reason == "from inside"
+
+
+async def test_r14_what_comes_from_another_task_under_the_mask_arrives():
+    async def stops(other):
+        other.terminate("from inside")
+        await turns(2)
+
+    with mask():
+        inner = await started(forever())
+        await asyncio.create_task(stops(inner))
+        assert (await end_of(inner)).reason == "from inside"
+
+
+async def test_r14_a_mask_inside_the_owners_holds_what_the_owner_sends():
+    async def child():
+        with mask():
+            box.append(await started(forever()))
+            await turns(4)
+
+    box = []
+    with mask():
+        inner = await started(child())
+        await turns(1)
+        box[0].terminate("from outside of the inner one")
+        await turns(1)
+        assert not box[0].done()
+        await inner
+    assert (await end_of(box[0])).reason == "from outside of the inner one"
+
+
+async def test_r14_a_rollback_in_a_second_mask_is_whole():
+    async def worker():
+        try:
+            with mask(Terminate):
+                await turns(2)
+                raise OSError
+        except OSError:
+            with mask(Terminate):
+                await turns(3)
+                log.append("undone")
+        await forever()
+
+    log = []
+    task = await started(worker())
+    task.terminate("why")
+    assert (await end_of(task)).reason == "why"
+    assert log == ["undone"]
+
+
+async def test_r14_a_loop_in_which_every_await_is_masked_is_never_reached():
+    async def worker():
+        for _ in range(50):
+            with mask(Terminate):
+                await turns(1)
+        return "through"
+
+    task = await started(worker())
+    task.terminate()
+    assert await end_of(task) == "through"
+
+
+async def test_r14_one_bare_await_in_such_a_loop_is_enough():
+    async def worker():
+        while True:
+            with mask(Terminate):
+                await turns(1)
+            await asyncio.sleep(0)
+
+    task = await started(worker())
+    task.terminate("why")
+    assert (await end_of(task)).reason == "why"
+
+
+async def test_r14_generations_of_tasks_do_not_pile_up_the_masks_of_their_ancestors():
+    async def generation(left):
+        with mask():
+            await turns(1)
+            return asyncio.create_task(generation(left - 1)) if left else asyncio.current_task()
+
+    task = asyncio.create_task(generation(100))
+    while (next_one := await task) is not task:
+        task = next_one
+    assert len(task._mailbox().covers) <= 1
+
+
+async def test_r14_a_mask_remembers_each_covered_task_once_however_often_it_is_cancelled():
+    async def parent():
+        block = mask(plain=True)
+        with block:
+            inner = await started(turns(30))
+            for _ in range(20):
+                inner.cancel()
+            assert len(block._waiting) == 1
+            await turns(40)
+
+    await asyncio.create_task(parent())
+
+
+@EVERY_BLOCK
+async def test_r17_left_out_of_order_it_is_closed_and_says_so(make):
+    outer, inner = make(), mask()
+    outer.__enter__()
+    inner.__enter__()
+    with pytest.raises(RuntimeError, match="close that one first"):
+        outer.__exit__(None, None, None)
+    with pytest.raises(RuntimeError, match="is not open"):
+        outer.__exit__(None, None, None)
+    inner.__exit__(None, None, None)
+    assert me()._mailbox().blocks == ()

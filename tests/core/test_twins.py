@@ -16,11 +16,13 @@ import pytest
 
 import sigtask
 from sigtask import Drain, Terminate
-from sigtask._core import factory, implementation, shim
-from sigtask._core.task import FreshTask, _get_shim
+from sigtask._core import factory, native, shim
+from sigtask._core.family import children_of
+from sigtask._core.stock import get_shim
+from sigtask._core.task import FreshTask
 
 ROOT = Path(__file__).resolve().parents[2]
-in_c = pytest.mark.skipif(implementation.speed is None, reason="the twin in C is not built, or SIGTASK_PURE is set")
+in_c = pytest.mark.skipif(native.speed is None, reason="the twin in C is not built, or SIGTASK_PURE is set")
 ASK = "import sigtask; print(sigtask.implementation, type(sigtask.task_factory).__name__)"
 
 
@@ -51,7 +53,7 @@ def test_the_twin_in_c_is_taken_where_it_was_built():
 
 
 def test_implementation_names_the_live_twin():
-    assert sigtask.implementation == ("C" if implementation.speed is not None else "Python")
+    assert sigtask.implementation == ("C" if native.speed is not None else "Python")
     assert (sigtask.task_factory is factory.py_task_factory) == (sigtask.implementation == "Python")
 
 
@@ -59,7 +61,7 @@ def test_implementation_names_the_live_twin():
 def test_both_shims_have_the_same_methods():
     theirs, ours = (
         {name for name, value in vars(cls).items() if name not in ("__module__", "__doc__", "__slots__")}
-        for cls in (shim.Shim, implementation.speed.Shim)
+        for cls in (shim.Shim, native.speed.Shim)
     )
     assert ours == theirs - {"__annotations__", "__static_attributes__", "__firstlineno__"}
 
@@ -69,7 +71,7 @@ def test_a_task_made_directly_or_by_name_gets_a_shim_in_c_too():
     async def main():
         sigtask.install()
         tasks = [asyncio.create_task(nothing()), asyncio.create_task(nothing(), name="n"), sigtask.Task(nothing())]
-        assert {type(_get_shim(task)) for task in tasks} == {implementation.speed.Shim}
+        assert {type(get_shim(task)) for task in tasks} == {native.speed.Shim}
         await asyncio.wait(tasks)
 
     asyncio.run(main())
@@ -135,7 +137,7 @@ async def test_a_consumed_signal_leaves_the_direct_path():
     task = asyncio.create_task(awaiting())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    shim = _get_shim(task)
+    shim = get_shim(task)
     assert shim.send.__self__ is task.get_coro()
     task.terminate()
     assert shim.send.__self__ is shim
@@ -193,13 +195,56 @@ def test_a_task_made_in_one_loop_for_another_belongs_to_that_one():
 
 async def test_a_task_knows_its_parent_and_a_parent_its_children():
     async def parent():
-        assert asyncio.current_task()._ref is None
-        children = [asyncio.create_task(nothing()), asyncio.create_task(nothing())]
-        assert children[0]._parent is children[1]._parent is asyncio.current_task()._ref
-        assert children[0]._parent() is asyncio.current_task()
+        me = asyncio.current_task()
+        assert list(children_of(me)) == []
+        children = [asyncio.create_task(asyncio.sleep(0)), asyncio.create_task(asyncio.sleep(0))]
+        assert {*children_of(me)} == {*children}
+        assert [child._parent for child in children] == [me, me]
         await asyncio.wait(children)
+        assert list(children_of(me)) == []
+        del children[0]
+        return children[0]
+
+    child = await asyncio.create_task(parent())
+    await asyncio.sleep(0)
+    gc.collect()
+    assert child._parent is None
+
+
+async def test_a_family_of_many_loses_no_child_and_keeps_none():
+    async def parent():
+        keep = []
+        for n in range(300):
+            child = asyncio.create_task(asyncio.sleep(n % 3))
+            if n % 5:
+                keep.append(child)
+            if n % 7 == 0 and keep:
+                keep.pop(n % len(keep)).cancel()
+            await asyncio.sleep(0)
+            assert {*children_of(asyncio.current_task())} <= asyncio.all_tasks()
+            assert {one for one in keep if not one.done()} <= {*children_of(asyncio.current_task())}
+        await asyncio.gather(*keep, return_exceptions=True)
 
     await asyncio.create_task(parent())
+
+
+async def test_a_task_of_a_stock_parent_knows_it():
+    async def parent():
+        child = asyncio.create_task(asyncio.sleep(0))
+        assert child._parent is asyncio.current_task()
+        assert list(children_of(asyncio.current_task())) == [child]
+        await child
+
+    await asyncio.Task(parent())
+
+
+async def test_the_class_of_a_fresh_task_makes_a_whole_one():
+    task = asyncio.create_task(nothing())
+    other = type(task)(asyncio.sleep(3600), loop=asyncio.get_running_loop())
+    await asyncio.sleep(0)
+    other.terminate("why")
+    await asyncio.wait([task, other])
+    assert other.ended_by.reason == "why"
 
 
 @in_c
@@ -243,4 +288,4 @@ async def test_a_signal_to_an_unstarted_task_is_held_or_thrown_as_ever():
     task = asyncio.create_task(asyncio.sleep(0))
     task.send_signal(Drain("low"))
     await task
-    assert [str(one.fate.value) for one in task.history] == ["held"]
+    assert [str(one.fate.value) for one in task.history] == ["pending"]

@@ -485,7 +485,7 @@ def test_every_signal_is_in_the_history(on_loop, ready, py):
         await asyncio.wait([task])
         return [(type(one.signal), one.fate) for one in task.history]
 
-    assert on_loop(main) == [(Drain, Fate.HELD), (Terminate, Fate.THROWN)]
+    assert on_loop(main) == [(Drain, Fate.PENDING), (Terminate, Fate.DELIVERED)]
 
 
 # -- no orphan --------------------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ async def test_a_signal_is_raised_in_the_function_with_its_class_and_reason(cls)
         await task
     assert seen == [(cls, "disk full", asyncio.current_task().get_name(), task)]
     assert task.ended_by.reason == "disk full"
-    assert fates(task) == [(cls, Fate.THROWN)]
+    assert fates(task) == [(cls, Fate.DELIVERED)]
 
 
 async def test_a_class_of_the_users_own_is_raised_as_that_class():

@@ -15,7 +15,8 @@ import sys
 import sigtask
 from sigtask import Terminate
 from sigtask._core import factory
-from sigtask._core.task import FreshTask, Task, _get_shim
+from sigtask._core.stock import get_shim
+from sigtask._core.task import FreshTask, Task
 
 ROUNDS = 5
 TOGETHER = 500
@@ -59,7 +60,7 @@ async def batch(n):
 
 def counts(loop):
     gc.collect()
-    things = [FreshTask, Task, shim_type, ends.__code__, loop, factory.cover, factory.iscoroutine, asyncio.Task, "n"]
+    things = [FreshTask, Task, shim_type, ends.__code__, loop, factory.adopt, factory.iscoroutine, asyncio.Task, "n"]
     return [len(gc.get_objects()), sys.getallocatedblocks(), *map(sys.getrefcount, things)]
 
 
@@ -74,7 +75,7 @@ async def main(n):
 
 
 async def _shim_type():
-    return type(_get_shim(sigtask.Task(ends())))
+    return type(get_shim(sigtask.Task(ends())))
 
 
 shim_type = asyncio.run(_shim_type())

@@ -116,7 +116,7 @@ async def test_r11_a_drain_is_held(animal):
     asyncio.get_running_loop().call_soon(task.drain)
     await turns(2)
     assert not task.done()
-    assert [one.fate for one in task.history] == [sigtask.Fate.HELD]
+    assert [one.fate for one in task.history] == [sigtask.Fate.PENDING]
     await clear()
 
 

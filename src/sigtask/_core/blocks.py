@@ -67,8 +67,8 @@ class _Block:
         elif task is None:
             raise RuntimeError(f"{self!r} works in a task only, and none is running here")
         else:
-            self.state = _INERT
             warn_of_stock(repr(self), 3)
+            self.state = _INERT
             return None
         self.inbox, self.state = inbox, _OPEN
         if inbox.pending and task is not None:
@@ -367,11 +367,14 @@ class catch(_Block, Generic[_S]):
             return True
         for _ in range(inbox.take_back(self._owed)):
             stock.uncancel(task)  # not `task.uncancel`: aiotools' shield puts one on the task that knows its own alone
-        cancelled = stock.cancelling(task) > self._count
-        del task, inbox, exc, tb
-        if cancelled:
-            raise CancelledError from None
-        return True
+        if stock.cancelling(task) <= self._count:
+            return True
+        error = CancelledError()
+        inbox.plain_thrown = weakref.ref(error)
+        try:
+            raise error from None
+        finally:
+            del task, inbox, exc, tb, error
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""

@@ -123,27 +123,27 @@ def free(task: Any) -> None:
     waiter: Any = getattr(task, "_fut_waiter", None)
     if task.done() or waiter is None or waiter.done():
         return
-    callbacks: list[Any] = list(getattr(waiter, "_callbacks", None) or [])
-    found = next((pair for pair in callbacks if getattr(pair[0], "__self__", None) is task), None)
-    if found is None:
-        found = _wake_up_of(task), None
-        if found[0] is None:
-            return
+    wake_up, context = _wake_up_of(task, waiter)
+    if wake_up is None:
+        return
     if hasattr(waiter, "remove_done_callback"):
-        waiter.remove_done_callback(found[0])
+        waiter.remove_done_callback(wake_up)
     gone = task.get_loop().create_future()
     gone.cancel()
-    task.get_loop().call_soon(found[0], gone, context=found[1])
+    task.get_loop().call_soon(wake_up, gone, context=context)
     if hasattr(waiter, "_exception"):
         waiter.add_done_callback(_claim_cancellation)
 
 
-def _wake_up_of(task: Any) -> Any:
-    """asyncio's own callback that wakes this task, wherever it is kept. It looks through all that Python holds."""
-    for one in gc.get_referrers(task):
+def _wake_up_of(task: Any, waiter: Any) -> tuple[Any, Any]:
+    """asyncio's own callback that wakes this task, and its context; `None` when the task is being woken already."""
+    if hasattr(waiter, "_callbacks"):
+        found = (pair for pair in waiter._callbacks or () if getattr(pair[0], "__self__", None) is task)
+        return next(found, (None, None))
+    for one in gc.get_referrers(task):  # of a future that keeps them elsewhere: all that Python holds is looked through
         if isinstance(one, BuiltinMethodType) and one.__self__ is task and one.__name__ == "task_wakeup":
-            return one
-    return None
+            return one, None
+    return None, None
 
 
 def _claim_cancellation(waiter: Any) -> None:

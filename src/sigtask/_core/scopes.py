@@ -35,6 +35,8 @@ class Leaving:
     def __init__(self, inbox: Inbox | None, entered_at: int, error: BaseException | None) -> None:
         self._left_at = 0 if inbox is None else inbox.landed
         self._led = [] if inbox is None or error is None else _led(inbox, entered_at, error)
+        if inbox is not None and inbox.again is not None:
+            self._led.append(inbox.again)  # an inner scope has been left by an error in its place
 
     def strongest(self, inbox: Inbox) -> Delivery | None:
         """The strongest signal that came while the scope was left, or that led to its being left."""
@@ -120,7 +122,7 @@ def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | No
     """Raise what is to leave the scope in the place of `left`, or have it thrown at the next await."""
     try:
         strongest = scope.strongest(task._inbox)
-        if strongest is None:
+        if strongest is None or strongest is task._inbox.again:
             return
         if left is None or isinstance(left, CancelledError):
             if not (isinstance(left, Signal) and left.level >= strongest.level):
@@ -142,6 +144,8 @@ def _wrapped_shield(original: Any) -> Any:
         def pass_on(inner: Any) -> None:
             # asyncio's own callback is about to cancel the outer one without a word.
             if outer is not None and inner.cancelled() and (signal := inner.ended_by) is not None:
+                signal = signal.copy()
+                signal._ended_another = True
                 outer.cancel(msg=signal)
 
         inner.add_done_callback(pass_on)

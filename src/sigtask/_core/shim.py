@@ -93,6 +93,13 @@ class Shim:
         finally:
             del inbox
 
+    def _born_killed(self, value: None) -> None:
+        """The first send to what a dying task spawns: it dies at the next turn, not inside its parent's step.
+
+        Started eagerly, it would be done at once, and a parent that starts another each time would never wait.
+        """
+        self.send = self._resume
+
     def close(self) -> None:
         """For `collections.abc.Coroutine`; asyncio never calls it."""
         self.coro.close()
@@ -119,7 +126,7 @@ def make_shim(coro: Any) -> Shim:
 if speed is not None:
     make_shim = speed.make_shim
     # What is done with a signal is written once: these read and write `coro`, `inbox` and `send`, as both types do.
-    for _name in ("throw", "_deliver", "_resume", "close", "__await__"):
+    for _name in ("throw", "_deliver", "_resume", "_born_killed", "close", "__await__"):
         setattr(speed.Shim, _name, vars(Shim)[_name])
 
 
@@ -129,8 +136,8 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     A plain one stays what it is. That the parent's signal is behind it is its cause (R9). A signal as the message of
     a future's `cancel()`, as in `shield()`, is what ended the task behind that future (R22).
     """
-    if type(error) is CancelledError and error.args and isinstance(error.args[0], Signal):
-        shown = error.args[0].copy()
+    if type(error) is CancelledError and error.args and getattr(error.args[0], "_ended_another", False):
+        shown: Signal = error.args[0].copy()
         shown._ended_another = True
         shown.__traceback__ = error.__traceback__
         return shown

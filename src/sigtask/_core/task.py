@@ -123,22 +123,32 @@ class Task(_Base[_T]):
             if inbox is not None and inbox.flying is not None and inbox.flying.given.origin is msg.origin:
                 came_back(self)
             return self._receive(msg, awaited=True) is _IN_FLIGHT
-        self._note_cause()
+        if self._is_passed_on():
+            return True
         if (inbox := self._inbox) is not None and not self.done():
             if inbox.masks_plain:
                 inbox.hold_plain(msg)
                 return True
-            if inbox.owed and self is current() and (scope := leaving.get(self)) and scope.strongest(inbox):
+            if leaving and self is current() and (scope := leaving.get(self)) and scope.strongest(inbox):
                 return True  # a TaskGroup, which an error leaves: what is thrown again is the signal (`scopes`)
         return bool(_cancel(self, msg))
 
-    def _note_cause(self) -> None:
-        """R9: a plain cancel by the parent, which is handling a signal: that is why, and it stays a plain one."""
+    def _is_passed_on(self) -> bool:
+        """R9: a plain cancel by the parent, which is handling a signal: that is its cause, and it stays a plain one.
+
+        `True` says that it need not be thrown: this task handles a signal as strong, and its cleanup is not torn by
+        the first plain cancel that the parent makes of its own.
+        """
         parent = self._parent
-        if parent is not None and (theirs := getattr(parent, "_inbox", None)) is not None and parent is current():
-            force: Delivery | None = theirs.in_force()
-            if force is not None:
-                self._mailbox().cause = force.signal
+        if parent is None or (theirs := getattr(parent, "_inbox", None)) is None or parent is not current():
+            return False
+        force: Delivery | None = theirs.in_force()
+        if force is None or self.done():
+            return False
+        inbox = self._mailbox()
+        is_first = inbox.cause is None or inbox.cause.origin is not force.given.origin
+        inbox.cause = force.signal
+        return is_first and inbox.absorbs(force.level)
 
     def _receive(self, signal: Signal, *, awaited: bool = False, sender: Any = None) -> Fate:
         """Take in one signal. `IN_FLIGHT` here says that it is taken: thrown soon, merged with one that is, or handled.
@@ -285,7 +295,7 @@ class Task(_Base[_T]):
             return int(stock.uncancel(self))
         if inbox.plain_held:
             inbox.plain_held -= 1
-        elif inbox.again is not None:
+        elif inbox.again is not None and not stock.cancelling(self):
             inbox.forget_again()
         else:
             stock.uncancel(self)
@@ -415,7 +425,7 @@ def adopt(task: Any, shim: Any, parent: Any) -> None:
         inbox.doom = delivery = Delivery(doom.given, (inbox.task, "a task born killed"), doom.sender, inbox.task)
         inbox.record(delivery)
         inbox.launch(delivery)
-        shim.send = shim._resume
+        shim.send = shim._born_killed
 
 
 for _cls in (Task, FreshTask):

@@ -116,7 +116,7 @@ async def effect(animal: Animal, cls: type[Signal]) -> str:
         return ending(task)
     if task.threshold > cls.level:
         return "held"
-    return "thrown, swallowed" if task.history[0].fate is Fate.THROWN else "stuck on its way"
+    return "thrown, swallowed" if task.history[0].fate is Fate.DELIVERED else "stuck on its way"
 
 
 async def killing(animal: Animal) -> tuple[str, int, str]:
@@ -128,7 +128,7 @@ async def killing(animal: Animal) -> tuple[str, int, str]:
         await turns(1)
         count += 1
     refused = sum(delivery.refused for delivery in task.history)
-    thrown = "thrown" if task.history[0].fate is Fate.THROWN else task.history[0].fate.value
+    thrown = "thrown" if task.history[0].fate is Fate.DELIVERED else task.history[0].fate.value
     abandoned = task._inbox is not None and task._inbox.abandoned
     kill = thrown + (f", {refused} more awaits refused" if refused else "")
     return kill, count, "abandoned" if abandoned else ending(task)
