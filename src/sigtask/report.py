@@ -59,7 +59,7 @@ class RungReport:
     sent: int = 0
     ended: int = 0
     skipped: bool = False
-    """Nobody listened for it (R26)."""
+    """Nobody could hear it (R26)."""
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class Report:
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
         lines = [f"{head} {many} in {self.seconds:.2f} s{reason}"]
         for rung in self.rungs:
-            what = "skipped: nobody listens for it" if rung.skipped else f"{rung.ended} of {rung.sent} ended"
+            what = "skipped: nobody can hear it" if rung.skipped else f"{rung.ended} of {rung.sent} ended"
             lines.append(f"  {rung.name:<10} {rung.seconds:6.2f} s  {what}")
         totals = sorted(self.totals.items(), key=lambda item: -item[1])
         lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")

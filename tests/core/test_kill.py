@@ -607,7 +607,9 @@ async def test_r19_what_bystanders_see_of_a_killed_task_is_a_cancellation():
     task = await started(leads())
     task.kill("die")
     await turns(4)
-    assert task.done() and not shared.done()
+    error = shared.exception()
+    assert task.ended_by.reason == "die"
+    assert (type(error), error.args, error.__cause__.reason) == (asyncio.CancelledError, (), "die")
 
 
 class Duck:

@@ -10,6 +10,12 @@ settings.load_profile("sigtask")
 
 
 @pytest.fixture
+def nobody_listens(monkeypatch):
+    """As in a program that has taken nothing from sigtask with which it could hear a Drain (R26)."""
+    monkeypatch.setattr("sigtask._stop.stopping.could_be_heard", lambda: False)
+
+
+@pytest.fixture
 def deaf():
     """A coroutine function that swallows whatever it can; it ends when `deaf.release` is set."""
 

@@ -266,14 +266,14 @@ async def test_r28_totals_count_each_way_of_ending():
     assert report.totals == {"ended by Terminate": 2, "returned": 1, "raised ValueError": 1}
 
 
-async def test_r28_str_is_for_people(monkeypatch):
+async def test_r28_str_is_for_people(monkeypatch, nobody_listens):
     monkeypatch.chdir(__file__.rpartition("/")[0])
     report = await stopped(forever(), swallows_here(), ladder=Ladder((Drain, 9), *FIRM.rungs), reason="disk full")
     line = line_of(swallows_here, "# swallowed")
     inner = f"{HERE}:{line_of(calls_asyncio, '# here')} in calls_asyncio"
     assert str(report).splitlines() == [
         "stopped 2 tasks in 5.00 s (reason: disk full)",
-        "  drain        0.00 s  skipped: nobody listens for it",
+        "  drain        0.00 s  skipped: nobody can hear it",
         "  terminate    5.00 s  1 of 2 ended",
         "  kill         0.00 s  1 of 1 ended",
         "  1 ended by Terminate, 1 ended by Kill",

@@ -128,12 +128,6 @@ async def test_r27_time_left_fits_a_timeout():
     assert (report.tasks[0].ended, now()) == ("raised TimeoutError", 4)
 
 
-async def test_r27_time_left_in_a_stock_task_is_a_runtime_error():
-    async def asks():
-        time_left()
-
-    with pytest.raises(RuntimeError, match=r"time_left\(\) works in a sigtask task, and .* sigtask.install\(\)"):
-        await asyncio.Task(asks(), loop=asyncio.get_running_loop())
 
 
 @pytest.mark.parametrize("call", [time_left, lambda: extend(1)])

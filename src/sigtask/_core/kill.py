@@ -2,10 +2,14 @@
 
     throw ──► it ends: the task is done
          └──► it awaits ──► what it spawned is dying: it may wait for that, as a TaskGroup does
-                       └──► else the Kill again, up to `KILL_ROUNDS` times; then it is abandoned
+                       └──► else the Kill again, ten times
+                              └──► it swallows every CancelledError: a `Killed`, which is none, ten times
+                                     └──► it is abandoned: never resumed, never closed
 
-An abandoned coroutine is never resumed, but for one thing: one that queues for a lock keeps a place in that queue. When
-its turn comes it takes the lock and, with the Kill on its way, gives it back; else nobody behind it would ever get it.
+A `Killed` unwinds what nothing else does, so that locks are given back. There is one place where that would be wrong:
+a coroutine that waits to have a lock back, as `Condition.wait()` does in its `finally`, would go on to give back a lock
+that another holds. It is abandoned there, but for one thing: it keeps its place in the queue for the lock, and when its
+turn comes it takes it and, with the Kill on its way, gives it back; else nobody behind it would ever get it.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Kill
+from .delivery import Delivery
 from .family import has_living_children
 
 if TYPE_CHECKING:
@@ -33,6 +38,14 @@ TURNS = 3
 
 _QUEUES = (asyncio.Lock.acquire.__code__, asyncio.Semaphore.acquire.__code__)
 _abandoned_count = 0
+
+
+class Killed(BaseException):
+    """What a killed coroutine gets in the end, at an await that ate the Kill itself.
+
+    Nobody else ever sees one: as soon as the coroutine has met it, it is made a plain `CancelledError`, in whatever
+    hands it may be by then.
+    """
 
 
 def abandoned_count() -> int:
@@ -56,7 +69,7 @@ def go_on(shim: Shim, inbox: Inbox, error: BaseException | None = None, *, retur
     try:
         while True:
             try:
-                awaited = coro.send(None) if returned else coro.throw(error or doom.fresh())
+                awaited = coro.send(None) if returned else _throw(coro, error, doom)
             except Kill:
                 raise
             except (StopIteration, CancelledError):
@@ -69,13 +82,32 @@ def go_on(shim: Shim, inbox: Inbox, error: BaseException | None = None, *, retur
                 return awaited
             doom.refused += 1
             _refuse(awaited)
-            if doom.refused == KILL_ROUNDS:
+            if doom.refused == KILL_ROUNDS or (doom.refused >= KILL_ROUNDS // 2 and _waits_for_a_lock(coro)):
                 inbox.abandoned = True
                 _abandon(coro, awaited)
                 break
         raise doom.fresh()
     finally:
         del doom, coro, error, shim, inbox
+
+
+def _throw(coro: Any, error: BaseException | None, doom: Delivery) -> Any:
+    if error is not None or doom.refused < KILL_ROUNDS // 2:
+        return coro.throw(error or doom.fresh())
+    killed = Killed()
+    try:
+        return coro.throw(killed)
+    except Killed:
+        raise CancelledError from None
+    except BaseExceptionGroup as group:  # to a TaskGroup it was an error of its body, which it wraps
+        others = group.split(Killed)[1]
+        if others is None:
+            raise CancelledError from None
+        raise others from None
+    finally:
+        killed.__cause__ = doom.signal
+        killed.__class__ = CancelledError
+        del killed
 
 
 def _watch(inbox: Inbox) -> None:
@@ -127,11 +159,14 @@ def _abandon(coro: Any, awaited: Any) -> None:
 _kept: list[object] = []
 
 
+def _waits_for_a_lock(coro: Any) -> bool:
+    while (inner := getattr(coro, "cr_await", None)) is not None and hasattr(inner, "cr_code"):
+        coro = inner
+    return getattr(coro, "cr_code", None) in _QUEUES
+
+
 def _keep_place(coro: Any, awaited: Any) -> None:
-    innermost = coro
-    while (inner := getattr(innermost, "cr_await", None)) is not None and hasattr(inner, "cr_code"):
-        innermost = inner
-    if getattr(innermost, "cr_code", None) in _QUEUES:
+    if _waits_for_a_lock(coro):
         awaited.add_done_callback(partial(_pass_on, coro))
 
 

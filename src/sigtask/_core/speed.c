@@ -154,9 +154,11 @@ bind(PyObject *module, PyObject *args)
 {
     State *state = sigtask_state_of(module);
     PyTypeObject *fresh;
-    PyObject *current_task, *running_loop, *iscoroutine, *py_adopt;
-    if (!PyArg_ParseTuple(args, "O!OOOO:bind", &PyType_Type, &fresh, &current_task, &running_loop, &iscoroutine,
-                          &py_adopt)) {
+    PyTypeObject *signal;
+    PyObject *current_task, *running_loop, *iscoroutine, *py_adopt, *cancel;
+    if (!PyArg_ParseTuple(args, "O!O!OOOOO:bind", &PyType_Type, &fresh, &PyType_Type, &signal, &current_task,
+                          &running_loop, &iscoroutine, &py_adopt, &cancel) ||
+        sigtask_find_cancel(state) < 0) {
         return NULL;
     }
     if (!PyType_IsSubtype(fresh, state->kin_type)) {
@@ -168,6 +170,8 @@ bind(PyObject *module, PyObject *args)
     Py_XSETREF(state->running_loop, Py_NewRef(running_loop));
     Py_XSETREF(state->iscoroutine, Py_NewRef(iscoroutine));
     Py_XSETREF(state->adopt, Py_NewRef(py_adopt));
+    Py_XSETREF(state->cancel, Py_NewRef(cancel));
+    Py_XSETREF(state->signal, (PyTypeObject *)Py_NewRef(signal));
     Py_XSETREF(state->fresh, (PyTypeObject *)Py_NewRef(fresh));
     Py_RETURN_NONE;
 }
@@ -187,7 +191,7 @@ static PyMethodDef speed_methods[] = {
      "construct($module, coro, /, *, loop, **kwargs)\n--\n\nThe task for `coro`, as task_factory makes it."},
     {"make_shim", make_shim, METH_O, "make_shim($module, coro, /)\n--\n\nThe shim for `coro`."},
     {"bind", bind, METH_VARARGS,
-     "bind($module, fresh, current_task, running_loop, iscoroutine, adopt, /)\n--\n\nName the Python that this is a part of."},
+     "bind($module, fresh, signal, current_task, running_loop, iscoroutine, adopt, cancel, /)\n--\n\nName the Python that this is a part of."},
     {"link", (PyCFunction)(void (*)(void))sigtask_py_link, METH_FASTCALL,
      "link($module, task, parent, /)\n--\n\nNote the parent of a task that has none so far; whether it is one of ours."},
     {NULL},
@@ -217,6 +221,8 @@ speed_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->running_loop);
     Py_VISIT(state->iscoroutine);
     Py_VISIT(state->adopt);
+    Py_VISIT(state->cancel);
+    Py_VISIT(state->signal);
     return 0;
 }
 
@@ -231,6 +237,8 @@ speed_clear(PyObject *module)
     Py_CLEAR(state->running_loop);
     Py_CLEAR(state->iscoroutine);
     Py_CLEAR(state->adopt);
+    Py_CLEAR(state->cancel);
+    Py_CLEAR(state->signal);
     Py_CLEAR(state->no_args);
     Py_CLEAR(state->loop_name);
     return 0;

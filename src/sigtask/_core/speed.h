@@ -20,6 +20,9 @@ typedef struct {
     PyObject *current_task; /* loop -> the task that it runs, or None */
     PyObject *running_loop; /* asyncio's */
     PyObject *iscoroutine;  /* asyncio's */
+    PyObject *cancel;       /* task.Task.cancel, for a task that has met a signal, or whose parent has */
+    PyTypeObject *signal;   /* signals.Signal */
+    PyMethodDef *stock;     /* asyncio's own `cancel`, of its C task */
     PyObject *adopt;        /* task.adopt, for a task whose parent is not one that has met no signal */
     PyObject *no_args;      /* () */
     PyObject *loop_name;    /* "loop" */
@@ -35,6 +38,9 @@ PyTypeObject *sigtask_kin_type(PyObject *module);
 
 /* Note that `parent`, a Kin, has spawned `task`, another, which has no parent so far. */
 void sigtask_link(PyObject *task, PyObject *parent);
+
+/* Finds asyncio's own `cancel`; -1 with an exception. */
+int sigtask_find_cancel(State *state);
 
 /* link(task, parent): as above, for Python; gives whether `parent` is a Kin. */
 PyObject *sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs);

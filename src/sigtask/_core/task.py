@@ -22,6 +22,7 @@ from .family import Kin, children_of, descendants, note_parent
 from .flight import came_back, free, launch, passed_on
 from .handling import is_handling, is_handling_now
 from .inbox import Inbox
+from .native import speed
 from .scopes import leaving
 from .shim import make_shim
 from .stock import current
@@ -395,6 +396,7 @@ class FreshTask(Task[_T]):
 
     __slots__ = ()
 
+    cancel = Task.cancel if speed is None else speed.Kin.cancel
     cancelling = stock.cancelling
     uncancel = stock.uncancel
     result = stock.result

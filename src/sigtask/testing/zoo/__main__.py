@@ -22,7 +22,8 @@ is seen is written down.
 - **thrown, swallowed**: the signal came, and the task went on. **held**: a mask keeps it. **stuck on its way**: the
   signal was passed on to what the task awaits, and that does not end. **never arrives**: the loop does not turn.
 - **more awaits refused**: how often the task awaited again after a Kill, and was answered with it again (R19).
-- **turns**: turns of the loop from a Kill to the task's end. The rule is two at most (R18).
+- **turns**: turns of the loop from a Kill to the task's end. The rule is two at most, and more for a task that waits
+  for what it has spawned (R18).
 - **`stop()`** climbs from Interrupt to Kill, and says how the animal ended and at which rung.
 """
 
@@ -38,12 +39,11 @@ TAIL = """\
   it; so does asyncio's `cancel()` then. A chain of 100,000 overflows the C stack, and the process dies, with or
   without sigtask.
 - **Depth, tasks.** asyncio's `cancel()` goes down a chain of tasks by recursion. On 10,000 of them it raises
-  `RecursionError` on CPython 3.11 to 3.13 (on 3.12 and 3.13 whatever the recursion limit), and no task ends. Signals,
-  and a plain `cancel()` of sigtask's tasks, are queued where the stack would not do: they reach the end of any chain.
-- **Rings.** asyncio's `cancel()` goes round a ring of tasks until the `RecursionError` (python/cpython#80637), and a
-  plain `cancel()` here raises it, too. A signal opens the ring.
-- **Children.** `task.kill()` kills that task and what it awaits. `stop()` kills its descendants too, with those that
-  they spawn in their last cleanup.
+  `RecursionError` on CPython 3.11 to 3.13 (on 3.12 and 3.13 whatever the recursion limit), and no task ends; with
+  sigtask's tasks it goes as deep as with asyncio's. Signals need no recursion: they reach the end of any chain.
+- **Rings.** A plain `cancel()` goes round a ring of tasks until the `RecursionError` (python/cpython#80637), as in
+  asyncio. A signal opens the ring.
+- **Children.** A Kill takes along what the task has spawned, and what it spawns in its last cleanup is born killed.
 - **Fighting back.** A `stop()` is called by a task, which an animal may find and signal: then `stop()` is cancelled
   and its targets stay as they are (R25). Where that may be, call it in a `mask(Terminate, plain=True)`. The ladder of
   `sigtask.run()` is no task.
