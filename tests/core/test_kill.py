@@ -37,9 +37,9 @@ async def gives_up(times):
             times -= 1
 
 
-async def killed_within_two_turns(task):
+async def killed_within_two_turns(task, after_children=0):
     task.kill("die")
-    await turns(2)
+    await turns(2 + after_children)
     assert task.done()
     assert (type(task.ended_by), task.ended_by.reason) == (Kill, "die")
     return True
@@ -215,7 +215,7 @@ async def test_r18_a_task_in_a_task_group_with_deaf_children():
 
     task = await started(worker())
     await turns(1)
-    assert await killed_within_two_turns(task)
+    assert await killed_within_two_turns(task, after_children=3)
 
 
 async def test_r18_a_task_in_an_async_generator():
@@ -343,7 +343,7 @@ async def test_r19_finally_code_around_a_task_group_runs():
 
     task = await started(worker())
     await turns(1)
-    assert await killed_within_two_turns(task)
+    assert await killed_within_two_turns(task, after_children=3)
     assert log == ["closed"]
 
 

@@ -667,3 +667,22 @@ async def test_r9_wait_for_times_out_after_an_interrupt_that_was_handled():
     task = await started(worker())
     task.interrupt()
     assert await end_of(task) == 5
+
+
+async def test_r5_a_timeout_that_cuts_a_cleanup_in_a_function_of_its_own_is_left_by_the_signal():
+    async def cleans_up():
+        await forever()
+
+    async def works():
+        try:
+            await forever()
+        finally:
+            await cleans_up()
+
+    async def worker():
+        async with asyncio.timeout(5):
+            await works()
+
+    task = await started(worker())
+    task.terminate("why")
+    assert (await end_of(task)).reason == "why"

@@ -1,4 +1,4 @@
-"""R13 to R17: the model's blocks."""
+"""R13 to R17: the model's blocks. Entering and leaving one throws nothing; what is due is looked for a turn later."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from tables import KILL, KINDS, LEVELS, Signal
 
 
 class Block:
-    level, plain, cls = 0, False, None
+    level, accepts, plain, cls = 0, KILL, False, None
 
     def __init__(self, kind, owner):
         self.kind, self.owner, self.waiting = kind, owner, []
 
     def __enter__(self):
         self.owner.blocks.append(self)
+        if self.owner.pending:
+            self.owner.look_later()
         return self
 
     def leave(self):
         task, self.owner = self.owner, None
         assert task.blocks.pop() is self
+        if task.pending or task.plain_held:
+            task.look_later()
         return task
 
     def __exit__(self, et, error, tb):
@@ -28,14 +32,11 @@ class Block:
 class Accept(Block):
     def __init__(self, owner, cls):
         super().__init__("accept", owner)
-        self.level = LEVELS[cls]
+        self.accepts = LEVELS[cls]
 
     def __enter__(self):
         super().__enter__()
-        delivery = self.owner.pick()
-        self.owner.row("accept", "raises" if delivery else "nothing held")
-        if delivery:
-            self.leave().raise_now(delivery)
+        self.owner.row("accept", "something is due" if self.owner.is_due() else "nothing is due")
         return self
 
 
@@ -45,37 +46,29 @@ class Mask(Block):
         self.level, self.plain, self.within = LEVELS[cls], plain, within
 
     def __enter__(self):
+        super().__enter__()
         if self.within:
             self.timer = self.owner.loop.call_later(self.within, self.expire)
-        return super().__enter__()
+        return self
 
     def expire(self):
         self.owner.row("mask", "within ends it")
         owner, self.level, self.plain = self.owner, 0, False
         self.look_again()
-        owner.release()
+        owner.look_later()
 
     def look_again(self):
         waiting, self.waiting = self.waiting, []
         for task in waiting:
-            task.release()
+            task.row("mask", "looks at a child")
+            task.look()
 
     def __exit__(self, et, error, tb):
-        task = self.leave()
         if self.within:
             self.timer[2] = None
+        task = self.leave()
+        task.row("mask", "holds something" if task.pending or task.plain_held else "nothing held")
         self.look_again()
-        if error is not None:
-            return task.release()
-        delivery, plain = task.pick(), 0 if task.masks_plain() else task.plain_held
-        task.plain_held, task.requests = task.plain_held - plain, task.requests + plain
-        if delivery:
-            task.row("mask", "raises")
-            task.raise_now(delivery)
-        if plain:
-            task.row("mask", "raises a plain cancel")
-            raise Cancelled
-        task.row("mask", "still masked" if task.held or task.plain_held else "nothing held")
 
 
 class OnSignal(Block):
@@ -87,10 +80,10 @@ class OnSignal(Block):
 class Catch(Block):
     def __init__(self, owner, cls):
         super().__init__("catch", owner)
-        self.cls = cls
+        self.cls, self.accepts, self.caught = cls, LEVELS[cls], None
 
     def __enter__(self):
-        self.count = self.owner.requests  # a plain cancel that a mask holds has not come yet (R14)
+        self.count, self.owed = self.owner.requests, self.owner.owed
         return super().__enter__()
 
     def __exit__(self, et, error, tb):
@@ -101,14 +94,11 @@ class Catch(Block):
         if error.target != task.name:
             task.row("catch", "of another task")
             return False
-        for index in reversed(range(len(task.in_force))):
-            delivery, weight = task.in_force[index]
-            if delivery.signal.reason == error.reason:
-                del task.in_force[index]
-                task.take_back(weight)
-                break
+        self.caught = error
+        task.take_back(max(0, task.owed - self.owed))
         if task.requests > self.count:
             task.row("catch", "a plain one came too")
-            raise Cancelled from None
+            task.plain_thrown = Cancelled()
+            raise task.plain_thrown from None
         task.row("catch", "caught")
         return True

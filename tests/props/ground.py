@@ -168,7 +168,7 @@ class Timeout:
 
 
 class TaskGroup:
-    """`asyncio.TaskGroup`, with what 3.13 changed in it."""
+    """`asyncio.TaskGroup`, with what 3.13 and 3.15 changed in it."""
 
     def __init__(self, parent):
         self.parent, self.loop = parent, parent.loop
@@ -206,7 +206,7 @@ class TaskGroup:
         return self
 
     async def __aexit__(self, et, error, tb):
-        self.exiting = True
+        self.exiting, pending = True, None
         passing = error if isinstance(error, Cancelled) else None
         if sys.version_info < (3, 13) and self.asked_parent and self.parent.uncancel() == 0:
             passing = None
@@ -219,12 +219,17 @@ class TaskGroup:
                 await self.empty
             except Cancelled as cancelled:
                 self.parent.row("group", "cancelled while it waited")
+                pending = cancelled
                 if not self.aborting:
                     passing = cancelled
-                    self.abort()
+                    with self.parent.handles(cancelled):
+                        self.abort()
             self.empty = None
-        if sys.version_info >= (3, 13) and self.asked_parent and self.parent.uncancel() == 0:
-            passing = None
+        if sys.version_info >= (3, 13) and self.asked_parent:
+            if self.parent.uncancel() == 0:
+                passing = None
+            elif passing is None and sys.version_info >= (3, 15):
+                passing = pending
         if passing is not None and not self.errors:
             raise passing
         if error is not None and not isinstance(error, Cancelled):

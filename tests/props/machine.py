@@ -51,6 +51,8 @@ def command(pick):
         return what, pick(MASKED), pick((False, False, True)), pick((None, None, 0.75))
     if what == "accept":
         return what, pick(ACCEPTED)
+    if what == "until":
+        return what, pick(CAUGHT), pick(range(2))
     if what in ("ask", "wait requested"):
         return what, pick(("Signal", "Drain", "Terminate"))
     if what == "catch":
@@ -65,7 +67,7 @@ def command(pick):
 COMMANDS = (
     *("send", "send", "send", "send itself", "send itself", "cancel", "uncancel", "spawn", "spawn", "resolve"),
     *("await", "await", "gather", "await future", "sleep", "turn"),
-    *("ask", "wait requested"),
+    *("ask", "wait requested", "until"),
     *("leave", "leave", "leave", "finish", "raise"),
     *("mask", "mask", "accept", "catch", "on_signal", "timeout", "group", "group"),
     *("swallow", "obey", "errors", "cleanup", "cleanup", "deaf", "fresh"),
@@ -289,4 +291,4 @@ def report():
     )
 
 
-FATES = ("thrown", "held", "superseded", "absorbed", "handled", "consumed", "refused")
+FATES = ("delivered", "pending", "in flight", "superseded", "absorbed", "handled", "consumed", "refused")

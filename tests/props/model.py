@@ -1,19 +1,31 @@
 """A task that keeps the rules R3 to R23, as the tables say, with no asyncio in it.
 
 `Task` does it slowly and in the plainest way: every list is a list, nothing is made late, nothing is shared. It stands
-on `ground.py`, which is asyncio as its documentation has it. Each row of the tables that is reached is counted
-(`Task.row`).
+on `ground.py`, which is asyncio as its documentation has it; what leaves a scope is in `scopes.py`. Which errors a task
+is handling, the programs say themselves (`handles`). Each row of the tables that is reached is counted (`Task.row`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter, deque
 
 from ground import Cancelled, Future
-from tables import KILL, KILL_ROUNDS, KINDS, CallbackFailed, Delivery, Killed, Signal, fate_of, passes
-
-# -- a task that keeps them ------------------------------------------------------------------------------------------
+from tables import (
+    KILL,
+    KILL_ROUNDS,
+    KINDS,
+    TURNS,
+    WAITS,
+    CallbackFailed,
+    Delivery,
+    Killed,
+    Signal,
+    fate_of,
+    leads,
+    passes,
+)
 
 
 class Task(Future):
@@ -21,17 +33,27 @@ class Task(Future):
         super().__init__(loop)
         self.coro, self.name, self.parent = coro, name, parent
         self.started, self.waiter, self.must_cancel, self.msg = False, None, False, None
-        self.requests = 0  # what cancelling() gives, but for those in plain_held
-        self.plain_held = 0
-        self.history, self.held, self.in_force = [], [], []
-        self.flying, self.weight = None, 0
+        self.requests = 0  # what cancelling() gives, but for those in plain_held and again
+        self.plain_held, self.again, self.owed = 0, None, 0
+        self.history, self.pending, self.delivered = [], [], []
+        self.flying, self.weight, self.landed = None, 0, 0
         self.blocks = []  # open in this task, the outermost first
-        self.cover = []  # open in others when this one was spawned
-        if parent is not None and (parent.mask() or parent.masks_plain()):
-            self.cover = parent.masks_over()
-        self.ended = None
-        self.plain_last = False
+        self.covers = parent.open_masks() if parent else []  # open in others when this one was spawned
+        self.handling = []  # errors in whose `except` or `finally` it is
+        self.leaving = []  # TaskGroups it is just leaving
+        self.looking = self.nudged = self.at_work = False
+        self.children, self.doom, self.waits, self.rounds = [], None, 0, 0
+        self.ended, self.shown, self.cause, self.plain_thrown = None, False, None, None
+        self.plain_under = None
         self.listening = []
+        if parent is not None:
+            parent.children.append(self)
+            if parent.doom:
+                self.row("kill", "born killed")
+                self.doom = self.flying = Delivery(Signal(parent.doom.signal.cls, parent.doom.signal.reason, name))
+                self.doom.fate, self.weight = "in flight", 1
+                self.history.append(self.doom)
+        self.is_born_killed = self.doom is not None
         loop.call_soon(self.step)
 
     rows: Counter = Counter()  # also those that are in no table: the machine looks
@@ -42,37 +64,55 @@ class Task(Future):
 
     # -- thresholds (R11 to R14) --
 
-    def masks_over(self):
-        return [block for block in self.cover if block.owner and not block.owner.done] + [
-            block for block in self.blocks if block.kind == "mask"
-        ]
-
-    def mask(self):
-        return max((block.level for block in self.masks_over()), default=0)
+    def open_masks(self):
+        covers = [block for block in self.covers if block.owner and not block.owner.done]
+        return [block for block in covers + self.blocks if block.kind == "mask" and (block.level or block.plain)]
 
     def masks_plain(self):
-        return any(block.plain for block in self.masks_over())
+        return any(block.plain for block in self.open_masks())
 
     def accept(self):
-        return min((block.level for block in self.blocks if block.kind == "accept"), default=20)
+        return min([20, *(block.accepts for block in self.blocks)])
 
     @property
     def threshold(self):
-        return max(self.mask() + 1, min(self.accept(), 20))
+        return max(self.accept(), *(block.level + 1 for block in self.open_masks()), 1)
 
     def passes(self, delivery):
-        return passes(delivery.signal.level, mask=self.mask(), accept=min(self.accept(), 20), forced=delivery.forced)
+        masks = [block.level for block in self.open_masks() if block not in delivery.inside]
+        if delivery.inside and passes(delivery.signal.level, masks=masks, accept=self.accept()):
+            self.row("mask", "passed from inside")
+        return passes(delivery.signal.level, masks=masks, accept=self.accept())
+
+    # -- what is being handled (R5) --
+
+    @contextlib.contextmanager
+    def handles(self, error):
+        if error is not None:
+            self.handling.append(error)
+        try:
+            yield
+        finally:
+            if error is not None:
+                self.handling.pop()
+
+    def is_handling(self, signal):
+        if signal is None:
+            return False
+        if self.at_work:
+            return leads(sys.exception(), signal)  # where it runs, and no further up, as Python has it after a throw()
+        return any(leads(error, signal) for error in self.handling)
+
+    def in_force(self):
+        handled = [one for one in self.delivered if self.is_handling(one.thrown)]
+        return max(reversed(handled), key=lambda one: one.signal.level, default=None)
 
     # -- arrivals --
-
-    @property
-    def force(self):
-        return max((delivery.signal.level for delivery, _ in self.in_force), default=0)
 
     def state(self):
         if self.done:
             return "done"
-        if self.loop.current is self:
+        if self.at_work:
             return "running"
         if not self.started:
             return "unstarted"
@@ -86,33 +126,57 @@ class Task(Future):
         return self.receive(signal, "sent") != "refused"
 
     def receive(self, signal, way):
-        delivery = Delivery(Signal(signal.cls, signal.reason, self.name), way == "by the parent")
+        delivery, sender = Delivery(Signal(signal.cls, signal.reason, self.name)), self.loop.current
+        delivery.task = self
         self.history.append(delivery)
-        fate, state = self.judge(delivery, arriving=True), self.state()
+        if way == "by await" and self.loop.launches:
+            self.loop.launches[0][1].below.append(delivery)
+        if sender is not None:
+            delivery.inside = [mask for mask in self.covers if mask.owner is sender or mask in sender.covers]
+        state = self.state()
+        fate = self.judge(delivery, arriving=True)
         self.row("arrival", state, fate)
         self.row("level", signal.cls, fate)
         self.row("way", way, fate)
-        if fate == "flies":
+        if fate == "in flight":
             self.launch(delivery)
-        else:
-            delivery.fate = fate
+        elif fate not in ("refused", "handled"):
+            if self.pending and self.pending[-1] is delivery:
+                self.look_later()
+            if signal.level >= KILL:
+                self.take_along(delivery)
         return fate
 
     def judge(self, delivery, *, arriving):
-        signal = delivery.signal
-        handler = arriving and not self.done and self.handled(signal)
+        signal, force = delivery.signal, self.in_force()
         fate = fate_of(
             signal.level,
             done=self.done,
-            handler=handler,
+            handler=arriving and not self.done and self.handled(signal),
+            running=self.at_work,
             may_pass=self.passes(delivery),
-            pending=any(other.signal.cls == signal.cls for other in self.held),
-            force=self.force,
-            flying=self.flying.signal.level if self.flying else 0,
+            pending=any(other.signal.cls == signal.cls for other in self.pending),
+            force=force.signal.level if force else 0,
+            doomed=self.doom is not None and self.doom is not delivery,
+            flying=self.flying.signal.level if self.flying and not is_over(self.flying) else 0,
         )
-        if fate == "held":
+        delivery.fate = fate
+        if fate == "pending":
             self.hold(delivery)
+        elif fate in ("absorbed", "superseded"):
+            equals = [other for other in self.pending if other.signal.cls == signal.cls]
+            delivery.below = self.stands_for(delivery, equals, force)
         return fate
+
+    def stands_for(self, delivery, equals, force):
+        """What is to become of it, or has: of the one that came before it, and changes what it would change (R8)."""
+        if self.doom and self.doom is not delivery:
+            return [self.doom]
+        if delivery.fate == "superseded":
+            return [self.flying]
+        if equals and (self.at_work or not self.passes(delivery)):
+            return equals
+        return [force]
 
     def handled(self, signal):
         for block in reversed(self.blocks):
@@ -126,17 +190,17 @@ class Task(Future):
         return False
 
     def hold(self, delivery):
-        self.held.append(delivery)
+        self.pending.append(delivery)
         for cls, future in self.listening:
             if cls in KINDS[delivery.signal.cls] and not future.done:
                 future.settle()
-        for block in reversed(self.masks_over()):
-            if block.level >= delivery.signal.level and block.owner is not self:
-                block.waiting.append(self)
+        for mask in self.covers:
+            if mask.level >= delivery.signal.level and self not in mask.waiting:
+                mask.waiting.append(self)
 
     def requested(self, cls):
         """R12."""
-        of_class = [delivery.signal for delivery in self.held if cls in KINDS[delivery.signal.cls]]
+        of_class = [delivery.signal for delivery in self.pending if cls in KINDS[delivery.signal.cls]]
         self.row("requested", "nothing" if not of_class else "one" if len(of_class) == 1 else "the strongest")
         return max(of_class, key=lambda signal: signal.level, default=None)
 
@@ -149,41 +213,81 @@ class Task(Future):
                 self.listening.pop()
         return signal
 
+    def take(self, cls):
+        """What `until` finds pending."""
+        found = [one for one in self.pending if cls in KINDS[one.signal.cls] and one.signal.level < KILL]
+        found = [one for one in found if self.passes(one)]
+        for one in found:
+            self.pending.remove(one)
+            one.fate = "handled"
+        return max(found, key=lambda one: one.signal.level, default=None)
+
+    # -- looking at what is pending (R10, R14) --
+
+    def is_due(self):
+        return (self.plain_held and not self.masks_plain()) or any(self.passes(one) for one in self.pending)
+
+    def look_later(self):
+        if not self.looking and self.is_due():
+            self.looking = True
+            self.loop.call_soon(self.look)
+
+    def look(self):
+        self.looking = False
+        if self.done:
+            self.row("look", "done")
+            return
+        if self.pending:
+            delivery = self.pick()
+            if delivery:
+                self.row("look", "thrown")
+                self.launch(delivery)
+            elif self.pending:
+                self.row("look", "still masked")
+        if self.plain_held and not self.masks_plain():
+            self.row("look", "a plain cancel")
+            count, self.plain_held = self.plain_held, 0
+            for _ in range(count):
+                self.ask(None)
+
     def pick(self):
-        """R14: the strongest of what is held and may now be thrown; the others of it are superseded."""
-        ready = [delivery for delivery in self.held if self.passes(delivery)]
-        self.held = [delivery for delivery in self.held if delivery not in ready]
+        """The strongest of what is pending and may now be thrown; the others of it are superseded."""
+        ready = [delivery for delivery in self.pending if self.passes(delivery)]
+        self.pending = [delivery for delivery in self.pending if delivery not in ready]
+        if self.again in ready:
+            self.again = None
         if not ready:
             return None
         best = max(ready, key=lambda delivery: delivery.signal.level)
         for delivery in ready:
             delivery.fate = "superseded"
-        best.fate = "held"
-        fate = self.judge(best, arriving=False)
-        if fate == "flies":
-            return best
-        best.fate = fate
-        return None
+        return best if self.judge(best, arriving=False) == "in flight" else None
 
     # -- flight (R5, R6, R8) --
 
     def launch(self, delivery):
-        self.row("launch", "over a weaker one" if self.flying else "alone")
+        self.row("launch", "alone" if not self.flying else "after a taken one" if is_over(self.flying) else OVER)
         if self.flying:
-            self.flying.fate = "superseded"
-        self.flying = delivery
+            if is_over(self.flying):
+                self.flying.fate, taken, self.weight = "consumed", self.weight, 0
+                for _ in range(taken):
+                    self.requests_back()
+            else:
+                self.flying.fate = "superseded"
+            self.flying.below = []
+        delivery.fate, self.flying = "in flight", delivery
         self.weight += 1
         launches = self.loop.launches
-        launches.append((self, delivery.signal))
-        if len(launches) > 1:
-            return  # whoever works the queue off will come to it
-        while launches:
-            task, signal = launches[0]
-            task.ask(signal)
-            if signal.level >= KILL:
-                task.cut_loose()
-                self.loop.call_soon(task.cut_loose)
-            launches.popleft()
+        launches.append((self, delivery))
+        if len(launches) == 1:
+            while launches:
+                task, one = launches[0]
+                task.ask(one.signal)
+                if one.signal.level >= KILL:
+                    task.cut_loose()
+                launches.popleft()
+        if delivery.signal.level >= KILL:
+            self.take_along(delivery)
 
     def ask(self, msg):
         """asyncio's `cancel`."""
@@ -197,23 +301,28 @@ class Task(Future):
 
     def cancel(self, msg=None):
         if isinstance(msg, Signal):
-            return self.receive(msg, "by await") in ("flies", "superseded", "handled")
+            return self.receive(msg, "by await") in ("in flight", "superseded", "handled")
         parent = self.parent
-        if parent is not None and self.loop.current is parent and parent.in_force:
-            signal = parent.in_force[-1][0].signal
-            before = any(one.forced and one.signal.reason == signal.reason for one in self.history)
-            if not before:
-                self.row("cancel", "passed on")
-                return self.receive(signal, "by the parent") != "refused"
+        force = parent.in_force() if parent is not None and parent.at_work and not self.done else None
+        if force:
+            first = self.cause is None or self.cause.reason != force.signal.reason
+            self.cause = force.signal
+            self.row("cancel", "has a cause")
+            mine = self.in_force()
+            if first and mine and force.signal.level <= mine.signal.level:
+                self.row("cancel", "absorbed once")
+                return True
         if self.done:
             self.row("cancel", "done")
             return False
         if self.masks_plain():
             self.row("cancel", "held")
             self.plain_held += 1
-            for block in reversed(self.masks_over()):
-                if block.plain and block.owner is not self:
-                    block.waiting.append(self)
+            for mask in self.covers:
+                if mask.plain and self not in mask.waiting:
+                    mask.waiting.append(self)
+            return True
+        if self.leaving and self.at_work and self.leaving[-1].strongest(self):
             return True
         self.row("cancel", "plain")
         return self.ask(None)
@@ -226,56 +335,75 @@ class Task(Future):
             waiter.callbacks.remove(self.wake)
             self.loop.call_soon(self.step, Cancelled())
 
-    def release(self):
-        """A block that held this back closed elsewhere: thrown at the await the task is in."""
-        if self.done:
-            return
-        delivery = self.pick()
-        if delivery:
-            self.row("mask", "a child is released" if self.loop.current is not self else "left by an error")
-            self.launch(delivery)
-        if self.plain_held and not self.masks_plain():
-            self.requests += self.plain_held - 1
-            self.plain_held = 0
-            self.ask(None)
+    # -- scopes (R5) --
 
-    def raise_now(self, delivery):
-        delivery.fate = "thrown"
-        self.plain_last = False
-        self.requests += 1
-        self.in_force.append((delivery, 1))
-        raise delivery.signal.copy()
+    def throw_into(self, delivery):
+        delivery.thrown = delivery.signal.copy()
+        return delivery.thrown
+
+    def throw_again(self, delivery):
+        if not delivery.taken_back:
+            for _ in range(delivery.requests):
+                self.requests_back()
+            self.owed -= delivery.requests
+        delivery.fate, delivery.taken_back, delivery.thrown = "pending", False, None
+        if delivery in self.delivered:
+            self.delivered.remove(delivery)
+        for one in [one for one in self.pending if one.signal.cls == delivery.signal.cls]:
+            one.fate = "absorbed"
+            self.pending.remove(one)
+        self.pending.append(delivery)
+        self.again = delivery
+        self.look_later()
 
     # -- counts (R23) --
 
-    def take_back(self, weight):
-        """The requests of one signal; a plain cancel that a mask holds is another's (R14)."""
-        held, self.plain_held = self.plain_held, 0
-        for _ in range(weight):
-            self.uncancel()
-        self.plain_held = held
+    def requests_back(self):
+        """asyncio's `uncancel`."""
+        if self.requests:
+            self.requests -= 1
+            if self.requests == 0 and sys.version_info >= (3, 13):
+                self.must_cancel = False
+
+    def take_back(self, requests):
+        """`catch` takes back what came in its block."""
+        self.no_longer_owed(requests)
+        for _ in range(requests):
+            self.requests_back()
+
+    def no_longer_owed(self, requests):
+        self.owed -= requests
+        for one in reversed(self.history):
+            if requests <= 0:
+                return
+            if one.fate == "delivered" and not one.taken_back:
+                one.taken_back = True
+                requests -= one.requests
 
     def cancelling(self):
-        return self.requests + self.plain_held
+        return self.requests + self.plain_held + bool(self.again)
 
     def uncancel(self):
         if self.plain_held:
             self.row("uncancel", "a held one")
             self.plain_held -= 1
+        elif self.again and not self.requests:
+            self.row("uncancel", "one that is to come again")
+            self.pending.remove(self.again)
+            self.again.fate, self.again.taken_back, self.again = "delivered", True, None
         elif self.requests:
-            self.requests -= 1
+            self.requests_back()
             self.row("uncancel", "one" if self.requests else "last")
-            if self.requests == 0 and sys.version_info >= (3, 13):
-                self.must_cancel = False
         else:
             self.row("uncancel", "none")
-        if self.flying:
-            covered = self.cancelling() - sum(weight for _, weight in self.in_force)
-            self.weight = min(self.weight, max(0, covered))
-        while self.in_force and self.cancelling() < sum(weight for _, weight in self.in_force):
-            self.row("uncancel", "one in force")
-            self.in_force.pop()
+        self.settle_counts()
         return self.cancelling()
+
+    def settle_counts(self):
+        count = self.cancelling()
+        if self.flying:
+            self.weight = min(self.weight, max(0, count - self.owed))
+        self.no_longer_owed(max(0, self.owed - count))
 
     # -- steps --
 
@@ -307,65 +435,167 @@ class Task(Future):
             self.loop.current = None
 
     def resume(self, error):
+        if self.is_born_killed and error is None:
+            self.is_born_killed = False
+            return None
         if self.flying and self.flying.signal.level >= KILL:
-            return self.die(self.land())
+            self.doom = self.land()
+            return self.die(None, False)
         if self.flying and isinstance(error, Cancelled):
-            self.row("flight", "thrown" if self.started else "never ran")
-            error = self.land().signal.copy()
-        else:
-            if self.flying:
-                self.row("flight", "consumed" if error is None else "consumed by an error")
-                self.flying.fate, weight = "consumed", self.weight
-                self.flying, self.weight = None, 0
-                self.take_back(weight)
-            if isinstance(error, Cancelled):
-                self.plain_last = not isinstance(error, Signal)
+            self.row("flight", "delivered" if self.started else "never ran")
+            error = self.throw_into(self.land())
+        elif self.flying:
+            self.row("flight", "consumed" if error is None else "consumed by an error")
+            self.flying.fate, weight = "consumed", self.weight
+            self.flying.below, self.flying, self.weight = [], None, 0
+            for _ in range(weight):
+                self.requests_back()
+            self.settle_counts()
+        elif self.doom:
+            return self.die(None if isinstance(error, Cancelled) else error, error is None)
+        elif isinstance(error, Cancelled) and not isinstance(error, Signal):
+            self.plain_thrown, self.plain_under = error, self.in_force()
         self.started = True
-        return self.coro.send(None) if error is None else self.coro.throw(error)
+        return self.run(error)
+
+    def run(self, error):
+        """The coroutine's own step."""
+        self.at_work = True
+        try:
+            return self.coro.send(None) if error is None else self.coro.throw(error)
+        finally:
+            self.at_work = False
 
     def land(self):
-        delivery, weight = self.flying, self.weight
+        delivery = self.flying
+        delivery.fate, delivery.requests, delivery.below = "delivered", self.weight, []
+        delivery.taken_back = self.weight == 0
+        self.owed += self.weight
         self.flying, self.weight = None, 0
-        delivery.fate = "thrown"
-        self.plain_last = False
-        if weight:
-            self.in_force.append((delivery, weight))
+        self.landed += 1
+        delivery.number = self.landed
+        self.delivered.append(delivery)
         return delivery
 
-    def die(self, delivery):
-        """R19: every suspension is answered with it again, twenty times in all."""
-        for turn in range(KILL_ROUNDS):
+    # -- Kill (R18, R19) --
+
+    def family(self):
+        found = []
+        todo = [self]
+        for task in todo:
+            new = [child for child in task.children if not child.done and child not in found]
+            found += new
+            todo += new
+        return found
+
+    def take_along(self, delivery):
+        if self.doom or self.done:
+            return
+        self.doom = delivery
+        for task in self.family():
+            if not task.doom:
+                self.row("kill", "takes a child along")
+                task.receive(delivery.signal, "sent")
+
+    def has_living_children(self):
+        return any(not child.done for child in self.children)
+
+    def die(self, error, returned):
+        """R19: every suspension is answered with it again, but while there are children to wait for."""
+        while True:
             try:
-                self.coro.throw(delivery.signal.copy() if turn < KILL_ROUNDS // 2 else Killed())
+                awaited = self.answer(error, returned)
             except Signal as signal:
-                self.row("kill", "passed" if signal.level >= KILL else "swallowed")
-                raise (signal if signal.level >= KILL else delivery.signal.copy()) from None
-            except (StopIteration, Cancelled, Killed):
-                self.row("kill", "swallowed")
-                raise delivery.signal.copy() from None
-            except BaseException as failure:
-                others = failure.split(Killed)[1] if isinstance(failure, BaseExceptionGroup) else failure
-                self.row("kill", "wrapped" if others is None else "error")
-                raise delivery.signal.copy() if others is None else others from None
+                if signal.level >= KILL:
+                    self.row("kill", "passed")
+                    raise
+                return self.kill_ends_it("swallowed")
+            except (StopIteration, Cancelled):
+                return self.kill_ends_it("swallowed")
+            except BaseException:
+                self.row("kill", "error")
+                raise
+            error, returned = None, False
+            if self.waits < WAITS and self.has_living_children():
+                self.row("kill", "waits for children")
+                self.waits += 1
+                self.watch()
+                return awaited
             self.row("kill", "refused")
-        self.row("kill", "abandoned")
-        raise delivery.signal.copy()
+            self.rounds += 1
+            if self.rounds == KILL_ROUNDS:
+                return self.kill_ends_it("abandoned")
+
+    def kill_ends_it(self, how):
+        self.row("kill", how)
+        raise self.throw_into(self.doom) from None
+
+    def answer(self, error, returned):
+        if returned:
+            return self.run(None)
+        if error is not None or self.rounds < KILL_ROUNDS // 2:
+            return self.run(error or self.throw_into(self.doom))
+        try:
+            return self.run(Killed())
+        except Killed:
+            raise Cancelled from None
+        except BaseExceptionGroup as group:
+            others = group.split(Killed)[1]
+            self.row("kill", "wrapped")
+            raise (Cancelled if others is None else others) from None
+
+    def watch(self):
+        if not self.nudged:
+            self.nudged = True
+            self.loop.call_soon(self.nudge, TURNS)
+
+    def nudge(self, turns):
+        if self.done:
+            return
+        if self.has_living_children():
+            turns = TURNS
+        elif not turns:
+            self.row("kill", "woken up")
+            self.nudged = False
+            self.ask(None)
+            self.cut_loose()
+            return
+        self.loop.call_soon(self.nudge, turns - 1)
+
+    # -- the end (R9, R21, R22) --
 
     def end(self, error):
         if isinstance(error, Signal):
-            self.ended = error.copy()
+            self.ended, self.shown = error.copy(), True
         elif isinstance(error, Cancelled):
-            if self.flying:
-                self.row("flight", "ended before its await")
-                self.ended = self.land().signal
-            elif self.in_force and not self.plain_last:
-                self.ended = self.in_force[-1][0].signal
+            behind = [one for one in self.delivered if one.thrown is not None and leads(error, one.thrown)]
+            if error is self.plain_thrown:
+                self.ended = self.cause
+            elif behind:
+                self.ended, self.shown = behind[-1].signal, True
         self.settle(error=error)
 
     def failure(self):
         if isinstance(self.error, Cancelled):
-            return self.ended.copy() if self.ended else Cancelled()
+            return self.ended.copy() if self.ended and self.shown else Cancelled()
         return self.error
+
+
+OVER = "over a weaker one"
+
+
+def is_over(delivery):
+    """R8: a signal in flight was taken by all that the task awaits, and each goes on."""
+    if not delivery.below:
+        return False
+    todo = list(delivery.below)
+    while todo:
+        one = todo.pop()
+        if one.below:
+            todo += one.below
+        elif one.fate in ("pending", "in flight") or (one.fate == "delivered" and one.task.is_handling(one.thrown)):
+            return False
+    return True
 
 
 def new_loop(loop):

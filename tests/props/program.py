@@ -206,7 +206,13 @@ async def wait_requested(world, me, cls):
     world.seen[me].append(("was asked", world.describe(await world.wait_requested(cls))))
 
 
+async def until(world, me, cls, index):
+    got = await world.until(cls, world.futures[index % len(world.futures)])
+    world.seen[me].append(("got", got and world.describe(got)))
+
+
 AWAITS = {
+    "until": until,
     "wait requested": wait_requested,
     "await": await_task,
     "gather": gather,
@@ -258,9 +264,11 @@ async def cleanup(world, me, depth):
     done = False
     try:
         done = await level(world, me, depth)
-    finally:
-        done = await level(world, me, depth) or done
-    return done
+    except BaseException as error:
+        with world.handles(me, error):
+            await level(world, me, depth)
+        raise
+    return await level(world, me, depth) or done
 
 
 async def fresh(world, me, depth):

@@ -8,11 +8,14 @@ import contextlib
 import blocks
 import ground
 import model
+import scopes
 import tables
 from program import Oops, World
 
 import sigtask
 from sigtask.testing import FakeClockLoop
+
+sigtask._core.inbox.HISTORY = 1_000_000  # every signal is to be counted
 
 # What asyncio, or R15, says of programs like these.
 EXPECTED = ("on_signal callback", "exception was never retrieved", "errored out but its parent task")
@@ -97,11 +100,26 @@ class ModelWorld(World):
     def wait_requested(self, cls):
         return self.loop.current.wait_requested(cls)
 
+    async def until(self, cls, future):
+        task = self.loop.current
+        with blocks.Catch(task, cls) as caught:
+            if taken := task.take(cls):
+                task.row("until", "at once")
+                return taken.signal
+            await future
+            task.row("until", "the other thing")
+            return None
+        task.row("until", "later")
+        return caught.caught
+
+    def handles(self, me, error):
+        return self.tasks[me].handles(error)
+
     def timeout(self, seconds):
-        return ground.Timeout(self.loop.current, seconds)
+        return scopes.timeout(self.loop.current, seconds)
 
     def task_group(self):
-        return ground.TaskGroup(self.loop.current)
+        return scopes.group(self.loop.current)
 
     def describe(self, error):
         if isinstance(error, tables.Signal):
@@ -207,6 +225,12 @@ class RealWorld(World):
 
     def wait_requested(self, cls):
         return sigtask.wait_requested(CLASSES[cls])
+
+    def until(self, cls, future):
+        return sigtask.until(CLASSES[cls], future)
+
+    def handles(self, me, error):
+        return contextlib.nullcontext()
 
     def timeout(self, seconds):
         return asyncio.timeout(seconds)

@@ -199,7 +199,7 @@ class mask(_Block):
         self.cls = cls
         self.within = within
         self.plain = plain
-        self._waiting: weakref.WeakSet[Inbox] | None = None
+        self._waiting: weakref.WeakKeyDictionary[Inbox, None] | None = None  # in the order in which they came
         self._timer: TimerHandle | None = None
 
     def __enter__(self) -> None:
@@ -220,8 +220,8 @@ class mask(_Block):
     def is_waited_for_by(self, inbox: Inbox) -> None:
         """It holds something in a task spawned inside it: its end is to look there."""
         if self._waiting is None:
-            self._waiting = weakref.WeakSet()
-        self._waiting.add(inbox)
+            self._waiting = weakref.WeakKeyDictionary()
+        self._waiting[inbox] = None
 
     def _expire(self) -> None:
         """`within` is over: the block is still open, but holds nothing from now on."""
@@ -232,7 +232,7 @@ class mask(_Block):
 
     def _look_again(self) -> None:
         waiting, self._waiting = self._waiting or (), None
-        for inbox in waiting:
+        for inbox in tuple(waiting):
             if (task := inbox.task()) is not None:
                 task._look()
 

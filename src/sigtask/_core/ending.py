@@ -11,6 +11,8 @@ from typing import Any
 
 from ..signals import Signal
 from . import stock
+from .delivery import Delivery
+from .family import Kin
 from .handling import led_to
 from .inbox import Inbox
 
@@ -20,7 +22,7 @@ def ended_by(task: Any) -> Signal | None:
     inbox: Inbox = task._mailbox()
     if inbox.ended is not None and inbox.end is None:
         inbox.end = inbox.ended.signal
-    elif not inbox.end_is_known:
+    elif inbox.ended is None and not inbox.end_is_known:
         try:
             stock.result(task)
         except CancelledError as error:
@@ -37,13 +39,19 @@ def claim(inbox: Inbox, error: CancelledError) -> CancelledError:
         first: CancelledError | None = error
     else:
         first, inbox.unclaimed = inbox.unclaimed, None
-    if inbox.ended is None:
+    if inbox.end is None or not inbox.end_is_shown:
         return error if first is None else first  # asyncio's own, or raised by hand
     if not isinstance(first, Signal):
-        assert inbox.end is not None
         first = inbox.end.copy()
     first._ended_another = True
+    awaken_the_running_task()
     return first
+
+
+def awaken_the_running_task() -> None:
+    """A signal that ended another task is raised in the running one: if it ends that, too, all awaiters are to see it."""
+    if isinstance(task := stock.current(), Kin):
+        task._mailbox()
 
 
 def _note(inbox: Inbox, error: CancelledError) -> None:
@@ -52,19 +60,20 @@ def _note(inbox: Inbox, error: CancelledError) -> None:
         inbox.ended = _behind(inbox, error)
     if inbox.ended is not None:
         inbox.end = error.copy() if isinstance(error, Signal) else inbox.ended.signal
+        inbox.end_is_shown = True
     elif isinstance(error, Signal):
-        inbox.end = error.copy()  # raised by hand
+        inbox.end = error.copy()
+        inbox.end_is_shown = getattr(error, "_ended_another", False)  # else it was raised by hand
     elif inbox.plain_thrown is not None and inbox.plain_thrown() is error:
         inbox.end = inbox.cause
 
 
-def _behind(inbox: Inbox, error: CancelledError) -> Any:
-    """The delivery of which `error` is what was thrown, or in the place of which somebody's cleanup put it."""
-    is_signal = isinstance(error, Signal)
-    if not is_signal and inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
+    """The delivery of which `error` is a copy that was thrown, or in the place of which somebody's cleanup put it."""
+    if isinstance(error, Signal):
+        origin = error.origin
+        return next((one for one in reversed(inbox.history) if one.given.origin is origin and one.number), None)
+    if inbox.plain_thrown is not None and inbox.plain_thrown() is error:
         return None
-    for one in reversed(inbox.delivered):
-        signal = None if one.thrown is None else one.thrown()
-        if signal is error or (signal is not None and not is_signal and led_to(error, signal)):
-            return one
-    return None
+    thrown = (one for one in reversed(inbox.delivered) if one.thrown is not None)
+    return next((one for one in thrown if led_to(error, one.thrown and one.thrown())), None)

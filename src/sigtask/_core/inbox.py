@@ -114,18 +114,21 @@ class Inbox:
         "doom",
         "end",
         "end_is_known",
+        "end_is_shown",
         "ended",
         "flying",
         "history",
         "landed",
         "looking",
         "missed",
+        "nudged",
         "outside",
         "owed",
         "pending",
         "plain_held",
         "plain_msg",
         "plain_thrown",
+        "plain_under",
         "stops",
         "task",
         "unclaimed",
@@ -148,11 +151,13 @@ class Inbox:
         self.again: Delivery | None = None  # one that is pending once more: its request is still counted
         self.plain_held = 0  # plain cancels held by mask(plain=True)
         self.plain_msg: object = None
-        self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown
+        self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
+        self.plain_under: Delivery | None = None  # and the signal that was being handled then
         self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9)
         self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
         self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
         self.doom: Delivery | None = None  # the Kill that is ending it
+        self.nudged = False  # it is seen to that it does not wait for long,
         self.waits = 0  # how often it has waited for its children since
         self.waiters: tuple[Waiter, ...] = ()
         self.stops: tuple[Any, ...] = ()  # the ladders at work on this task
@@ -160,7 +165,8 @@ class Inbox:
         self.unclaimed: CancelledError | None = None  # what ended the task, and its first awaiter has not seen yet
         self.ended: Delivery | None = None  # what the task was ended by, seen or found out,
         self.end: Signal | None = None  # the signal that says so,
-        self.end_is_known = False  # and whether anybody has looked (`ending`)
+        self.end_is_known = False  # whether anybody has looked (`ending`),
+        self.end_is_shown = False  # and whether all awaiters are to see that signal (R22)
         self.abandoned = False
 
     # -- the threshold --------------------------------------------------------------------------------------------
@@ -248,20 +254,23 @@ class Inbox:
 
         What comes while the task runs is pending: it is judged when the task waits, under the blocks open then.
         """
-        if running or ((self.blocks or self.covers or delivery.level < Interrupt.level) and not self.admits(delivery)):
+        if self.doom is not None and self.doom is not delivery:
+            delivery.fate, delivery.below = _SUPERSEDED, [self.doom]
+        elif running or ((self.blocks or self.covers or delivery.level < Interrupt.level) and not self.admits(delivery)):
             self._hold(delivery)
-        elif self.absorbs(delivery.level):
-            delivery.fate = _ABSORBED
+        elif (force := self.in_force()) is not None and delivery.level <= force.level:
+            delivery.fate, delivery.below = _ABSORBED, [force]
         elif self.flying is not None and delivery.level <= self.flying.level and not is_over(self.flying):
-            delivery.fate = _SUPERSEDED
+            delivery.fate, delivery.below = _SUPERSEDED, [self.flying]
         else:
             return True
         return False
 
     def _hold(self, delivery: Delivery) -> None:
-        if any(type(other.given) is type(delivery.given) for other in self.pending):
-            delivery.fate = _ABSORBED  # as in Unix, a signal that is pending already is not queued twice
-            return
+        for other in self.pending:
+            if type(other.given) is type(delivery.given):  # as in Unix, what is pending already is not queued twice
+                delivery.fate, delivery.below = _ABSORBED, [other]
+                return
         self.pending = (*self.pending, delivery)
         self._ask_to_look_again(delivery.level)
         for cls, future in self.waiters:
@@ -307,7 +316,8 @@ class Inbox:
 
     def take(self, cls: type[Signal]) -> Delivery | None:
         """Take the strongest pending signal of that class that may be thrown; it is handled, and so are its equals."""
-        found = [one for one in self.pending if isinstance(one.given, cls) and self.admits(one)]
+        may_be_had = (one for one in self.pending if one.level < KILL_LEVEL and self.admits(one))
+        found = [one for one in may_be_had if isinstance(one.given, cls)]
         self.pending = tuple(one for one in self.pending if one not in found)
         for one in found:
             one.fate = Fate.HANDLED
@@ -404,7 +414,7 @@ class Inbox:
         """
         if self.flying is not None:
             self.weight = min(self.weight, max(0, count - self.owed))
-        self._no_longer_owed(self.owed - count)
+        self._no_longer_owed(max(0, self.owed - count))
 
 
 def as_sent(task: object, msg: object) -> object:

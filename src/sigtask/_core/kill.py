@@ -112,8 +112,8 @@ def _throw(coro: Any, error: BaseException | None, doom: Delivery) -> Any:
 
 def _watch(inbox: Inbox) -> None:
     """See to it that a dying task does not wait longer than for its children."""
-    if not inbox.looking:
-        inbox.looking = True
+    if not inbox.nudged:
+        inbox.nudged = True
         inbox.task().get_loop().call_soon(_nudge, inbox, TURNS)
 
 
@@ -124,7 +124,7 @@ def _nudge(inbox: Inbox, turns: int) -> None:
     if has_living_children(task):
         turns = TURNS
     elif not turns:
-        inbox.looking = False
+        inbox.nudged = False
         task._wake_up()
         return
     task.get_loop().call_soon(_nudge, inbox, turns - 1)

@@ -17,7 +17,7 @@ import sys
 from asyncio import CancelledError
 from typing import Any
 
-from ..signals import Signal
+from ..signals import KILL_LEVEL, Signal
 from .delivery import Delivery
 from .family import Kin
 from .handling import led_to
@@ -46,11 +46,12 @@ class Leaving:
 
 def _led(inbox: Inbox, entered_at: int, error: BaseException) -> list[Delivery]:
     """Those that were thrown into the scope's body, and that `error` is, or was raised in the handling of."""
+    under = inbox.plain_under if inbox.plain_thrown is not None and inbox.plain_thrown() is error else None
     try:
         return [
             one
             for one in inbox.landed_since(entered_at)
-            if not one.taken_back and one.thrown is not None and led_to(error, one.thrown())
+            if not one.taken_back and one.thrown is not None and (one is under or led_to(error, one.thrown()))
         ]
     finally:
         del error
@@ -127,7 +128,7 @@ def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | No
         if left is None or isinstance(left, CancelledError):
             if not (isinstance(left, Signal) and left.level >= strongest.level):
                 raise strongest.fresh()
-        elif is_group and not isinstance(left, (SystemExit, KeyboardInterrupt)):
+        elif is_group and strongest.level < KILL_LEVEL and not isinstance(left, (SystemExit, KeyboardInterrupt)):
             task._throw_again(strongest)
     finally:
         del left, scope, task

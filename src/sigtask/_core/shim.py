@@ -22,6 +22,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ..signals import KILL_LEVEL, Signal
+from .ending import awaken_the_running_task
 from .kill import die, go_on
 from .native import speed
 
@@ -140,9 +141,12 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
         shown: Signal = error.args[0].copy()
         shown._ended_another = True
         shown.__traceback__ = error.__traceback__
-        return shown
-    if inbox is not None and not isinstance(error, Signal):
+        error = shown
+    if isinstance(error, Signal):
+        awaken_the_running_task()
+    elif inbox is not None:
         inbox.plain_thrown = weakref.ref(error)
+        inbox.plain_under = inbox.in_force()
         if inbox.cause is not None and error.__cause__ is None:
             error.__cause__ = inbox.cause
     return error

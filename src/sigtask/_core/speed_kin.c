@@ -114,6 +114,9 @@ kin_children(PyObject *task, PyObject *Py_UNUSED(nothing))
             Py_CLEAR(found);
         }
     }
+    if (found != NULL && PyList_Reverse(found) < 0) {
+        Py_CLEAR(found);
+    }
     return found;
 }
 
@@ -208,7 +211,7 @@ static PyGetSetDef kin_getset[] = {
 static PyMethodDef kin_methods[] = {
     {"cancel", (PyCFunction)(void (*)(void))kin_cancel, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
      "cancel($self, msg=None, *, reason=None)\n--\n\nTask.cancel, by a short way where no signal is concerned."},
-    {"_linked_children", kin_children, METH_NOARGS, "The tasks that this one has spawned, the last one first."},
+    {"_linked_children", kin_children, METH_NOARGS, "The tasks that this one has spawned, the first one first."},
     {NULL},
 };
 

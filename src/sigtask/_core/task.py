@@ -130,7 +130,7 @@ class Task(_Base[_T]):
             if inbox.masks_plain:
                 inbox.hold_plain(msg)
                 return True
-            if leaving and self is current() and (scope := leaving.get(self)) and scope.strongest(inbox):
+            if leaving and self._is_running() and (scope := leaving.get(self)) and scope.strongest(inbox):
                 return True  # a TaskGroup, which an error leaves: what is thrown again is the signal (`scopes`)
         return bool(_cancel(self, msg))
 
@@ -141,7 +141,7 @@ class Task(_Base[_T]):
         the first plain cancel that the parent makes of its own.
         """
         parent = self._parent
-        if parent is None or (theirs := getattr(parent, "_inbox", None)) is None or parent is not current():
+        if parent is None or (theirs := getattr(parent, "_inbox", None)) is None or not parent._is_running():
             return False
         force: Delivery | None = theirs.in_force()
         if force is None or self.done():
@@ -204,8 +204,6 @@ class Task(_Base[_T]):
         launch(self, delivery)  # goes on to the awaited task, with the signal as its message (R8)
         if delivery.level >= KILL_LEVEL:
             self._doom(delivery)
-            # A task that is running now will only then be seen to await something deaf.
-            self.get_loop().call_soon(free, self)
 
     def _doom(self, delivery: Delivery) -> None:
         """R19: what a killed task has spawned dies with it, and what it spawns from now on."""
