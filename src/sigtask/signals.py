@@ -21,7 +21,6 @@ Addressee = tuple["weakref.ref[Any]", str]
 _new: Any = CancelledError.__new__
 
 
-
 class Signal(CancelledError):
     """A request to stop, with a `level` that says how strong it is and a `reason` that says why.
 

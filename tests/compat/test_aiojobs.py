@@ -110,12 +110,15 @@ async def test_a_shielded_task_outlives_its_waiter(word):
 
 
 async def test_jobs_spawned_in_a_mask_are_covered_while_it_lasts():
-    scheduler = aiojobs.Scheduler()
-    with mask():
-        job = await scheduler.spawn(asyncio.sleep(5, "done"))
-        await turns(1)
-        job._task.terminate("why")
-        assert await job.wait() == "done"
+    async def owner():
+        with mask():
+            jobs.append(await scheduler.spawn(asyncio.sleep(5, "done")))
+            return await jobs[0].wait()
+
+    scheduler, jobs = aiojobs.Scheduler(), []
+    task = await started(owner(), 3)
+    jobs[0]._task.terminate("why")
+    assert await task == "done"
     await scheduler.close()
 
 

@@ -196,6 +196,7 @@ async def test_a_word_to_the_one_who_cancels_and_waits_ends_it(word):
         finally:
             with mask():
                 await asyncio.sleep(2)
+            await asyncio.sleep(0)  # here what the mask held comes
 
     async def canceller():
         await aiotools.cancel_and_wait(inner)

@@ -304,6 +304,7 @@ async def test_children_spawned_in_a_mask_are_covered_until_it_ends():
             async with anyio.create_task_group() as tg:
                 tg.start_soon(child)
                 tg.start_soon(child)
+        await forever()
 
     task = await started(host(), 4)
     for one in (*children, task):

@@ -94,8 +94,6 @@ async def test_r21_a_pending_signal_changes_its_fate_when_it_is_thrown():
     assert fates(task) == [(Terminate, Fate.DELIVERED)]
 
 
-
-
 async def test_r21_a_task_remembers_as_many_signals_as_a_person_would_look_at():
     """Twenty: what was delivered stays longest, then the strongest, then the latest."""
     with contextlib.suppress(Terminate):

@@ -60,8 +60,6 @@ def test_r31_install_wraps_task_group_timeout_and_shield():
     assert told == ["True", "True", "True"]
 
 
-
-
 def test_r31_installing_twice_wraps_once():
     loop = FakeClockLoop()
     sigtask.install(loop)

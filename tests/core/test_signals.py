@@ -241,8 +241,6 @@ async def test_r22_hand_raised_it_is_left_as_it_is_and_the_next_task_can_catch_i
     assert (constant.target, constant.sent_at, constant.sender, constant.reason) == before
 
 
-
-
 async def test_hand_raised_in_a_task_made_directly():
     async def quits():
         raise Terminate("direct")

@@ -148,8 +148,6 @@ async def test_r13_what_is_pending_is_thrown_at_the_first_await_inside():
     assert me().uncancel() == 0
 
 
-
-
 async def test_r13_thrown_inside_it_counts_as_a_request():
     me().drain()
     before = me().cancelling()
@@ -834,8 +832,6 @@ async def test_r17_entered_in_one_task_and_left_in_another_it_says_so(make):
     with pytest.raises(RuntimeError, match="must open and close in one task"):
         block.__exit__(None, None, None)
     task.kill()
-
-
 
 
 @EVERY_BLOCK

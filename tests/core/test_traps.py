@@ -525,8 +525,6 @@ async def test_within_that_ends_in_the_cleanup_of_a_timeout_throws_the_signal_on
     assert log == [1]
 
 
-
-
 async def test_a_kill_in_a_synchronous_finally_waits_for_the_next_await():
     log = []
 

@@ -10,6 +10,7 @@ import time
 import weakref
 
 import pytest
+from sigtask._core.function import Function, close_the_block_of, running
 
 import sigtask
 from sigtask import (
@@ -30,7 +31,6 @@ from sigtask import (
     time_left,
     to_thread,
 )
-from sigtask._core.function import Function, close_the_block_of, running
 
 
 class Post:

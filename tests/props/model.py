@@ -1,7 +1,7 @@
 """A task that keeps the rules R3 to R23, as the tables say, with no asyncio in it.
 
 `Task` does it slowly and in the plainest way: every list is a list, nothing is made late, nothing is shared. It stands
-on `ground.py`, which is asyncio as its documentation has it; what leaves a scope is in `scopes.py`. Which errors a task
+on `ground.py`, which is asyncio as its documentation has it; what leaves a scope is in `leaving.py`. Which errors a task
 is handling, the programs say themselves (`handles`). Each row of the tables that is reached is counted (`Task.row`).
 """
 
@@ -265,7 +265,7 @@ class Task(Future):
 
     # -- flight (R5, R6, R8) --
 
-    def launch(self, delivery):
+    def launch(self, delivery, alone=False):
         self.row("launch", "alone" if not self.flying else "after a taken one" if is_over(self.flying) else OVER)
         if self.flying:
             if is_over(self.flying):
@@ -277,6 +277,10 @@ class Task(Future):
             self.flying.below = []
         delivery.fate, self.flying = "in flight", delivery
         self.weight += 1
+        if alone:
+            if not self.cut_loose():
+                self.ask(None)
+            return
         launches = self.loop.launches
         launches.append((self, delivery))
         if len(launches) == 1:
@@ -330,10 +334,13 @@ class Task(Future):
     def cut_loose(self):
         """R18: what it awaits will not be cancelled."""
         waiter = self.waiter
-        if not self.done and waiter is not None and not waiter.done and self.wake in waiter.callbacks:
+        if self.done or waiter is None or waiter.done:
+            return False
+        if self.wake in waiter.callbacks:
             self.row("kill", "cut loose")
             waiter.callbacks.remove(self.wake)
             self.loop.call_soon(self.step, Cancelled())
+        return True
 
     # -- scopes (R5) --
 
@@ -495,7 +502,17 @@ class Task(Future):
         for task in self.family():
             if not task.doom:
                 self.row("kill", "takes a child along")
-                task.receive(delivery.signal, "sent")
+                task.is_taken_along(delivery.signal)
+
+    def is_taken_along(self, kill):
+        self.doom = delivery = Delivery(Signal(kill.cls, kill.reason, self.name))
+        delivery.task = self
+        self.history.append(delivery)
+        if self.at_work:
+            self.pending.append(delivery)
+            self.look_later()
+        else:
+            self.launch(delivery, alone=True)
 
     def has_living_children(self):
         return any(not child.done for child in self.children)
@@ -573,6 +590,10 @@ class Task(Future):
                 self.ended = self.cause
             elif behind:
                 self.ended, self.shown = behind[-1].signal, True
+            elif due := [one for one in self.pending if self.passes(one)]:
+                best = max(due, key=lambda one: one.signal.level)
+                self.pending.remove(best)
+                best.fate, self.ended, self.shown = "delivered", best.signal, True
         self.settle(error=error)
 
     def failure(self):

@@ -7,15 +7,14 @@ import contextlib
 
 import blocks
 import ground
+import leaving
 import model
-import scopes
 import tables
 from program import Oops, World
 
 import sigtask
+from sigtask._core import inbox
 from sigtask.testing import FakeClockLoop
-
-sigtask._core.inbox.HISTORY = 1_000_000  # every signal is to be counted
 
 # What asyncio, or R15, says of programs like these.
 EXPECTED = ("on_signal callback", "exception was never retrieved", "errored out but its parent task")
@@ -116,10 +115,10 @@ class ModelWorld(World):
         return self.tasks[me].handles(error)
 
     def timeout(self, seconds):
-        return scopes.timeout(self.loop.current, seconds)
+        return leaving.timeout(self.loop.current, seconds)
 
     def task_group(self):
-        return scopes.group(self.loop.current)
+        return leaving.group(self.loop.current)
 
     def describe(self, error):
         if isinstance(error, tables.Signal):
@@ -165,6 +164,7 @@ class RealWorld(World):
     Cancelled = asyncio.CancelledError
 
     def __init__(self):
+        self.remembered, inbox.HISTORY = inbox.HISTORY, 1_000_000  # every signal is to be counted
         self.loop = FakeClockLoop()
         self.complaints = []
         self.loop.set_exception_handler(lambda _, context: self._complain(context))
@@ -274,6 +274,7 @@ class RealWorld(World):
     def close(self):
         self.over = True
         self.loop.close()
+        inbox.HISTORY = self.remembered
 
 
 __all__ = ["ModelWorld", "Oops", "RealWorld"]

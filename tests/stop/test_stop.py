@@ -16,7 +16,6 @@ from sigtask import (
     Ladder,
     Terminate,
     accept,
-    catch,
     mask,
     on_signal,
     requested,
@@ -548,8 +547,6 @@ async def test_r25_a_stock_target_that_awaits_a_sigtask_task_passes_the_signal_o
 # -- R26: a Drain that nobody listens for -----------------------------------------------------------------------------
 
 
-
-
 async def uses_accept():
     with accept(Drain):
         await turns(0)
@@ -606,8 +603,6 @@ async def test_r26_it_is_enough_that_one_target_listens():
     tasks = [await started(forever()), await started(drains(2))]
     report = await stop(*tasks, ladder=FULL)
     assert (report.rungs[0].skipped, tasks[1].result(), seen(tasks[0])) == (False, "drained", [Drain, Terminate])
-
-
 
 
 async def test_r26_when_every_rung_is_skipped_the_report_comes_at_once(nobody_listens):
@@ -705,8 +700,6 @@ async def test_r25_an_on_signal_callback_ends_the_target_in_its_own_way():
     task = await started(server(), name="t")
     report = await stop(task, ladder=FULL)
     assert (how(report), task.result(), now()) == ([("t", "returned", "drain")], "closed", 0)
-
-
 
 
 def test_r25_stop_outside_a_loop_is_a_runtime_error():

@@ -76,4 +76,5 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
     if inbox.plain_thrown is not None and inbox.plain_thrown() is error:
         return None
     thrown = (one for one in reversed(inbox.delivered) if one.thrown is not None)
-    return next((one for one in thrown if led_to(error, one.thrown and one.thrown())), None)
+    found = next((one for one in thrown if led_to(error, one.thrown and one.thrown())), None)
+    return inbox.deliver_what_is_due() if found is None else found

@@ -77,9 +77,7 @@ eager_task_factory.__doc__ = """As `task_factory`, and each task starts running 
     """
 
 
-def create_task(
-    coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None
-) -> Task[_T]:
+def create_task(coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None) -> Task[_T]:
     """As `asyncio.create_task()`, and it gives a `sigtask.Task`, whether or not the loop's task factory is sigtask's.
 
     Raises: `RuntimeError` when no loop is running; `TypeError` when `coro` is not a coroutine.

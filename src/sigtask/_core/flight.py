@@ -112,8 +112,10 @@ def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
     task.cancel(msg=signal)
 
 
-def free(task: Any) -> None:
+def free(task: Any) -> bool:
     """Cut a task loose from what it awaits, if that has not been cancelled: it is woken as if it had (R18).
+
+    `False` says that it waits for nothing: it is ready to run, or has not begun.
 
     Uses private attributes of asyncio's, `_fut_waiter` and `_callbacks`, for which there is no public way: what a task
     awaits is nowhere to be read, and its wake-up, which must go or the task would be stepped twice, is known to nobody
@@ -122,10 +124,10 @@ def free(task: Any) -> None:
     """
     waiter: Any = getattr(task, "_fut_waiter", None)
     if task.done() or waiter is None or waiter.done():
-        return
+        return False
     wake_up, context = _wake_up_of(task, waiter)
     if wake_up is None:
-        return
+        return True  # it is being woken already
     if hasattr(waiter, "remove_done_callback"):
         waiter.remove_done_callback(wake_up)
     gone = task.get_loop().create_future()
@@ -133,6 +135,7 @@ def free(task: Any) -> None:
     task.get_loop().call_soon(wake_up, gone, context=context)
     if hasattr(waiter, "_exception"):
         waiter.add_done_callback(_claim_cancellation)
+    return True
 
 
 def _wake_up_of(task: Any, waiter: Any) -> tuple[Any, Any]:

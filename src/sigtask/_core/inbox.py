@@ -256,7 +256,9 @@ class Inbox:
         """
         if self.doom is not None and self.doom is not delivery:
             delivery.fate, delivery.below = _SUPERSEDED, [self.doom]
-        elif running or ((self.blocks or self.covers or delivery.level < Interrupt.level) and not self.admits(delivery)):
+        elif running or (
+            (self.blocks or self.covers or delivery.level < Interrupt.level) and not self.admits(delivery)
+        ):
             self._hold(delivery)
         elif (force := self.in_force()) is not None and delivery.level <= force.level:
             delivery.fate, delivery.below = _ABSORBED, [force]
@@ -313,6 +315,15 @@ class Inbox:
             if delivery is not best:
                 delivery.fate = _SUPERSEDED
         return best if self.judge(best) else None
+
+    def deliver_what_is_due(self) -> Delivery | None:
+        """The task has ended by a cancellation of its own making, with a signal pending: for that, as far as is known."""
+        due = [delivery for delivery in self.pending if self.admits(delivery)]
+        best = max(due, key=lambda delivery: delivery.level, default=None)
+        if best is not None:
+            self.pending = tuple(delivery for delivery in self.pending if delivery is not best)
+            best.fate = _DELIVERED
+        return best
 
     def take(self, cls: type[Signal]) -> Delivery | None:
         """Take the strongest pending signal of that class that may be thrown; it is handled, and so are its equals."""

@@ -158,9 +158,7 @@ class Task(_Base[_T]):
         the running one.
         """
         if _get_running_loop() is not (loop := self.get_loop()) and loop.is_running():
-            raise RuntimeError(
-                f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here"
-            )
+            raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
         inbox = self._inbox or self._mailbox()
         if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
             given, signal = signal, signal.copy()
@@ -194,14 +192,21 @@ class Task(_Base[_T]):
         block = inbox.handler(signal)
         return block is not None and block.take(self, signal)
 
-    def _launch(self, inbox: Inbox, delivery: Delivery) -> None:
-        """Put a signal in flight: asyncio's `cancel` makes the throw happen, the shim throws the signal."""
+    def _launch(self, inbox: Inbox, delivery: Delivery, *, alone: bool = False) -> None:
+        """Put a signal in flight: asyncio's `cancel` makes the throw happen, the shim throws the signal.
+
+        It goes on to the awaited task, with the signal as its message (R8); `alone`, it does not.
+        """
         weight = inbox.launch(delivery)
         for _ in range(weight):  # the one before was taken by what this task awaits: its request is taken back (R8)
             stock.uncancel(self)
         shim = stock.get_shim(self)
         shim.send = shim._resume
-        launch(self, delivery)  # goes on to the awaited task, with the signal as its message (R8)
+        if alone:
+            if not free(self):
+                _cancel(self)
+        else:
+            launch(self, delivery)
         if delivery.level >= KILL_LEVEL:
             self._doom(delivery)
 
@@ -211,8 +216,19 @@ class Task(_Base[_T]):
         if inbox.doom is None and not self.done():
             inbox.doom = delivery
             for task in descendants([self]):
-                if task._mailbox().doom is None:
-                    task._receive(delivery.given)
+                task._is_taken_along(delivery.given)
+
+    def _is_taken_along(self, kill: Signal) -> None:
+        """The task that spawned this one, or that one's, is killed. What this one awaits is not: it is cut loose."""
+        inbox = self._mailbox()
+        if inbox.doom is None and not self.done():
+            inbox.doom = delivery = Delivery(kill, (inbox.task, self.get_name()), None, inbox.task)
+            inbox.record(delivery)
+            if self._is_running():
+                inbox.pending = (*inbox.pending, delivery)
+                self._look_later()
+            else:
+                self._launch(inbox, delivery, alone=True)
 
     def _throw_again(self, delivery: Delivery) -> None:
         """A signal has come into a scope, and something else leaves it: it is thrown at the next await."""

@@ -16,7 +16,8 @@ class Leaving:
             one
             for one in task.history
             if one.fate == "delivered" and one.number > entered_at and not one.taken_back
-            if leads(error, one.thrown) or (error is not None and error is task.plain_thrown and one is task.plain_under)
+            if leads(error, one.thrown)
+            or (error is not None and error is task.plain_thrown and one is task.plain_under)
         ]
         if task.again:
             self.led.append(task.again)
