@@ -10,7 +10,8 @@ import time
 import weakref
 
 import pytest
-from sigtask._core.function import Function, close_the_block_of, running
+from sigtask._core.host import running
+from sigtask.threads._function import Function, close_the_block_of
 
 import sigtask
 from sigtask import (
@@ -410,7 +411,7 @@ async def test_r17_a_block_of_the_task_cannot_be_left_in_the_function():
 
 
 async def test_a_block_hit_at_the_first_bytecode_of_its_end_is_closed_by_the_hit():
-    ours = {"__package__": "sigtask._core", "hit": lambda: close_the_block_of(sys._getframe(1))}
+    ours = {"__package__": "sigtask.threads", "hit": lambda: close_the_block_of(sys._getframe(1))}
     exec("def __exit__(self): hit()", ours)
 
     def work():

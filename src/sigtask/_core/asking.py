@@ -140,3 +140,7 @@ class forwarding:
         """This is pending in the task."""
         if self._inbox is not None and (self._masked or signal.level > self._inbox.mask_level):
             self._work.hear(signal)
+
+
+for _fn in (requested, wait_requested, until):
+    _fn.__module__ = "sigtask"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from inspect import getattr_static
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -60,9 +61,10 @@ def _codes(things: Any, module: str) -> Iterator[CodeType]:
             yield from _codes((thing.fget, thing.fset), module)
         if isinstance(thing, FunctionType):
             yield from _nested(thing.__code__)
-            yield from _codes([getattr(thing, "__wrapped__", None)], module)
         elif isinstance(thing, type) and thing.__module__ == module:
             yield from _codes(vars(thing).values(), module)
+        if (wrapped := getattr_static(thing, "__wrapped__", None)) is not None:
+            yield from _codes((wrapped,), module)
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

@@ -90,7 +90,8 @@ class Supervisor:
         self.program_listens: Callable[[int], bool] = lambda signum: False
         """Whether the hosted program has a handler of its own for that signal."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
-        self._zero = math.inf
+        self._zero = math.inf  # when the ladder began, by the watchdog's count of its rungs
+        self._deadline = math.inf  # when the process is to be gone: the seconds of a skipped rung are a reserve
         self._signalled_at = 0.0
         self._first = 0
         self._heard = False
@@ -150,14 +151,16 @@ class Supervisor:
         self.signum, self._signalled_at = signum, now()
         self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
         self._moved_to(self._first)
+        self._deadline = self._zero + self.ladder.total
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
         if loop is not None:
             loop.call_soon_threadsafe(self._begin, loop)
 
     def _go_on(self, loop: AbstractEventLoop | None) -> None:
+        self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
+        self._deadline = min(self._deadline, self._zero + self.ladder.total)  # a person is in a hurry
         if loop is not None:
             loop.call_soon_threadsafe(self._advance)
-        self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
 
     def _running_loop(self) -> AbstractEventLoop | None:
         return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
@@ -182,6 +185,7 @@ class Supervisor:
             everything=True,
             heard=self._heard,
             sender="sigtask.run",
+            seconds=self._deadline - now(),
             on_rung=self._on_rung,
             on_extend=self._on_extend,
         )
@@ -190,6 +194,7 @@ class Supervisor:
 
     def _advance(self) -> None:
         if self.stopping is not None:
+            self.stopping.be_over_in(self._deadline - now())
             self.stopping.advance()
 
     def _on_rung(self, rung: Rung) -> None:
@@ -199,6 +204,7 @@ class Supervisor:
 
     def _on_extend(self, granted: float) -> None:
         self._zero += granted
+        self._deadline += granted
 
     # -- for whoever looks on -------------------------------------------------------------------------------------
 
@@ -225,8 +231,8 @@ class Supervisor:
 
     @property
     def time_left(self) -> float:
-        """Seconds until the ladder is over, by the watchdog's count."""
-        return max(0.0, self.ladder.total - (now() - self._zero))
+        """Seconds until the process is to be gone."""
+        return max(0.0, self._deadline - now())
 
     @property
     def slowest(self) -> str:
@@ -237,14 +243,14 @@ class Supervisor:
             return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
         if not rows:
             return thread_places()
-        parents = {task._parent() for task in rows if isinstance(task, Task) and task._parent is not None}
+        parents = {task._parent for task in rows if isinstance(task, Task)}
         first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
         return f"{first.get_name()} at {task_place(first)}"
 
     # -- in the watchdog's thread ---------------------------------------------------------------------------------
 
     def _tick(self) -> int | None:
-        if now() - self._zero >= self.ladder.total + MARGIN:
+        if now() >= self._deadline + MARGIN:
             return 128 + (self.signum or signal.SIGTERM)
         try:
             self.observer.tick(self)

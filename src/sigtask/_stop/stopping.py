@@ -131,6 +131,10 @@ class Stopping:
         if index < len(self.ladder.rungs) and not self.done.done():
             self._enter(index)
 
+    def be_over_in(self, seconds: float) -> None:
+        """It may take no longer than that from now on."""
+        self._deadline = min(self._deadline, self.loop.time() + seconds)
+
     def extend(self, seconds: float) -> float:
         """Put the next rung off by up to so many seconds; gives the number granted (R27)."""
         granted = min(seconds, self.ladder.limit - self._granted)

@@ -1,0 +1,65 @@
+"""R26: whether anybody in a process could hear a Drain, by what its code has got hold of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.os
+
+
+def could_be_heard(code, tmp_path, **modules):
+    for name, text in modules.items():
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(text))
+    ask = "\nfrom sigtask._core.listening import could_be_heard\nprint(could_be_heard())\n"
+    (tmp_path / "program.py").write_text(textwrap.dedent(code) + ask)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", tmp_path / "program.py"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return {"True": True, "False": False}[done.stdout.split()[-1]]
+
+
+NOBODY = [
+    "import sigtask",
+    "from sigtask import run, stop, Terminate, Interrupt, mask, Ladder",
+    "from sigtask import catch, Interrupt",
+    "from sigtask import Drain, Ladder",
+    "import sigtask\nsigtask.Ladder.parse('drain=1s,kill')",
+    "import sigtask\ndef f():\n    sigtask.run(None, ladder=sigtask.Ladder((sigtask.Drain, 1)))",
+    "import sigtask\ndef f():\n    with sigtask.mask(): pass",
+    "import socket, sigtask\ndef f(s):\n    return s.listen()",
+    "from sigtask.processes import run_process",
+    "import sigtask.testing.zoo",
+]
+SOMEBODY = [
+    "from sigtask import requested",
+    "import sigtask\nsigtask.wait_requested",
+    "from sigtask import catch, Drain",
+    "from sigtask import until\nimport sigtask\nsigtask.Drain",
+    "from sigtask import accept, Signal",
+    "import sigtask\nasync def worker():\n    if sigtask.requested(sigtask.Drain): return",
+    "import sigtask as st\nclass Worker:\n    async def work(self):\n        with st.catch(st.Drain): pass",
+    "import sigtask\nclass Worker:\n    @staticmethod\n    def work():\n        return lambda: sigtask.requested()",
+    "import sigtask, functools\n@functools.lru_cache\ndef f():\n    return sigtask.requested()",
+    "from sigtask import *",
+]
+
+
+@pytest.mark.parametrize("code", NOBODY)
+def test_r26_nobody_could_hear_a_drain(code, tmp_path):
+    assert could_be_heard(code, tmp_path) is False
+
+
+@pytest.mark.parametrize("code", SOMEBODY)
+def test_r26_somebody_could_hear_a_drain(code, tmp_path):
+    assert could_be_heard(code, tmp_path) is True
+
+
+def test_r26_code_of_a_module_that_is_imported_counts(tmp_path):
+    helper = "import sigtask\ndef asks():\n    return sigtask.requested(sigtask.Drain)"
+    assert could_be_heard("import helper", tmp_path, helper=helper) is True
+    assert could_be_heard("import other", tmp_path, other="import sigtask") is False
