@@ -25,7 +25,7 @@ async def waits():
     await forever()
 
 
-# -- it is being handled ------------------------------------------------------------------------------------------------
+# -- it is being handled ---------------------------------------------------------------------------------------------
 
 
 async def in_except():
@@ -54,7 +54,7 @@ async def in_a_handler_inside_the_handler():
         await forever()
     except Terminate:
         try:
-            raise KeyError
+            raise KeyError  # noqa: B904 -- its context is what this is about
         except KeyError:
             await forever()
 
@@ -64,7 +64,7 @@ async def in_the_handler_of_what_it_was_replaced_by():
         try:
             await forever()
         except Terminate:
-            raise KeyError
+            raise KeyError  # noqa: B904 -- its context is what this is about
     except KeyError:
         await forever()
 
@@ -133,12 +133,12 @@ async def in_a_generator_based_coroutine():
 async def while_a_closure_has_it():
     try:
         await forever()
-    except Terminate as error:
-        kept.append(lambda: error)
+    except Terminate as error:  # noqa: F841
+        kept.append(lambda: error)  # noqa: F821
         await forever()
 
 
-# -- it is not, though it may be alive -----------------------------------------------------------------------------------
+# -- it is not, though it may be alive -------------------------------------------------------------------------------
 
 
 async def after_the_except():

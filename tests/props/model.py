@@ -1,8 +1,8 @@
 """A task that keeps the rules R3 to R23, as the tables say, with no asyncio in it.
 
 `Task` does it slowly and in the plainest way: every list is a list, nothing is made late, nothing is shared. It stands
-on `ground.py`, which is asyncio as its documentation has it; what leaves a scope is in `leaving.py`. Which errors a task
-is handling, the programs say themselves (`handles`). Each row of the tables that is reached is counted (`Task.row`).
+on `ground.py`, which is asyncio as its documentation has it; what leaves a scope is in `leaving.py`. Which errors a
+task is handling, the programs say themselves (`handles`). Each row of the tables reached is counted (`Task.row`).
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def passes(level, *, masks, accept):
 def fate_of(level, *, done, handler, doomed, running, may_pass, pending, force, flying):
     """R3, R5, R6, R10, R12, R15: what becomes of a signal that arrives.
 
-    `force` is the strongest that is being handled, `flying` the one in flight, if what it was passed on to has it still.
+    `force` is the strongest that is being handled, `flying` the one in flight, unless it was taken below.
     """
     if done:
         return "refused"

@@ -205,7 +205,8 @@ class mask(_Block):
     def __enter__(self) -> None:
         inbox = self._enter()
         if self.within is not None and inbox is not None:
-            self._timer = inbox.task().get_loop().call_later(self.within, self._expire)
+            host: Any = inbox.task()
+            self._timer = host.get_loop().call_later(self.within, self._expire)
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         if self._timer is not None:
@@ -376,7 +377,9 @@ class catch(_Block, Generic[_S]):
         finally:
             del task, inbox, exc, tb, error
 
-    def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
+    def __call__(  # type: ignore[override]  # it may end early, where the other blocks do not
+        self, fn: Callable[_P, Coroutine[Any, Any, _R]]
+    ) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""
 
         @functools.wraps(_async(self, fn))

@@ -31,70 +31,19 @@ from __future__ import annotations
 import weakref
 from asyncio import CancelledError
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
-from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Interrupt, Signal
+from .around import Block, Outside
 from .delivery import Delivery, Fate, is_over
 
 HISTORY = 20
 """How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
 
-
-class Block(Protocol):
-    """What an inbox asks of the blocks open in its task (`blocks`)."""
-
-    inbox: Inbox | None
-    masks: int
-    accepts: int
-    plain: bool
-
-    def handles(self, signal: Signal) -> bool:
-        """Whether it is an `on_signal` that names this signal's class."""
-        ...
-
-    def take(self, task: Any, signal: Signal) -> bool:
-        """Run its callback; `False` when that failed."""
-        ...
-
-
-class Mask(Block, Protocol):
-    """A block that holds signals back, here and in the tasks spawned inside it."""
-
-    def is_waited_for_by(self, inbox: Inbox) -> object:
-        """It holds something in a task spawned inside it: its end is to look there."""
-        ...
-
-
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
 Waiter = tuple[type[Signal], Any]
 """Somebody who waits for a signal of a class to be pending: anything that has a future's `done` and `set_result`."""
-
-
-class Outside(Protocol):
-    """The work that a task waits for outside its loop: a function in a thread, for example. A report asks after it."""
-
-    @property
-    def stays(self) -> bool:
-        """Whether a report is to show it though its task waits for it no longer: after a Kill."""
-        ...
-
-    def hear(self, signal: Signal) -> object:
-        """The signal is pending in the task."""
-        ...
-
-    def place(self) -> str | None:
-        """Where it stands; `None` when it is done, or stands nowhere."""
-        ...
-
-    def note(self) -> str | None:
-        """What the task's row is to say of it; `None` for nothing."""
-        ...
-
-    def left_behind(self) -> ThreadReport | None:
-        """The thread that a Kill has left behind, if it is still there."""
-        ...
 
 
 class Inbox:
@@ -317,7 +266,7 @@ class Inbox:
         return best if self.judge(best) else None
 
     def deliver_what_is_due(self) -> Delivery | None:
-        """The task has ended by a cancellation of its own making, with a signal pending: for that, as far as is known."""
+        """The task ended by a cancellation of its own making with a signal pending: for that, as far as is known."""
         due = [delivery for delivery in self.pending if self.admits(delivery)]
         best = max(due, key=lambda delivery: delivery.level, default=None)
         if best is not None:

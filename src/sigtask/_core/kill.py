@@ -17,15 +17,12 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..signals import Kill
 from .delivery import Delivery
 from .family import has_living_children
-
-if TYPE_CHECKING:
-    from .inbox import Inbox
-    from .shim import Shim
+from .inbox import Inbox
 
 KILL_ROUNDS = 20
 """How many awaits a Kill answers before the coroutine is abandoned (R19)."""
@@ -53,13 +50,13 @@ def abandoned_count() -> int:
     return _abandoned_count
 
 
-def die(shim: Shim, inbox: Inbox) -> Any:
+def die(shim: Any, inbox: Inbox) -> Any:
     """The Kill in flight is thrown into the coroutine."""
     inbox.doom = inbox.land()
     return go_on(shim, inbox)
 
 
-def go_on(shim: Shim, inbox: Inbox, error: BaseException | None = None, *, returned: bool = False) -> Any:
+def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, returned: bool = False) -> Any:
     """One step of a task that is being killed: the Kill is thrown, unless what it awaited has failed or returned.
 
     Gives what it may wait for, as it has living children. Else raises what ends the task.
@@ -94,7 +91,7 @@ def go_on(shim: Shim, inbox: Inbox, error: BaseException | None = None, *, retur
 def _throw(coro: Any, error: BaseException | None, doom: Delivery) -> Any:
     if error is not None or doom.refused < KILL_ROUNDS // 2:
         return coro.throw(error or doom.fresh())
-    killed = Killed()
+    killed: Any = Killed()
     try:
         return coro.throw(killed)
     except Killed:
@@ -114,7 +111,8 @@ def _watch(inbox: Inbox) -> None:
     """See to it that a dying task does not wait longer than for its children."""
     if not inbox.nudged:
         inbox.nudged = True
-        inbox.task().get_loop().call_soon(_nudge, inbox, TURNS)
+        task: Any = inbox.task()
+        task.get_loop().call_soon(_nudge, inbox, TURNS)
 
 
 def _nudge(inbox: Inbox, turns: int) -> None:

@@ -30,7 +30,7 @@ _SUBCLASSES_COUNT = sys.version_info >= (3, 13)
 class Leaving:
     """One scope that a task is leaving: the signals that led to that, and how many had come by then."""
 
-    __slots__ = ("_left_at", "_led")
+    __slots__ = ("_led", "_left_at")
 
     def __init__(self, inbox: Inbox | None, entered_at: int, error: BaseException | None) -> None:
         self._left_at = 0 if inbox is None else inbox.landed
@@ -63,12 +63,13 @@ leaving: dict[Any, Leaving] = {}
 
 def wrap_scopes() -> None:
     """Wrap all three; doing it twice does nothing."""
-    for scope in (asyncio.TaskGroup, asyncio.Timeout):
+    scopes: tuple[Any, ...] = (asyncio.TaskGroup, asyncio.Timeout)
+    for scope in scopes:
         if not hasattr(scope.__aexit__, "_sigtask"):
-            scope.__aenter__ = _marked(scope.__aenter__)  # type: ignore[method-assign]
-            scope.__aexit__ = _wrapped(scope.__aexit__, is_group=scope is asyncio.TaskGroup)  # type: ignore[method-assign]
+            scope.__aenter__ = _marked(scope.__aenter__)
+            scope.__aexit__ = _wrapped(scope.__aexit__, is_group=scope is asyncio.TaskGroup)
     if not hasattr(asyncio.shield, "_sigtask"):
-        asyncio.shield = asyncio.tasks.shield = _wrapped_shield(asyncio.shield)  # type: ignore[assignment]
+        asyncio.shield = asyncio.tasks.shield = _wrapped_shield(asyncio.shield)
 
 
 def _inbox() -> Inbox | None:
@@ -149,10 +150,13 @@ def _wrapped_shield(original: Any) -> Any:
                 signal._ended_another = True
                 outer.cancel(msg=signal)
 
+        def forget(outer: object) -> None:
+            inner.remove_done_callback(pass_on)
+
         inner.add_done_callback(pass_on)
-        outer = original(inner)
-        outer.add_done_callback(lambda _: inner.remove_done_callback(pass_on))
-        return outer
+        outer = made = original(inner)
+        made.add_done_callback(forget)
+        return made
 
     shield._sigtask = True  # type: ignore[attr-defined]
     return shield

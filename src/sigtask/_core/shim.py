@@ -19,15 +19,13 @@ import weakref
 from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
 from .ending import awaken_the_running_task
+from .inbox import Inbox
 from .kill import die, go_on
 from .native import speed
-
-if TYPE_CHECKING:
-    from .inbox import Inbox
 
 
 class Shim:

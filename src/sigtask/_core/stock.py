@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+StockTask: Any
 try:
-    from _asyncio import Task as _CTask
+    import _asyncio
 except ImportError:  # a Python without it has the other one only
-    _CTask = asyncio.Task
-
-StockTask: Any = _CTask
+    StockTask = asyncio.Task
+else:
+    StockTask = _asyncio.Task
 
 # Bound once: a call through `super()` would look each of them up again.
 init: Any = StockTask.__init__

@@ -22,7 +22,7 @@ from typing import Any
 from .._core.factory import install
 from . import runner
 from .os_signals import die_of, put_back
-from .runner import Supervisor
+from .supervisor import Supervisor
 
 
 class Host:

@@ -17,7 +17,7 @@ from ..ladder import Rung
 from ..report import Report
 
 if TYPE_CHECKING:
-    from .runner import Supervisor
+    from .supervisor import Supervisor
 
 PATIENCE = 0.3
 """Seconds to wait for what is being written; a terminal on hold (Ctrl-S) or a full pipe must not stop the stopping."""

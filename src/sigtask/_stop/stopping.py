@@ -20,10 +20,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._core.around import Outside
 from .._core.delivery import Fate
 from .._core.family import descendants
 from .._core.flight import cancel_stock
-from .._core.inbox import Inbox, Outside
+from .._core.inbox import Inbox
 from .._core.listening import could_be_heard
 from .._core.stock import current
 from .._core.task import Task

@@ -23,7 +23,8 @@ from typing import Any
 from .._run import runner
 from .._run.hosting import Host
 from .._run.os_signals import die_of
-from .._run.runner import DEFAULT_SIGNALS, Supervisor, run
+from .._run.runner import DEFAULT_SIGNALS, run
+from .._run.supervisor import Supervisor
 from .._run.view import LineView
 from ..ladder import Ladder
 

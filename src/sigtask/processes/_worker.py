@@ -23,15 +23,19 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from .. import threads as its_threads
 from .._core.host import running
 from ..signals import Signal
-from ..threads import _function
-from ..threads._function import Function, close_the_block_of, locked
+from ..threads._function import Function, close_the_block_of
+from ..threads._lock import locked
 from ._errors import by_level
 from ._wire import ERROR, RESULT, framed, receive
 
 AGAIN = 0.05
 """Seconds until the main thread is woken once more: the first SIGINT may have come just before it began to wait."""
+
+OURS = {os.path.dirname(file) for file in (__file__, its_threads.__file__)}
+"""The folders whose lines a traceback leaves out."""
 
 Message = tuple[int, bytes, int, str, float | None]
 """A signal's number in the call, its pickle, its level (0: a plain cancel), its reason as text, seconds to go."""
@@ -270,7 +274,7 @@ def _traceback(error: BaseException) -> str:
     shown = traceback.TracebackException.from_exception(error)
     for part in (shown, shown.__cause__, shown.__context__):
         if part is not None:
-            part.stack[:] = [frame for frame in part.stack if frame.filename not in (__file__, _function.__file__)]
+            part.stack[:] = [frame for frame in part.stack if os.path.dirname(frame.filename) not in OURS]
     return "".join(shown.format())
 
 

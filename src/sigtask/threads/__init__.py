@@ -19,7 +19,7 @@ from .._core.asking import forwarding
 from . import _workers
 from ._call import Call, ThreadFunction
 from ._callables import check_plain
-from ._function import checkpoint, defer
+from ._inside import checkpoint, defer
 
 __all__ = ["Limiter", "checkpoint", "defer", "dismiss_idle", "to_thread"]
 

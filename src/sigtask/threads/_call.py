@@ -23,7 +23,8 @@ from .._stop.places import thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
 from . import _workers
-from ._function import Function, Injected
+from ._function import Function
+from ._injected import Injected
 
 _future = asyncio.Future
 

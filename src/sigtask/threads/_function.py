@@ -23,35 +23,21 @@ import threading
 import weakref
 from asyncio import CancelledError
 from collections.abc import Callable
-from functools import partial
 from itertools import starmap
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
+from .._core.around import Block
 from .._core.delivery import Delivery, Fate, plain_error
 from .._core.flight import passed_on
 from .._core.handling import is_handling_now, led_to
 from .._core.host import running
-from .._core.inbox import Block, Inbox
-from ..signals import KILL_LEVEL, Signal
+from .._core.inbox import Inbox
+from ..signals import Signal
+from ._lock import locked
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-def locked(lock: Any, fn: Callable[..., _R], *args: Any) -> _R:
-    """Call `fn(*args)` under the lock. A signal that is raised in this thread in the meantime leaves it unlocked.
-
-    On Python 3.14 one that comes between the two halves of `with lock:` leaves it locked (python/cpython#148874). Here
-    the lock is taken, and that noted, in one step of C code.
-    """
-    taken: list[object] = []
-    try:
-        taken.extend(starmap(lock.acquire, ((),)))
-        return fn(*args)
-    finally:
-        if taken:
-            lock.release()
 
 
 class Function:
@@ -62,7 +48,8 @@ class Function:
         self.args = args
         self._owner = None if owner is None else weakref.ref(owner)
         theirs: Inbox | None = getattr(owner, "_inbox", None)
-        self.inbox = self._inbox = Inbox(self, () if theirs is None else tuple(theirs.open_masks()))
+        self.inbox = Inbox(self, () if theirs is None else tuple(theirs.open_masks()))
+        self._inbox: Inbox | None = self.inbox
         self.lock = threading.RLock()  # reentrant: a finalizer that runs in here may send a signal
         self.box: list[Any] = []
         self.error: BaseException | None = None
@@ -373,53 +360,3 @@ def close_the_block_of(frame: FrameType | None) -> None:
 
 
 _OURS = (__package__, Inbox.__module__.rpartition(".")[0])
-
-
-class _Landing(type):
-    """The interpreter can be told to raise a class, not an instance; it makes the instance in the thread it hits.
-
-    So there the signal takes its place, with its reason, and the strongest of several (R6).
-    """
-
-    def __call__(cls, *args: object) -> Any:
-        if args:  # 3.11, in an `except`: it asks once more, with what it was given, for that is of another class
-            return args[0]
-        function: Any = running.function
-        return CancelledError("withdrawn too late") if function is None else function.landing()
-
-
-class Injected(CancelledError, metaclass=_Landing):
-    """What the interpreter is told to raise in a function's thread."""
-
-
-def _here(call: str) -> Function:
-    function: Any = running.function
-    if function is None:
-        raise RuntimeError(
-            f"{call} works in a plain function that was started with sigtask.to_thread() or sigtask.to_process(), "
-            f"and none is running here; in a task, each await is a checkpoint, and `finally` is for cleanup"
-        )
-    return function  # type: ignore[no-any-return]
-
-
-def checkpoint() -> None:
-    """In a function started with `to_thread` or `to_process`: raise a signal that is on its way, here and now.
-
-    Signals are raised at any bytecode anyway, unless masked; this is for a place that you choose. It costs little
-    enough for an inner loop. Raises: the signal; `RuntimeError` outside such a function.
-    """
-    _here("checkpoint()").checkpoint()
-
-
-def defer(callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
-    """In a function started with `to_thread` or `to_process`: call back when it has ended, however it ends.
-
-    A signal raised in plain code can skip the `except` and `finally` around a tight loop; what is deferred runs in any
-    case, in the function's thread, the last one first, and no signal is raised in it. When a callback raises, the
-    others still run, and its error is the outcome. Open a `mask` around taking a thing and deferring its return.
-
-    Raises: `TypeError` for what cannot be called; `RuntimeError` outside such a function.
-    """
-    if not callable(callback):
-        raise TypeError(f"defer() takes a function to call at the end, got {callback!r}")
-    _here("defer()").deferred.append(partial(callback, *args, **kwargs))
