@@ -8,7 +8,8 @@ from typing import Any, TypeVar, overload
 
 from ..signals import Signal, level_of
 from .around import Outside
-from .blocks import catch, warn_of_stock
+from .base_block import warn_of_stock
+from .blocks import catch
 from .host import ThreadHost, running
 from .inbox import Inbox
 from .stock import current

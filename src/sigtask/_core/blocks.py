@@ -6,10 +6,8 @@
     with mask(Terminate):                   # here nothing but a Kill comes in
         await book(order)
 
-A block belongs to the task it was entered in. Entering and leaving one throws nothing: what is pending, and may be
-thrown now, is thrown at the await at which the task next waits, under the blocks that are open then. In a task of
-asyncio's own blocks do nothing, and warn. In a thread that runs a plain function for a task, a block belongs to the
-function, which opens and closes it under its lock (`host.ThreadHost`).
+Entering and leaving one throws nothing: what is pending, and may be thrown now, is thrown at the await at which the
+task next waits, under the blocks that are open then.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import asyncio
 import functools
 import inspect
 import math
-import warnings
 import weakref
 from asyncio import CancelledError, TimerHandle
 from collections.abc import Callable, Coroutine
@@ -28,6 +25,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from ..signals import KILL_LEVEL, Signal, Terminate, level_of
 from . import stock
+from .base_block import UNUSED, BaseBlock, check_async
 from .host import running
 from .inbox import Inbox
 from .stock import current
@@ -37,115 +35,8 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
 
-_UNUSED, _OPEN, _CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"
 
-
-class _Block:
-    """One block: opened in one task, closed in the same, innermost first (R17)."""
-
-    __slots__ = ("inbox", "state")
-
-    masks = 0
-    accepts = KILL_LEVEL
-    plain = False
-
-    def __init__(self) -> None:
-        self.inbox: Inbox | None = None
-        self.state = _UNUSED
-
-    def _enter(self) -> Inbox | None:
-        """Open it; `None` where it is of no effect, in a stock task."""
-        if self.state is not _UNUSED:
-            raise RuntimeError(f"{self!r} {self.state}; make a new one for each `with`")
-        task = current()
-        if isinstance(task, Task):
-            inbox = task._inbox or task._mailbox()
-            inbox.blocks = (*inbox.blocks, self)
-        elif task is None and (function := running.function) is not None:
-            function.open(self)
-            inbox = function._mailbox()
-        elif task is None:
-            raise RuntimeError(f"{self!r} works in a task only, and none is running here")
-        else:
-            warn_of_stock(repr(self), 3)
-            self.state = _INERT
-            return None
-        self.inbox, self.state = inbox, _OPEN
-        if inbox.pending and task is not None:
-            task._look_later()
-        return inbox
-
-    def _leave(self, leaving: bool = False) -> Inbox | None:
-        """Close it; `leaving` says that an exception goes through. `None` where it was of no effect."""
-        inbox = self.inbox
-        if inbox is None:
-            if self.state is _INERT:
-                self.state = _CLOSED
-                return None
-            raise RuntimeError(f"{self!r} is not open")
-        if (function := running.function) is not None and function.has_open(self):
-            self.state = _CLOSED
-            function.close(self, leaving=leaving)
-            return inbox
-        blocks, task = inbox.blocks, inbox.task()
-        wrong = None
-        if task is not current():
-            wrong = self._left_elsewhere(task)
-        elif blocks[-1:] != (self,):
-            wrong = f"{self!r} was left while {blocks[-1]!r}, opened inside it, is open; close that one first"
-        inbox.blocks = blocks[:-1] if wrong is None else tuple(block for block in blocks if block is not self)
-        self.inbox, self.state = None, _CLOSED
-        if task is not None and (inbox.pending or inbox.plain_held):
-            task._look_later()
-        del task
-        if wrong is not None:
-            raise RuntimeError(wrong)
-        return inbox
-
-    def _left_elsewhere(self, owner: object) -> str:
-        return (
-            f"{self!r} was entered in {owner!r} and left in {current()!r}; a block must open and close in one task. "
-            f"An async generator that is abandoned inside a block does this: use contextlib.aclosing() (PEP 789)"
-        )
-
-    def handles(self, signal: Signal) -> bool:
-        return False
-
-    def take(self, task: Any, signal: Signal) -> bool:
-        return False
-
-    def _fresh(self) -> Any:
-        raise NotImplementedError
-
-    def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
-        """As a decorator of an async function: each call runs inside a block of its own."""
-
-        @functools.wraps(_async(self, fn))
-        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self._fresh():
-                return await fn(*args, **kwargs)
-            raise AssertionError("only catch() ends a block")
-
-        return wrapper
-
-
-def _async(block: object, fn: Any) -> Any:
-    if not inspect.iscoroutinefunction(fn):
-        raise TypeError(f"@{block!r} needs an async function (async def), got {fn!r}")
-    return fn
-
-
-def warn_of_stock(call: str, level: int) -> None:
-    """Something of ours was used in a stock task, where nobody can send signals: it is of no effect."""
-    warnings.warn(
-        f"{call} does nothing in a task of asyncio's own: call sigtask.install() before it is created, or start the "
-        f"program with sigtask.run()",
-        RuntimeWarning,
-        stacklevel=level + 1,
-    )
-
-
-class accept(_Block):
+class accept(BaseBlock):
     """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
 
     A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in, and end
@@ -175,7 +66,7 @@ class accept(_Block):
         return f"accept({self.cls.__name__})"
 
 
-class mask(_Block):
+class mask(BaseBlock):
     """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
 
     What it held is thrown at the next await outside of any mask that holds it. So nothing that a masked `await`
@@ -192,7 +83,7 @@ class mask(_Block):
 
     def __init__(self, cls: type[Signal] = Terminate, *, within: float | None = None, plain: bool = False) -> None:
         self.inbox = None
-        self.state = _UNUSED
+        self.state = UNUSED
         self.masks = level_of(cls, "mask()")
         if within is not None and not 0 < within < math.inf:
             raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
@@ -244,7 +135,7 @@ class mask(_Block):
         return f"mask({self.cls.__name__})"
 
 
-class on_signal(_Block, Generic[_S]):
+class on_signal(BaseBlock, Generic[_S]):
     """`with on_signal(Drain, callback):` run `callback(signal)` when such a signal arrives (R15).
 
     It runs in the task's context at the moment of arrival, in place of holding or throwing the signal, so it must
@@ -323,7 +214,7 @@ class on_signal(_Block, Generic[_S]):
         return f"on_signal({self.cls.__name__}, {self.callback!r})"
 
 
-class catch(_Block, Generic[_S]):
+class catch(BaseBlock, Generic[_S]):
     """`with catch(Drain) as drain:` let such a signal interrupt the awaits in the block; it ends the block (R16).
 
     `if drain:` asks whether one did, and `drain.signal` is it, else `None`. The task goes on with a clean count: the
@@ -382,7 +273,7 @@ class catch(_Block, Generic[_S]):
     ) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""
 
-        @functools.wraps(_async(self, fn))
+        @functools.wraps(check_async(self, fn))
         async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
             with self._fresh():
                 return await fn(*args, **kwargs)

@@ -1,0 +1,131 @@
+"""What the four blocks have in common: each is opened in one task, and closed there, innermost first (R17).
+
+A block belongs to the task it was entered in. In a task of asyncio's own blocks do nothing, and warn. In a thread that
+runs a plain function for a task, a block belongs to the function, which opens and closes it under its lock
+(`host.ThreadHost`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+from ..signals import KILL_LEVEL, Signal
+from .host import running
+from .inbox import Inbox
+from .stock import current
+from .task import Task
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_S = TypeVar("_S", bound=Signal)
+
+UNUSED, _OPEN, _CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"
+
+
+class BaseBlock:
+    """One block: opened in one task, closed in the same, innermost first (R17)."""
+
+    __slots__ = ("inbox", "state")
+
+    masks = 0
+    accepts = KILL_LEVEL
+    plain = False
+
+    def __init__(self) -> None:
+        self.inbox: Inbox | None = None
+        self.state = UNUSED
+
+    def _enter(self) -> Inbox | None:
+        """Open it; `None` where it is of no effect, in a stock task."""
+        if self.state is not UNUSED:
+            raise RuntimeError(f"{self!r} {self.state}; make a new one for each `with`")
+        task = current()
+        if isinstance(task, Task):
+            inbox = task._inbox or task._mailbox()
+            inbox.blocks = (*inbox.blocks, self)
+        elif task is None and (function := running.function) is not None:
+            function.open(self)
+            inbox = function._mailbox()
+        elif task is None:
+            raise RuntimeError(f"{self!r} works in a task only, and none is running here")
+        else:
+            warn_of_stock(repr(self), 3)
+            self.state = _INERT
+            return None
+        self.inbox, self.state = inbox, _OPEN
+        if inbox.pending and task is not None:
+            task._look_later()
+        return inbox
+
+    def _leave(self, leaving: bool = False) -> Inbox | None:
+        """Close it; `leaving` says that an exception goes through. `None` where it was of no effect."""
+        inbox = self.inbox
+        if inbox is None:
+            if self.state is _INERT:
+                self.state = _CLOSED
+                return None
+            raise RuntimeError(f"{self!r} is not open")
+        if (function := running.function) is not None and function.has_open(self):
+            self.state = _CLOSED
+            function.close(self, leaving=leaving)
+            return inbox
+        blocks, task = inbox.blocks, inbox.task()
+        wrong = None
+        if task is not current():
+            wrong = self._left_elsewhere(task)
+        elif blocks[-1:] != (self,):
+            wrong = f"{self!r} was left while {blocks[-1]!r}, opened inside it, is open; close that one first"
+        inbox.blocks = blocks[:-1] if wrong is None else tuple(block for block in blocks if block is not self)
+        self.inbox, self.state = None, _CLOSED
+        if task is not None and (inbox.pending or inbox.plain_held):
+            task._look_later()
+        del task
+        if wrong is not None:
+            raise RuntimeError(wrong)
+        return inbox
+
+    def _left_elsewhere(self, owner: object) -> str:
+        return (
+            f"{self!r} was entered in {owner!r} and left in {current()!r}; a block must open and close in one task. "
+            f"An async generator that is abandoned inside a block does this: use contextlib.aclosing() (PEP 789)"
+        )
+
+    def handles(self, signal: Signal) -> bool:
+        return False
+
+    def take(self, task: Any, signal: Signal) -> bool:
+        return False
+
+    def _fresh(self) -> Any:
+        raise NotImplementedError
+
+    def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
+        """As a decorator of an async function: each call runs inside a block of its own."""
+
+        @functools.wraps(check_async(self, fn))
+        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self._fresh():
+                return await fn(*args, **kwargs)
+            raise AssertionError("only catch() ends a block")
+
+        return wrapper
+
+
+def check_async(block: object, fn: Any) -> Any:
+    if not inspect.iscoroutinefunction(fn):
+        raise TypeError(f"@{block!r} needs an async function (async def), got {fn!r}")
+    return fn
+
+
+def warn_of_stock(call: str, level: int) -> None:
+    """Something of ours was used in a stock task, where nobody can send signals: it is of no effect."""
+    warnings.warn(
+        f"{call} does nothing in a task of asyncio's own: call sigtask.install() before it is created, or start the "
+        f"program with sigtask.run()",
+        RuntimeWarning,
+        stacklevel=level + 1,
+    )
