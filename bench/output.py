@@ -169,7 +169,7 @@ NOTES = """
 - **c** Bytes by tracemalloc: the task, its coroutine, and what the library keeps for it.
 - **d** From the call that sends to the turn of the loop that sees the effect, the turns included. Stock tasks get
   `cancel(msg)`. anyio's and trio's are a `cancel(reason)` of a scope around each wait.
-- **e** `stop()` with its default ladder and its report, against `cancel()` of each and one `asyncio.wait`; anyio's and
+- **e** `stop()` with Terminate, Kill and its report, against `cancel()` of each and one `asyncio.wait`; anyio's and
   trio's is the cancelled scope of one task group. Processor time, in fresh processes, the garbage collector as users
   have it.
 - **f** One task in a hundred swallows everything but a Kill. The loop's own, real clock, 50 ms of grace; waiting costs

@@ -41,12 +41,13 @@ async def cancel_all(n: int, section: Section) -> None:
 
 
 async def stop_all(n: int, section: Section) -> None:
-    """`stop()` with the ladder and the report that a user gets by default."""
-    stop: Any = import_module("sigtask").stop
+    """`stop()` with the default ladder but its Drain, which is no cancellation, and with its report."""
+    sigtask: Any = import_module("sigtask")
+    ladder = sigtask.Ladder.parse("terminate=5s,kill")
     tasks = [asyncio.create_task(wait_for_ever()) for _ in range(n)]
     await asyncio.sleep(0)
     section.start()
-    report = await stop(*tasks, reason="the program ends")
+    report = await sigtask.stop(*tasks, ladder=ladder, reason="the program ends")
     section.stop()
     assert not report.survivors
     assert all(task.cancelled() for task in tasks)
