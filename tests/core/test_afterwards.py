@@ -106,6 +106,21 @@ async def test_r21_a_task_remembers_as_many_signals_as_a_person_would_look_at():
     assert reasons == ["delivered", *range(81, 100)]
 
 
+async def test_r21_the_reasons_of_signals_that_are_forgotten_are_let_go():
+    class Large(Exception):
+        pass
+
+    reasons = weakref.WeakSet()
+    for _ in range(100):
+        with contextlib.suppress(Interrupt):
+            reasons.add(reason := Large())
+            me().interrupt(reason)
+            del reason
+            await turns(1)
+    gc.collect()
+    assert len(reasons) == len(me().history) == 20
+
+
 async def test_r21_ended_by_is_none_while_the_task_runs():
     task = await started(forever())
     task.terminate()
