@@ -11,10 +11,16 @@ tasks without being "the running loop".
 A raised exception holds the frames it passed, and a frame holds its locals. So no function here may leave an
 exception, or a task that will hold one, in a local variable: each clears them on its way out. With a cycle there, a
 finished task would wait for the garbage collector, and asyncio's own tests look for that.
+
+From Python 3.14 on, `python -m asyncio ps` and the sampling profiler read the memory of another process, and take what
+a task drives for a coroutine. So a shim is as long there as a coroutine is up to its code, and has no code there
+(`BLANK`): that makes it one of which there is nothing to show, whatever its other fields look like. To have them find
+the user's coroutine is not possible: they go from one object to the next only if both are of the same type.
 """
 
 from __future__ import annotations
 
+import sys
 import weakref
 from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
@@ -30,10 +36,14 @@ if TYPE_CHECKING:
     from .inbox import Inbox
 
 
+BLANK = ("to_a_reader_1", "to_a_reader_2", "to_a_reader_3", "to_a_reader_4", "to_a_reader_5")
+"""Slots that are never set. In memory they come last, in the order of their names: the last is where code would be."""
+
+
 class Shim:
     """Drives `coro` for a task. Made without `__init__`, which would cost every spawn a Python call."""
 
-    __slots__ = ("coro", "inbox", "send")
+    __slots__ = ("coro", "inbox", "send", *(BLANK if sys.version_info >= (3, 14) else ()))
 
     coro: Coroutine[Any, Any, Any]
     inbox: Inbox | None
