@@ -67,7 +67,7 @@ class Shim:
             _consume(inbox)  # the awaited task answered with an error of its own
             return self.coro.throw(error)
         finally:
-            del error, inbox
+            del self, error, inbox
 
     def _deliver(self, inbox: Inbox, error: CancelledError) -> Any:
         delivery = inbox.land()
@@ -86,7 +86,7 @@ class Shim:
                 inbox.ended = delivery  # just as it came in: no note, no partial result was added
             raise
         finally:
-            del signal, error, trace
+            del self, inbox, signal, error, trace
 
     def _resume(self, value: None) -> Any:
         """asyncio's send while a signal is in flight: what was awaited has returned."""
@@ -102,7 +102,7 @@ class Shim:
                     return go_on(self, inbox, returned=True)
             return self.coro.send(value)
         finally:
-            del inbox
+            del self, inbox
 
     def _born_killed(self, value: None) -> None:
         """The first send to what a dying task spawns: it dies at the next turn, not inside its parent's step.
