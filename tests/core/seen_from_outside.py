@@ -1,4 +1,4 @@
-"""A process that `test_seen_from_outside` looks at: tasks in every state. It stops itself (SIGSTOP) when it is to be read.
+"""A process that `test_seen_from_outside` looks at: tasks in every state. It stops itself (SIGSTOP) to be read.
 
 `stock` leaves sigtask out, `states` stops once, `churn` at every turn while hundreds of tasks come and go.
 """
