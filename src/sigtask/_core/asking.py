@@ -73,15 +73,20 @@ async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
     is no signal class, `ValueError` for `Kill`, and what `awaitable` raises.
     """
     level_of(cls, "until()")
-    with catch(cls) as caught:
-        inbox = caught.inbox
-        if inbox is not None and inbox.pending and (delivery := inbox.take(cls)) is not None:
-            if asyncio.iscoroutine(awaitable):
-                awaitable.close()
-            return delivery.signal  # type: ignore[return-value]  # it is of that class
-        return await awaitable
-    assert caught.signal is not None
-    return caught.signal
+    caught = catch(cls)
+    try:
+        with caught:
+            inbox = caught.inbox
+            if inbox is not None and inbox.pending and (delivery := inbox.take(cls)) is not None:
+                if asyncio.iscoroutine(awaitable):
+                    awaitable.close()
+                return delivery.signal  # type: ignore[return-value]  # it is of that class
+            return await awaitable
+        assert caught.signal is not None
+        return caught.signal
+    finally:
+        inbox = None
+        del caught  # what is raised holds this frame, and these the task
 
 
 def _inbox(call: str) -> Inbox | None:

@@ -53,7 +53,10 @@ def abandoned_count() -> int:
 def die(shim: Any, inbox: Inbox) -> Any:
     """The Kill in flight is thrown into the coroutine."""
     inbox.doom = inbox.land()
-    return go_on(shim, inbox)
+    try:
+        return go_on(shim, inbox)
+    finally:
+        del shim, inbox
 
 
 def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, returned: bool = False) -> Any:

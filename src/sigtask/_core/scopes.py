@@ -101,14 +101,16 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
             left = error
             raise
         finally:
-            if is_group:
-                if outer is None:
-                    del leaving[task]
-                else:
-                    leaving[task] = outer
-            if task._inbox is not None:  # a signal may have come meanwhile, and with it the inbox
-                _let_the_strongest_leave(task, scope, left, is_group=is_group)
-            del self, et, exc, tb, left, task, scope, outer
+            try:
+                if is_group:
+                    if outer is None:
+                        del leaving[task]
+                    else:
+                        leaving[task] = outer
+                if task._inbox is not None:  # a signal may have come meanwhile, and with it the inbox
+                    _let_the_strongest_leave(task, scope, left, is_group=is_group)
+            finally:
+                del self, et, exc, tb, left, task, scope, outer
 
     __aexit__._sigtask = True  # type: ignore[attr-defined]
     return __aexit__

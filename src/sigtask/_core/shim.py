@@ -11,10 +11,16 @@ tasks without being "the running loop".
 A raised exception holds the frames it passed, and a frame holds its locals. So no function here may leave an
 exception, or a task that will hold one, in a local variable: each clears them on its way out. With a cycle there, a
 finished task would wait for the garbage collector, and asyncio's own tests look for that.
+
+From Python 3.14 on, `python -m asyncio ps` and the sampling profiler read the memory of another process, and take what
+a task drives for a coroutine. So a shim is as long there as a coroutine is up to its code, and has no code there
+(`BLANK`): that makes it one of which there is nothing to show, whatever its other fields look like. To have them find
+the user's coroutine is not possible: they go from one object to the next only if both are of the same type.
 """
 
 from __future__ import annotations
 
+import sys
 import weakref
 from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
@@ -28,10 +34,14 @@ from .kill import die, go_on
 from .native import speed
 
 
+BLANK = ("to_a_reader_1", "to_a_reader_2", "to_a_reader_3", "to_a_reader_4", "to_a_reader_5")
+"""Slots that are never set. In memory they come last, in the order of their names: the last is where code would be."""
+
+
 class Shim:
     """Drives `coro` for a task. Made without `__init__`, which would cost every spawn a Python call."""
 
-    __slots__ = ("coro", "inbox", "send")
+    __slots__ = ("coro", "inbox", "send", *(BLANK if sys.version_info >= (3, 14) else ()))
 
     coro: Coroutine[Any, Any, Any]
     inbox: Inbox | None
@@ -55,7 +65,7 @@ class Shim:
             _consume(inbox)  # the awaited task answered with an error of its own
             return self.coro.throw(error)
         finally:
-            del error, inbox
+            del self, error, inbox
 
     def _deliver(self, inbox: Inbox, error: CancelledError) -> Any:
         delivery = inbox.land()
@@ -74,7 +84,7 @@ class Shim:
                 inbox.ended = delivery  # just as it came in: no note, no partial result was added
             raise
         finally:
-            del signal, error, trace
+            del self, inbox, signal, error, trace
 
     def _resume(self, value: None) -> Any:
         """asyncio's send while a signal is in flight: what was awaited has returned."""
@@ -90,7 +100,7 @@ class Shim:
                     return go_on(self, inbox, returned=True)
             return self.coro.send(value)
         finally:
-            del inbox
+            del self, inbox
 
     def _born_killed(self, value: None) -> None:
         """The first send to what a dying task spawns: it dies at the next turn, not inside its parent's step.

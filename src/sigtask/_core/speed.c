@@ -6,7 +6,7 @@
  *                         └─ throw, close ─► Python (shim.Shim's own functions, put into this type by `shim`)
  *                                    send ─► Python (Shim._resume), while `send` holds it
  *
- * All state is the module's, so each interpreter has its own; every function needs the GIL, or a lock in its place:
+ * All state but one number is the module's, so each interpreter has its own; every function needs the GIL, or a lock in its place:
  * a task and its shim belong to one loop, which runs in one thread.
  */
 
@@ -253,7 +253,7 @@ speed_free(void *module)
 static PyModuleDef_Slot speed_slots[] = {
     {Py_mod_exec, speed_exec},
 #if PY_VERSION_HEX >= 0x030C0000
-    /* No object is shared, but nobody can test it: `sigtask` needs faulthandler, which loads in the main one only. */
+    /* An isolated one takes the twin in Python (`native`): `kin_at` is the process's, and written without a lock. */
     {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
     /* No Py_mod_gil: on a free-threaded build importing this brings the GIL back. Nobody has tested it without. */

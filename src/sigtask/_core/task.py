@@ -197,9 +197,9 @@ class Task(Receiver[_T]):
         # its children went on, it asks the last of them, which has none of its own.
         if self.cancelled():
             try:
-                self.result()
-            except CancelledError as error:
-                return error
+                _result(self)
+            except CancelledError as error:  # the traceback without this very frame: it holds its callers
+                return claim(self._mailbox(), error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         return stock.cancelled_error(self)  # type: ignore[no-any-return]  # asyncio's own
 
     if sys.version_info[:2] == (3, 13):

@@ -52,10 +52,10 @@ class OsSignals:
 
     def __enter__(self) -> OsSignals:
         if threading.current_thread() is threading.main_thread():
+            for signum in self._signums:  # first of all: a subinterpreter refuses, and no thread may be left there
+                self._before[signum] = set_handler(signum, self._handle)
             if hasattr(signal, "pthread_kill"):
                 self._bytes = _Bytes(self._on_overdue, self._is_ours)
-            for signum in self._signums:
-                self._before[signum] = set_handler(signum, self._handle)
             _entered.add(self)
             self.listen()
         return self

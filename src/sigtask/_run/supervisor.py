@@ -74,8 +74,8 @@ class Supervisor:
         self.watchdog = Watchdog(self._tick, self._last_words)
 
     def __enter__(self) -> Supervisor:
-        self.watchdog.start()
         self._os_signals.__enter__()
+        self.watchdog.start()
         return self
 
     def __exit__(self, *exc: object) -> None:

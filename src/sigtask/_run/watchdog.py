@@ -8,7 +8,6 @@ timer, which needs neither, a little later, and with exit status 1.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from .._stop import forced_end as _last_acts
 
@@ -37,6 +37,7 @@ class Watchdog:
     def __init__(self, tick: Callable[[], int | None], last_words: Callable[[], None]) -> None:
         self._tick = tick
         self._last_words = last_words
+        self._faulthandler = _faulthandler()
         # Reentrant, unlike an Event: `arm()` is called in signal handlers, which may interrupt one another.
         self._armed = False
         self._orders: SimpleQueue[bool] = SimpleQueue()
@@ -55,13 +56,14 @@ class Watchdog:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
         self._armed = True
         with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
-            faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=sys.__stderr__ or 2)
+            self._faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=sys.__stderr__ or 2)
         self._orders.put(True)
 
     def stop(self) -> None:
         """Call the whole thing off: the thread is gone when this returns."""
-        if self._armed:  # else the timer is somebody else's, a test runner's for example
-            faulthandler.cancel_dump_traceback_later()
+        # Not armed, the timer is somebody else's, a test runner's for example.
+        if self._armed and self._faulthandler is not None:
+            self._faulthandler.cancel_dump_traceback_later()
         self._orders.put(False)
         if self._thread.ident is not None:
             self._may_speak.put(False)
@@ -91,21 +93,29 @@ class Watchdog:
     def _speak(self) -> None:
         if not self._may_speak.get():
             return
-        for step in (self._last_words, _dump, _flush):
+        for step in (self._last_words, self._dump, _flush):
             with contextlib.suppress(Exception):
                 step()
         self._has_spoken.put(True)
 
+    def _dump(self) -> None:
+        # By way of a file, as faulthandler holds the GIL while it writes: on a full pipe it would hold it for ever.
+        with tempfile.TemporaryFile() as file:
+            self._faulthandler.dump_traceback(file=file, all_threads=True)
+            file.seek(0)
+            stacks = file.read().strip().split(b"\n\n")
+        ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
+        others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
+        os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), b"\n\n".join(others) + b"\n")
 
-def _dump() -> None:
-    # By way of a file, as faulthandler holds the GIL while it writes: on a full pipe it would hold it for ever.
-    with tempfile.TemporaryFile() as file:
-        faulthandler.dump_traceback(file=file, all_threads=True)
-        file.seek(0)
-        stacks = file.read().strip().split(b"\n\n")
-    ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
-    others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
-    os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), b"\n\n".join(others) + b"\n")
+
+def _faulthandler() -> Any:
+    """The module, loaded before anything goes wrong; `None` in a subinterpreter, which may not have it."""
+    try:
+        import faulthandler
+    except ImportError:
+        return None
+    return faulthandler
 
 
 def _flush() -> None:
