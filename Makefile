@@ -1,6 +1,6 @@
 # Needs Python 3.11 or later, and make. Everything else goes into .venv/, and `make clean` takes it away.
 
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
@@ -8,7 +8,7 @@ DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_in
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make test        tests on every CPython 3.11 to 3.14 found here, lint, types, layers"
+	@echo "make test        tests on every CPython 3.11 to 3.15 found here, lint, types, layers"
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"

@@ -179,7 +179,7 @@ def main() -> int:
     paths = options.python or ([sys.executable] if options.gate else [])
     pythons = [python for python in map(probe, paths) if python] if paths else find()
     if not pythons:
-        raise SystemExit("no CPython 3.11 to 3.14 there")
+        raise SystemExit("no CPython 3.11 to 3.15 there")
     if options.gate:
         return max(map(gate, pythons))
     if not valgrind():

@@ -45,11 +45,12 @@ def pytest_configure():
     if os.environ["SIGTASK_COMPAT"] != "sigtask":
         return
     import sigtask
+    from sigtask._core.scopes import wrap_scopes
 
     _task_factory, eager = sigtask.task_factory, None
     if hasattr(asyncio, "create_eager_task_factory"):
         eager = asyncio.create_eager_task_factory(lambda coro, *, loop, **kwargs: _counting(loop, coro, **kwargs))
-    sigtask._core.factory.backport_gh_113848()
+    wrap_scopes()
     for module, name in (("asyncio", "BaseEventLoop"), ("uvloop", "Loop")):
         if importlib.util.find_spec(module) is not None:
             _inject(getattr(importlib.import_module(module), name), _counting, eager)

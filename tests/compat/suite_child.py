@@ -2,8 +2,9 @@
 
     suite_child.py stock|sigtask MODULE...
 
-Copies nothing: for `sigtask` every loop that is made gets our task factory, and test classes that are generic over
-`Task` get a subclass with ours. Prints one JSON object: outcome per test, and how many tasks of ours were made.
+Copies nothing: for `sigtask` every loop that is made gets our task factory, or our eager one where a test asks for
+asyncio's, and test classes that are generic over `Task` get a subclass with ours. Prints one JSON object: outcome per
+test, and how many tasks of ours were made.
 """
 
 from __future__ import annotations
@@ -58,20 +59,29 @@ class Outcomes(unittest.TestResult):
 def inject() -> None:
     """Every loop made from now on makes our tasks, and counts them."""
     import sigtask
+    from sigtask._core.scopes import wrap_scopes
 
     def counting(loop, coro, **kwargs):
         global made
         made += 1
         return sigtask.task_factory(loop, coro, **kwargs)
 
-    sigtask._core.factory.backport_gh_113848()
-    init = asyncio.BaseEventLoop.__init__
+    eager = None
+    if hasattr(asyncio, "create_eager_task_factory"):
+        eager = asyncio.create_eager_task_factory(lambda coro, *, loop, **kwargs: counting(loop, coro, **kwargs))
+    wrap_scopes()
+    init, set_factory = asyncio.BaseEventLoop.__init__, asyncio.BaseEventLoop.set_task_factory
 
     def __init__(self, *args, **kwargs):
         init(self, *args, **kwargs)
         self.set_task_factory(counting)
 
+    def set_task_factory(self, factory):
+        is_eager = factory is not None and factory is getattr(asyncio, "eager_task_factory", None)
+        set_factory(self, eager if is_eager else factory)
+
     asyncio.BaseEventLoop.__init__ = __init__
+    asyncio.BaseEventLoop.set_task_factory = set_task_factory
 
 
 def generic_over_task(module) -> None:
@@ -99,7 +109,8 @@ def generic_over_task(module) -> None:
         elif isinstance(task, type) and issubclass(task, ctask):  # the tests make a subclass of the class they test
             future = cls.Future.__bases__[-1]
             future = cls.Future if future is object else future
-            plain = type(name, cls.__bases__, {"Task": Task, "Future": future, "__module__": cls.__module__})
+            # Above theirs, so that what a test class has besides, `all_tasks` and `current_task` since 3.14, stays.
+            plain = type(name, (cls,), {"Task": Task, "Future": future, "__module__": cls.__module__})
             setattr(module, name, module.add_subclass_tests(plain))
 
 

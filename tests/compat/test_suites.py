@@ -96,6 +96,23 @@ class TestLibraries:
         assert "no test of library-1.0 passes here on stock tasks" in out and "1 NOT COMPARED" in out.splitlines()[-1]
 
 
+def test_what_is_left_out_is_not_compared_and_said(monkeypatch, capsys):
+    left_out = {f"test.test_asyncio.{name}test_a": "failed" for name in asyncio_suite.LEFT_OUT}
+    ours = {"outcomes": {"other": "passed", **left_out}, "details": {}, "made": 1}
+    stock = {"outcomes": dict.fromkeys(ours["outcomes"], "passed"), "details": {}, "made": 0}
+    monkeypatch.setattr(asyncio_suite, "outcomes", lambda mode, _: {"stock": stock, "sigtask": ours}[mode])
+    assert asyncio_suite.main(["test_timeouts"]) == 0
+    out = capsys.readouterr().out
+    assert "1 tests run" in out.splitlines()[-1]
+    assert all(f"left out: 1 of {name}*: {reason}" in out for name, reason in asyncio_suite.LEFT_OUT.items())
+
+
+def test_a_python_without_its_tests_is_said_to_be_skipped(monkeypatch, capsys):
+    monkeypatch.setattr(asyncio_suite, "is_here", lambda _: False)
+    assert asyncio_suite.main([]) == 0
+    assert "comes without test.test_asyncio; NOT RUN" in capsys.readouterr().out
+
+
 def test_at_most_five_of_asyncios_tests_are_exempt_each_with_its_reason(monkeypatch, capsys):
     assert len(asyncio_suite.EXEMPT) <= 5
     for name, reason in asyncio_suite.EXEMPT.items():

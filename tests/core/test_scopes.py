@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
+import sys
+import weakref
 
 import pytest
 from tasks import end_of, fates, forever, me, now, started
@@ -686,3 +689,24 @@ async def test_r5_a_timeout_that_cuts_a_cleanup_in_a_function_of_its_own_is_left
     task = await started(worker())
     task.terminate("why")
     assert (await end_of(task)).reason == "why"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13, 1), reason="asyncio's own group makes a cycle (gh-124958)")
+@pytest.mark.parametrize("stock", [False, True], ids=["ours", "stock"])
+async def test_r31_what_leaves_a_group_as_it_is_ends_up_in_no_cycle(stock):
+    class Exit(SystemExit):
+        pass
+
+    async def worker():
+        try:
+            async with asyncio.TaskGroup():
+                raise Exit
+        except Exit as error:
+            return weakref.ref(error)
+
+    gc.disable()
+    try:
+        error = await (asyncio.Task(worker()) if stock else sigtask.create_task(worker()))
+        assert error() is None
+    finally:
+        gc.enable()

@@ -91,7 +91,10 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
     async def __aexit__(self: Any, et: Any, exc: Any, tb: Any) -> Any:
         task, left = current(), None
         if not isinstance(task, Kin):
-            return await original(self, _as_plain(et), exc, tb)
+            try:
+                return await original(self, _as_plain(et), exc, tb)
+            finally:
+                del self, et, exc, tb, task  # the error that leaves keeps this frame, and would be in a cycle with it
         scope, outer = Leaving(task._inbox, getattr(self, "_sigtask_entered", 0), exc), leaving.get(task)
         if is_group:
             leaving[task] = scope

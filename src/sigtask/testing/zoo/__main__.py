@@ -35,7 +35,7 @@ TAIL = """\
   task; its thread is what stays.
 - **Depth, coroutines.** To CPython a chain of 10,000 coroutines is 10,000 calls. At the default recursion limit of
   1,000 it ends with a `RecursionError` at its first step, before anyone can signal it: in asyncio and here alike, on
-  every CPython 3.11 to 3.14. With `sys.setrecursionlimit(25_000)`, as for this page, it runs, and every signal ends
+  every CPython 3.11 to 3.15. With `sys.setrecursionlimit(25_000)`, as for this page, it runs, and every signal ends
   it; so does asyncio's `cancel()` then. A chain of 100,000 overflows the C stack, and the process dies, with or
   without sigtask.
 - **Depth, tasks.** asyncio's `cancel()` goes down a chain of tasks by recursion. On 10,000 of them it raises

@@ -23,7 +23,7 @@ def deep_coroutines(depth: int = MANY) -> Coroutine[Any, Any, None]:
 
     CPython counts each as a call: where `sys.getrecursionlimit()` is less than the depth, such a chain ends with a
     `RecursionError` at its first step, in asyncio as here. The C stack of the main thread has room for 10,000, on
-    every CPython 3.11 to 3.14, not for 100,000.
+    every CPython 3.11 to 3.15, not for 100,000.
     """
     chain = _forever()
     for _ in range(depth):
