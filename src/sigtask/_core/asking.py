@@ -29,7 +29,7 @@ def requested(cls: type[Signal] = Signal) -> Signal | None:
     """
     level_of(cls, "requested()", kill=True)
     inbox = _inbox("requested()")
-    return inbox.requested(cls) if inbox is not None and inbox.pending else None  # type: ignore[return-value]
+    return inbox.requested(cls) if inbox is not None and inbox.pending else None
 
 
 @overload
@@ -60,11 +60,15 @@ async def wait_requested(cls: type[Signal] = Signal) -> Signal:
 
 
 async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
-    """Await something, until a signal of that class comes: `got = await until(Drain, queue.get())` gives either.
+    """Await something until a signal of that class comes, and give what came: the result or the signal.
 
-    Ask `isinstance(got, Drain)`. Is such a signal pending already, then what was given is not begun. Else the signal
-    interrupts it, as any signal interrupts an await, and is taken: the task goes on, with a clean count. Use it where
-    an await that is interrupted gives back what it took, as `asyncio.Queue.get` does. A mask around it wins.
+        got = await until(Drain, queue.get())
+        if isinstance(got, Drain): ...
+
+    Is such a signal pending already, then what was given is not begun. Else the signal interrupts it, as any signal
+    interrupts an await, and is taken: the task goes on, with a clean count. Use it where an await that is interrupted
+    gives back what it took, as `asyncio.Queue.get` does; not around a read from a server that hands something over and
+    forgets it, as redis does for BLPOP (the how-to says what to do there). A mask around it wins.
 
     Cancelled, or sent something stronger, it raises that. Raises: `RuntimeError` outside a task; `TypeError` for what
     is no signal class, `ValueError` for `Kill`, and what `awaitable` raises.
@@ -137,7 +141,7 @@ class forwarding:
         return False
 
     def set_result(self, signal: Signal) -> None:
-        """This is pending in the task."""
+        """It is pending in the task."""
         if self._inbox is not None and (self._masked or signal.level > self._inbox.mask_level):
             self._work.hear(signal)
 

@@ -117,6 +117,12 @@ class _Block:
     def _fresh(self) -> Any:
         raise NotImplementedError
 
+
+class _Passing(_Block):
+    """A block that lets every exception pass: what it decorates gives what it gave."""
+
+    __slots__ = ()
+
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
 
@@ -145,7 +151,7 @@ def warn_of_stock(call: str, level: int) -> None:
     )
 
 
-class accept(_Block):
+class accept(_Passing):
     """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
 
     A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in, and end
@@ -175,7 +181,7 @@ class accept(_Block):
         return f"accept({self.cls.__name__})"
 
 
-class mask(_Block):
+class mask(_Passing):
     """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
 
     What it held is thrown at the next await outside of any mask that holds it. So nothing that a masked `await`
@@ -204,8 +210,8 @@ class mask(_Block):
 
     def __enter__(self) -> None:
         inbox = self._enter()
-        if self.within is not None and inbox is not None:
-            self._timer = inbox.task().get_loop().call_later(self.within, self._expire)
+        if self.within is not None and inbox is not None and (host := inbox.task()) is not None:
+            self._timer = host.get_loop().call_later(self.within, self._expire)
 
     def __exit__(self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         if self._timer is not None:
@@ -243,7 +249,7 @@ class mask(_Block):
         return f"mask({self.cls.__name__})"
 
 
-class on_signal(_Block, Generic[_S]):
+class on_signal(_Passing, Generic[_S]):
     """`with on_signal(Drain, callback):` run `callback(signal)` when such a signal arrives (R15).
 
     It runs in the task's context at the moment of arrival, in place of holding or throwing the signal, so it must
@@ -332,6 +338,7 @@ class catch(_Block, Generic[_S]):
 
     What is pending when the block is entered is thrown at the first await at which the task waits. An await that need
     not wait, such as the `get()` of a queue with items, is none: there, ask `requested(Drain)` first, or use `until`.
+    What is interrupted is to give back what it took; a server that hands something over and forgets it does not.
 
     Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """

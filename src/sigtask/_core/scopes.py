@@ -158,7 +158,7 @@ def _wrapped_wait_for(original: Any) -> Any:
 
 def _throw_what_was_forgotten(task: Any, came_before: int) -> None:
     """What `fut` runs has a task of its own there: what was thrown into this one has met `wait_for` alone."""
-    came = [] if task._inbox is None else task._inbox.landed_since(came_before)
+    came: list[Delivery] = [] if task._inbox is None else task._inbox.landed_since(came_before)
     strongest = max(came, key=lambda delivery: delivery.level, default=None)
     if strongest is not None and strongest.level < KILL_LEVEL:
         task._throw_again(strongest)
