@@ -49,7 +49,7 @@ def claim(inbox: Inbox, error: CancelledError) -> CancelledError:
 
 
 def awaken_the_running_task() -> None:
-    """A signal that ended another task is raised in the running one: if it ends that, too, all awaiters are to see it."""
+    """A signal that ended another task is raised in the running one: if that ends by it, all awaiters are to see it."""
     if isinstance(task := stock.current(), Kin):
         task._mailbox()
 
@@ -75,6 +75,7 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
         return next((one for one in reversed(inbox.history) if one.given.origin is origin and one.number), None)
     if inbox.plain_thrown is not None and inbox.plain_thrown() is error:
         return None
-    thrown = (one for one in reversed(inbox.delivered) if one.thrown is not None)
-    found = next((one for one in thrown if led_to(error, one.thrown and one.thrown())), None)
+    found = next(
+        (one for one in reversed(inbox.delivered) if one.thrown is not None and led_to(error, one.thrown())), None
+    )
     return inbox.deliver_what_is_due() if found is None else found

@@ -12,7 +12,7 @@ from typing import Any
 try:
     from _asyncio import Task as _CTask
 except ImportError:  # a Python without it has the other one only
-    _CTask = asyncio.Task
+    _CTask = asyncio.Task  # type: ignore[misc]
 
 StockTask: Any = _CTask
 

@@ -33,7 +33,7 @@ from .._core.flight import passed_on
 from .._core.handling import is_handling_now, led_to
 from .._core.host import running
 from .._core.inbox import Block, Inbox
-from ..signals import KILL_LEVEL, Signal
+from ..signals import Signal
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -62,6 +62,7 @@ class Function:
         self.args = args
         self._owner = None if owner is None else weakref.ref(owner)
         theirs: Inbox | None = getattr(owner, "_inbox", None)
+        self._inbox: Inbox | None
         self.inbox = self._inbox = Inbox(self, () if theirs is None else tuple(theirs.open_masks()))
         self.lock = threading.RLock()  # reentrant: a finalizer that runs in here may send a signal
         self.box: list[Any] = []
