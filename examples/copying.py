@@ -29,8 +29,8 @@ STOPS = {
 
 async def copy(source: Path, target: Path, halfway: asyncio.Future[Program]) -> None:
     """Copy it, and say when a part is done."""
-    command = ["rsync", "--inplace", "--bwlimit=16m", "--info=progress2", "--no-inc-recursive", source, target]
-    async with open_process(command) as rsync:
+    command = ["rsync", "--inplace", "--bwlimit=16m", "--info=progress2", "--no-inc-recursive"]
+    async with open_process([*command, source, target]) as rsync:
         assert rsync.stdout is not None
         while data := await rsync.stdout.read():
             done = [word for word in data.split() if word.endswith(b"%")]
@@ -71,7 +71,7 @@ def left_of(group: int) -> int:
 
 async def copy_in(source: Path, target: Path) -> list[int]:
     """Stop a copy at each rung, then let one finish; gives the process groups of those that were stopped."""
-    groups = []
+    groups: list[int] = []
     for rung, ladder in STOPS.items():
         groups.append(await stop_at(rung, ladder, source, target))
         os.unlink(target)

@@ -16,6 +16,9 @@ Whatever comes back is a line in a file, at once. The next start computes what i
 exit status is 0 when the sweep is complete, and 130 when it was stopped by Ctrl-C.
 """
 
+# Dask's types are few:
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import argparse
@@ -26,7 +29,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -35,7 +38,7 @@ from typing import Any, NamedTuple
 from distributed import Client, Future, KilledWorker, LocalCluster
 
 import sigtask.dask
-from sigtask import Drain, Kill, Ladder, Terminate, accept, catch, requested, run, time_left
+from sigtask import Drain, Kill, Ladder, Terminate, catch, requested, run, time_left
 
 LADDER = Ladder((Drain, 10), (Terminate, 3), (Kill, 2))
 LOW, HIGH = 3.4, 4.0
@@ -211,7 +214,7 @@ class Jobs:
         futures = sigtask.dask.map(client, compute, values, states, *same)
         self.open.update(zip(futures, values, strict=True))
         for future in self.open:
-            future.add_done_callback(self._hand_over)
+            future.add_done_callback(self._hand_over)  # type: ignore[no-untyped-call]  # Dask's types are few
 
     def _hand_over(self, future: Future[Any]) -> None:
         """Dask calls this in a thread of its own, which may wait for the result to come from the worker."""
@@ -234,7 +237,7 @@ class Jobs:
         elif isinstance(outcome, sigtask.dask.Stopped):
             if outcome.began:
                 self.screen.say(f"r = {r:.4f}: ended by {type(outcome.signal).__name__}, what it had done is lost")
-        elif not future.cancelled():  # else it never began, or was killed with its process
+        elif not future.cancelled():  # type: ignore[no-untyped-call]  # else it never began, or was killed with its process
             self._error = outcome
         self._news.set()
 
@@ -259,15 +262,15 @@ async def sweep(client: Client, book: Book, screen: Screen, options: argparse.Na
     jobs = Jobs(client, book, screen, options)
     screen.draw()
     try:
-        with catch(Drain) as caught, accept(Drain):
+        with catch(Drain) as drain:
             await jobs.wait()
-        if caught.signal is not None and jobs.open:
-            screen.say(f"{caught.signal.reason}: the jobs are asked for what they have; once more ends them")
-            sigtask.dask.send_signal(jobs.open, caught.signal)  # a rung passes by a job that is just about to listen
-            await jobs.stop(Ladder((Drain, time_left() or 1)), caught.signal.reason)
+        if drain.signal is not None and jobs.open:
+            screen.say(f"{drain.signal.reason}: the jobs are asked for what they have; once more ends them")
+            sigtask.dask.send_signal(jobs.open, drain.signal)  # a rung passes by a job that is just about to listen
+            await jobs.stop(Ladder((Drain, time_left() or 1)), drain.signal.reason)
             await jobs.wait()  # for those who did not listen: until they are done, or the next rung begins
             if not all(map(book.is_done, screen.values)):
-                raise caught.signal
+                raise drain.signal
     except Terminate as told:
         screen.say(f"{told.reason}: the jobs that are left are told to end")
         await jobs.stop(Ladder((Terminate, 1), Kill), told.reason)
@@ -283,7 +286,7 @@ def values_of(count: int) -> list[float]:
 
 
 @contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
+def deaf_to_ctrl_c() -> Generator[None]:
     """What is started in here, thread or process, gets no SIGINT, nor does what that starts.
 
     A terminal sends Ctrl-C to every process in the foreground. The workers would end of it; they are told by sigtask.
@@ -328,8 +331,8 @@ def main() -> int:
         stack.callback(book.close)
         screen.say(f"{screen.done} of {len(values)} values are there; starting {options.workers} workers ...")
         with deaf_to_ctrl_c():
-            cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")
-            client = stack.enter_context(Client(stack.enter_context(cluster)))
+            cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")  # type: ignore[no-untyped-call]
+            client = stack.enter_context(Client(stack.enter_context(cluster)))  # type: ignore[no-untyped-call]
             sigtask.dask.install(client)
             # All is kept when they are closed, which takes a second. After a signal `run` sees to it that it ends.
             stack.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)

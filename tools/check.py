@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import programs
 import pythons
 from steps import Step, run_all
 from venvs import ROOT, Venv, ensure, plain
@@ -130,12 +131,16 @@ def lint_steps(venv: Venv) -> list[Step]:
 
 
 def types_steps(venv: Venv) -> list[Step]:
-    """Types: mypy and pyright, both strict."""
+    """Types: mypy and pyright, both strict; of the package, and of programs that use it, as their authors would."""
     # pyright asks the registry for a newer self unless told not to.
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    pyright = [venv.exe, "-m", "pyright", "--pythonpath", venv.exe]
+    config, files = programs.write()
     return [
         Step("mypy --strict", [venv.exe, "-m", "mypy"]),
-        Step("pyright", [venv.exe, "-m", "pyright", "--pythonpath", venv.exe], quiet),
+        Step("mypy --strict, programs", [venv.exe, "-m", "mypy", "--strict", "--config-file=", *map(str, files)]),
+        Step("pyright", pyright, quiet),
+        Step("pyright, programs", [*pyright, "-p", str(config)], quiet),
     ]
 
 

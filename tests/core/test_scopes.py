@@ -13,7 +13,7 @@ import pytest
 from tasks import end_of, fates, forever, me, now, started
 
 import sigtask
-from sigtask import Drain, Fate, Interrupt, Terminate, accept, catch, mask, on_signal
+from sigtask import Drain, Fate, Interrupt, Terminate, accept, catch, mask, on_signal, until
 from sigtask.testing import turns
 
 pytestmark = pytest.mark.clock
@@ -333,6 +333,61 @@ async def test_r2_wait_for_inside_a_block_times_out(block):
     with block(), pytest.raises(TimeoutError):
         await asyncio.wait_for(forever(), 5)
     assert (now(), me().cancelling()) == (5, 0)
+
+
+@pytest.mark.parametrize("later", range(5))
+@pytest.mark.parametrize("fails", [False, True])
+async def test_r5_a_signal_in_the_turn_of_the_result_of_wait_for_is_not_lost(later, fails):
+    """On Python 3.11 it swallows that. What it gave is not lost either."""
+
+    async def worker():
+        got = []
+        for begin in (lambda: asyncio.wait_for(inner(), 5), forever):
+            try:
+                got.append(await until(Drain, begin()))
+            except OSError as error:
+                got.append(error)
+            if isinstance(got[-1], Drain):
+                return got
+
+    async def inner():
+        await gate
+        if fails:
+            raise OSError
+        return "item"
+
+    gate = asyncio.get_running_loop().create_future()
+    task = await started(worker())
+    await turns(2)
+    gate.set_result(None)
+    await turns(later)
+    task.drain("why")
+    *items, drain = await end_of(task)
+    assert drain.reason == "why" and len(items) <= 1
+    assert task.cancelling() == 0 and fates(task)[0][1] in (Fate.DELIVERED, Fate.HANDLED)
+
+
+async def test_r12_until_takes_what_an_error_kept_from_leaving_a_group_and_its_request():
+    async def fails():
+        try:
+            await forever()
+        finally:
+            raise OSError
+
+    async def worker():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails())
+                with accept(Drain):
+                    await forever()
+        except ExceptionGroup:
+            return await until(Drain, forever())
+
+    task = await started(worker())
+    await turns(2)
+    task.drain("why")
+    assert (await end_of(task)).reason == "why"
+    assert task.cancelling() == 0
 
 
 async def test_r2_wait_for_hands_the_reason_on():

@@ -62,12 +62,15 @@ async def wait_requested(cls: type[Signal] = Signal) -> Signal:
 
 
 async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
-    """Give what `awaitable` gives, or the signal of that class that comes first.
+    """Await something until a signal of that class comes, and give what came: the result or the signal.
 
-    As in `got = await until(Drain, queue.get())`: ask `isinstance(got, Drain)`. Is such a signal pending already, what
-    was given is not begun. Else the signal interrupts it, as any signal interrupts an await, and is taken: the task
-    goes on, with a clean count. Use it where an await that is interrupted gives back what it took, as
-    `asyncio.Queue.get` does. A mask around it wins.
+        got = await until(Drain, queue.get())
+        if isinstance(got, Drain): ...
+
+    Is such a signal pending already, then what was given is not begun. Else the signal interrupts it, as any signal
+    interrupts an await, and is taken: the task goes on, with a clean count. Use it where an await that is interrupted
+    gives back what it took, as `asyncio.Queue.get` does; not around a read from a server that hands something over and
+    forgets it, as redis does for BLPOP (the how-to says what to do there). A mask around it wins.
 
     Cancelled, or sent something stronger, it raises that. Raises: `RuntimeError` outside a task; `TypeError` for what
     is no signal class, `ValueError` for `Kill`, and what `awaitable` raises.
@@ -145,7 +148,7 @@ class forwarding:
         return False
 
     def set_result(self, signal: Signal) -> None:
-        """Hear of it."""
+        """It is pending in the task."""
         if self._inbox is not None and (self._masked or signal.level > self._inbox.mask_level):
             self._work.hear(signal)
 

@@ -103,6 +103,12 @@ class BaseBlock:
     def _fresh(self) -> Any:
         raise NotImplementedError
 
+
+class PassingBlock(BaseBlock):
+    """A block that lets every exception pass: what it decorates gives what it gave."""
+
+    __slots__ = ()
+
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
 

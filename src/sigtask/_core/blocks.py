@@ -25,7 +25,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from ..signals import KILL_LEVEL, Signal, Terminate, level_of
 from . import stock
-from .base_block import UNUSED, BaseBlock, check_async
+from .base_block import UNUSED, BaseBlock, PassingBlock, check_async
 from .host import running
 from .inbox import Inbox
 from .stock import current
@@ -36,7 +36,7 @@ _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
 
 
-class accept(BaseBlock):
+class accept(PassingBlock):
     """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
 
     A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in, and end
@@ -66,7 +66,7 @@ class accept(BaseBlock):
         return f"accept({self.cls.__name__})"
 
 
-class mask(BaseBlock):
+class mask(PassingBlock):
     """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
 
     What it held is thrown at the next await outside of any mask that holds it. So nothing that a masked `await`
@@ -135,7 +135,7 @@ class mask(BaseBlock):
         return f"mask({self.cls.__name__})"
 
 
-class on_signal(BaseBlock, Generic[_S]):
+class on_signal(PassingBlock, Generic[_S]):
     """`with on_signal(Drain, callback):` run `callback(signal)` when such a signal arrives (R15).
 
     It runs in the task's context at the moment of arrival, in place of holding or throwing the signal, so it must
@@ -224,6 +224,7 @@ class catch(BaseBlock, Generic[_S]):
 
     What is pending when the block is entered is thrown at the first await at which the task waits. An await that need
     not wait, such as the `get()` of a queue with items, is none: there, ask `requested(Drain)` first, or use `until`.
+    What is interrupted is to give back what it took; a server that hands something over and forgets it does not.
 
     Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """
@@ -268,9 +269,7 @@ class catch(BaseBlock, Generic[_S]):
         finally:
             del task, inbox, exc, tb, error
 
-    def __call__(  # type: ignore[override]  # it may end early, where the other blocks do not
-        self, fn: Callable[_P, Coroutine[Any, Any, _R]]
-    ) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
+    def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""
 
         @functools.wraps(check_async(self, fn))

@@ -281,6 +281,7 @@ class Inbox:
         self.pending = tuple(one for one in self.pending if one not in found)
         for one in found:
             one.fate = Fate.HANDLED
+        self.again = None if self.again in found else self.again
         return max(found, key=lambda delivery: delivery.level, default=None)
 
     # -- flight ---------------------------------------------------------------------------------------------------

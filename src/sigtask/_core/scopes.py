@@ -1,4 +1,4 @@
-"""What leaves a scope of the standard library: `TaskGroup`, `timeout()`, `shield()` (R5, R22, R31).
+"""What leaves a scope of the standard library: `TaskGroup`, `timeout()`, `wait_for()`, `shield()` (R5, R22, R31).
 
 `install()` and `run()` wrap these, for the whole process. Who is sent no signal sees no difference.
 
@@ -6,7 +6,8 @@ A TaskGroup that is being left waits for its children, and takes whatever comes 
 is more than that: the strongest that came in is what leaves the group. When an error leaves it in its place, the
 signal is thrown at the next await, where asyncio, from Python 3.13 on, throws a `CancelledError`. Before 3.13, group
 and timeout also take a subclass of `CancelledError` for an error of their body (python/cpython#113848); each is handed
-`CancelledError` itself in the subclass's place.
+`CancelledError` itself in the subclass's place. And before 3.12 `wait_for` gives its result when a signal comes in the
+same turn, and forgets the signal: it is thrown at the next await.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ leaving: dict[Any, Leaving] = {}
 
 
 def wrap_scopes() -> None:
-    """Wrap all three; doing it twice does nothing."""
+    """Wrap them all; doing it twice does nothing."""
     scopes: tuple[Any, ...] = (asyncio.TaskGroup, asyncio.Timeout)
     for scope in scopes:
         if not hasattr(scope.__aexit__, "_sigtask"):
             scope.__aenter__ = _marked(scope.__aenter__)
             scope.__aexit__ = _wrapped(scope.__aexit__, is_group=scope is asyncio.TaskGroup)
+    if sys.version_info < (3, 12) and not hasattr(asyncio.wait_for, "_sigtask"):
+        asyncio.wait_for = asyncio.tasks.wait_for = _wrapped_wait_for(asyncio.wait_for)
     if not hasattr(asyncio.shield, "_sigtask"):
         asyncio.shield = asyncio.tasks.shield = _wrapped_shield(asyncio.shield)
 
@@ -138,6 +141,33 @@ def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | No
             task._throw_again(strongest)
     finally:
         del left, scope, task
+
+
+def _wrapped_wait_for(original: Any) -> Any:
+    @functools.wraps(original)
+    async def wait_for(fut: Any, timeout: Any) -> Any:  # noqa: ASYNC109  # asyncio's own signature
+        task = current()
+        if timeout is None or not isinstance(task, Kin):
+            return await original(fut, timeout)
+        came_before = 0 if task._inbox is None else task._inbox.landed
+        try:
+            result = await original(fut, timeout)
+        except Exception:
+            _throw_what_was_forgotten(task, came_before)
+            raise
+        _throw_what_was_forgotten(task, came_before)
+        return result
+
+    wait_for._sigtask = True  # type: ignore[attr-defined]
+    return wait_for
+
+
+def _throw_what_was_forgotten(task: Any, came_before: int) -> None:
+    """What `fut` runs has a task of its own there: what was thrown into this one has met `wait_for` alone."""
+    came: list[Delivery] = [] if task._inbox is None else task._inbox.landed_since(came_before)
+    strongest = max(came, key=lambda delivery: delivery.level, default=None)
+    if strongest is not None and strongest.level < KILL_LEVEL:
+        task._throw_again(strongest)
 
 
 def _wrapped_shield(original: Any) -> Any:

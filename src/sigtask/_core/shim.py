@@ -33,7 +33,6 @@ from .inbox import Inbox
 from .kill import die, go_on
 from .native import speed
 
-
 BLANK = ("to_a_reader_1", "to_a_reader_2", "to_a_reader_3", "to_a_reader_4", "to_a_reader_5")
 """Slots that are never set. In memory they come last, in the order of their names: the last is where code would be."""
 

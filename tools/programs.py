@@ -1,0 +1,41 @@
+"""Programs for the type checkers: README's and the tutorial's, the examples, and one that uses every name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from venvs import ROOT
+
+FOLDER = ROOT / "build" / "programs"
+PAGES = ("README.md", "docs/tutorial.md")
+OTHERS = ("examples/*.py", "tests/house/everything.py")
+
+_PROGRAM = re.compile(r"^```python(?! fragment)[^\n]*\n(.*?)^```$", re.M | re.S)
+_PYRIGHT = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
+
+
+def write() -> tuple[Path, list[Path]]:
+    """Write down those of the pages. Gives a configuration for pyright, and all files."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    files = [file for page in PAGES for file in _programs_of(ROOT / page)]
+    files += [file for pattern in OTHERS for file in sorted(ROOT.glob(pattern))]
+    config = FOLDER / "pyrightconfig.json"
+    include = [os.path.relpath(file, FOLDER) for file in files]
+    config.write_text(json.dumps({**_PYRIGHT, "include": include}), "utf-8")
+    return config, files
+
+
+def _programs_of(page: Path) -> list[Path]:
+    """Each program of a page as a file that is named after its line."""
+    text, files = page.read_text("utf-8"), []
+    for found in _PROGRAM.finditer(text):
+        line = text[: found.start()].count("\n") + 1
+        file = FOLDER / f"{page.stem.lower()}_{line}.py"
+        file.write_text(found[1], "utf-8")
+        files.append(file)
+    return files
