@@ -563,6 +563,43 @@ def test_a_stray_that_dies_before_its_parent_is_collected_when_that_has_died(py,
     assert not is_there(stray)
 
 
+@pytest.mark.parametrize("look", [1, 2], ids=["before the first look", "between two looks"])
+def test_a_stray_whose_parent_dies_while_it_is_looked_for_is_collected(py, monkeypatch, is_there, look):
+    """No child of ours when it was waited for, it is handed to us a moment later: it is not taken for gone."""
+    code = "import os, time\nif not os.fork(): os.setsid(); os.write(1, b'%d' % os.getpid())\ntime.sleep(600)"
+    env, mark = _groups.marked_environment(None)
+    with subprocess.Popen(py(code), stdout=subprocess.PIPE, start_new_session=True, env=env) as parent:
+        group = _groups.Group(parent.pid, mark)
+        stray = int(os.read(parent.stdout.fileno(), 100))
+        dead = os.pidfd_open(stray)
+        stat, looks = _groups._stat, []
+
+        def parent_dies_first(pid):
+            looks.append(pid)
+            if len(looks) == look:
+                group.send(signal.SIGKILL)
+                parent.wait()
+            return stat(pid)
+
+        try:
+            monkeypatch.setattr(_groups._guard, "marked", lambda marks: [stray])
+            group.adopt()
+            assert group.kill_strays()
+            select.select([dead], [], [], 30)
+            monkeypatch.setattr(_groups._guard, "marked", lambda marks: [])  # a zombie has no environment
+            monkeypatch.setattr(_groups, "_stat", parent_dies_first)
+            assert group.kill_strays()
+            assert len(looks) >= look
+        finally:
+            group.send(signal.SIGKILL)
+            parent.wait()
+            os.close(dead)
+        assert not group.kill_strays()
+        group.forget()
+        _groups.dismiss_guard()
+    assert not is_there(stray)
+
+
 def test_without_pidfd_a_thread_waits(on_loop, ready, py, monkeypatch):
     def refuse(pid, flags=0):
         raise OSError("this kernel has none")
