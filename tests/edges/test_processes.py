@@ -293,6 +293,15 @@ def test_r13_accept_works_inside_but_the_drain_must_be_thrown_at_the_task(on_loo
     assert (type(ended_by), ended_by.reason) == (Drain, "why")
 
 
+def test_r16_catch_inside_catches_a_drain_that_is_held_when_it_is_entered(on_loop, jobs, fifo):
+    async def main():
+        task = await started(fifo, jobs.catch_held)
+        task.drain("held")
+        return await task
+
+    assert on_loop(main) == "held"
+
+
 def test_r14_a_mask_inside_holds_and_raises_at_its_end(on_loop, jobs, fifo):
     async def main():
         task = await started(fifo, jobs.masked, 0.3)
@@ -319,6 +328,7 @@ def test_r14_a_mask_of_the_task_keeps_signals_from_the_function(on_loop, jobs):
         async def work():
             with mask(Terminate):
                 results.append(await to_process(jobs.run_short, 3_000_000))
+            await asyncio.sleep(600)  # the end of a mask raises nothing: the next await does
 
         results = []
         task = asyncio.create_task(work())

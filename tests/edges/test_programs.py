@@ -413,6 +413,7 @@ def test_r14_a_mask_keeps_signals_from_the_program(on_loop, ready, py):
                 async with open_process(py(code), stderr=ready.fd, signals={Drain: signal.SIGHUP}) as program:
                     started.set_result(program)
                     results.append(await program.wait())
+            await asyncio.sleep(600)  # the end of a mask raises nothing: the next await does
 
         started = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(program())
