@@ -10,8 +10,6 @@ import time
 import weakref
 
 import pytest
-from sigtask._core.host import running
-from sigtask.threads._function import Function, close_the_block_of
 
 import sigtask
 from sigtask import (
@@ -32,6 +30,8 @@ from sigtask import (
     time_left,
     to_thread,
 )
+from sigtask._core.host import running
+from sigtask.threads._function import Function, close_the_block_of
 
 
 class Post:

@@ -82,8 +82,10 @@ class Group:
         return bool(self._strays)
 
     def _is_below(self, pid: int) -> bool:
-        """Whether it is there, dead or alive, and to be collected here: it has come to be our child since, or will
-        when its parent has died, which is being killed."""
+        """Whether it is there, dead or alive, and to be collected here: it is our child by now, or will be.
+
+        It will when its parent, which is being killed, has died.
+        """
         parent = _stat(pid).parent
         while parent is not None:
             if parent == os.getpid() or parent in self._strays or _stat(parent).group == self.pid:

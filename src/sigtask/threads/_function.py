@@ -199,7 +199,7 @@ class Function:
             self.hit = self.inject()
 
     def hit_again(self) -> None:
-        """What is still in flight is raised at the next bytecode, though not while a block opens that is to catch it."""
+        """What is still in flight is raised at the next bytecode, but not while the block opens that let it in."""
         if _opens_a_block(sys._current_frames().get(self.ident)):
             self.inject_soon()
         else:
