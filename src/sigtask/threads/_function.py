@@ -62,7 +62,8 @@ class Function:
         self.args = args
         self._owner = None if owner is None else weakref.ref(owner)
         theirs: Inbox | None = getattr(owner, "_inbox", None)
-        self.inbox = self._inbox = Inbox(self, () if theirs is None else tuple(theirs.open_masks()))
+        self.inbox = Inbox(self, () if theirs is None else tuple(theirs.open_masks()))
+        self._inbox: Inbox | None = self.inbox
         self.lock = threading.RLock()  # reentrant: a finalizer that runs in here may send a signal
         self.box: list[Any] = []
         self.error: BaseException | None = None
