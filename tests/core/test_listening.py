@@ -63,3 +63,35 @@ def test_r26_code_of_a_module_that_is_imported_counts(tmp_path):
     helper = "import sigtask\ndef asks():\n    return sigtask.requested(sigtask.Drain)"
     assert could_be_heard("import helper", tmp_path, helper=helper) is True
     assert could_be_heard("import other", tmp_path, other="import sigtask") is False
+
+
+BY_VALUE = """
+    from functools import partial
+    from sigtask._core.listening import look_through
+    names = {"__name__": "elsewhere"}
+    exec(%r, names)
+    look_through(%s)
+"""
+ASKS = "def f():\n    return sigtask.requested(sigtask.Drain)\n"
+FROM_ELSEWHERE = {
+    "a function": ("import sigtask\n" + ASKS, "names['f']"),
+    "a partial of one": ("import sigtask\n" + ASKS, "partial(names['f'], 1)"),
+    "what it names": (f"import sigtask\n{ASKS}def g(): f()", "names['g']"),
+    "what is around it": (
+        f"import sigtask\ndef around():\n    {ASKS.replace(chr(10), chr(10) + '    ')}\n    return lambda: f()",
+        "names['around']()",
+    ),
+    "an object that can be called": (f"import sigtask\n{ASKS}class C:\n    def __call__(self): f()", "names['C']()"),
+    "a method": ("import sigtask\nclass C:\n    def f(self): sigtask.requested()", "names['C']().f"),
+    "one that imports for itself": ("def f():\n    import sigtask\n    sigtask.requested()", "names['f']"),
+}
+
+
+@pytest.mark.parametrize("what", FROM_ELSEWHERE)
+def test_r26_code_that_came_by_value_and_is_looked_through_counts(what, tmp_path):
+    assert could_be_heard(BY_VALUE % FROM_ELSEWHERE[what], tmp_path) is True
+
+
+@pytest.mark.parametrize("fn", ["names['f']", "len", "None"])
+def test_r26_code_that_came_by_value_and_could_hear_nothing_does_not_count(fn, tmp_path):
+    assert could_be_heard(BY_VALUE % ("import sigtask\ndef f(): sigtask.checkpoint()", fn), tmp_path) is False

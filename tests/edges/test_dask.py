@@ -15,6 +15,7 @@ from distributed import Client, LocalCluster, Worker, wait  # noqa: E402
 import sigtask  # noqa: E402
 import sigtask.dask  # noqa: E402
 from sigtask import Drain, Interrupt, Kill, Ladder, Signal, Terminate  # noqa: E402
+from sigtask._core import listening  # noqa: E402
 from sigtask.dask import Stopped, _client, _wire  # noqa: E402
 
 PATIENCE = 30.0
@@ -147,6 +148,7 @@ async def masked():
         while sigtask.requested(Terminate) is None:
             await asyncio.sleep(0.001)
         board.say("held")
+    await asyncio.sleep(PATIENCE)  # what was held comes at an await, not at the end of the block
 
 
 async def asking_for_more():
@@ -304,7 +306,9 @@ def test_a_job_may_ask_for_more_time_and_everybody_waits_for_it():
     assert on_cluster(main) == ("returned", 3.0)
 
 
-def test_r26_a_drain_nobody_on_the_cluster_listens_for_is_skipped():
+def test_r26_a_drain_that_no_worker_could_hear_is_skipped(monkeypatch):
+    monkeypatch.setattr("sigtask._stop.stopping.could_be_heard", lambda: False)
+
     async def main(client):
         jobs = sigtask.dask.map(client, numbered, range(4))
         await board.heard(0, 1, 2, 3)
@@ -318,6 +322,31 @@ def test_r26_a_drain_nobody_on_the_cluster_listens_for_is_skipped():
     assert report.totals == {"ended by Terminate": 4}
     assert len({row.note for row in report.tasks}) == 2  # each names its worker
     assert report.seconds < 10
+
+
+def test_r26_a_job_that_came_by_value_and_has_not_asked_for_a_drain_yet_gets_it_all_the_same(monkeypatch):
+    """As from a notebook to a worker: what could be heard there, no module there says."""
+    monkeypatch.setattr(listening, "_taken", set())
+    monkeypatch.setattr(listening, "_look_through_modules", lambda: None)
+    names = {"__name__": "a_notebook", "begun": begun_and_told, "sigtask": sigtask}
+    exec("def job():\n    begun()\n    return sigtask.requested(sigtask.Drain).reason", names)
+
+    async def main(client):
+        job = sigtask.dask.submit(client, names["job"])
+        await board.heard("begun")
+        stopping = asyncio.create_task(sigtask.dask.stop(job, ladder=Ladder((Drain, 20)), reason="we close"))
+        plugin = next(iter(client.cluster.workers.values())).plugins["sigtask"]
+        while not plugin._climbing:
+            await asyncio.sleep(0.001)
+        board.go.set()
+        return (await stopping).rungs[0].skipped, await job
+
+    assert on_cluster(main) == (False, "we close")
+
+
+def begun_and_told():
+    board.say("begun")
+    board.go.wait(PATIENCE)
 
 
 def test_a_ladder_within_a_ladder_is_clipped_to_what_is_left_of_that():

@@ -261,16 +261,24 @@ def test_a_drain_that_is_held_already_is_there_when_the_function_starts(on_loop,
 def test_r26_a_function_that_asks_for_a_drain_is_listened_for(on_loop, jobs, fifo):
     async def main():
         asks = await started(fifo, jobs.drain)
-        first = await stop(asks, ladder=Ladder((Drain, 20), Kill))
-        deaf = asyncio.create_task(to_process(jobs.spin, fifo.path))
-        await fifo.lines(2)
-        second = await stop(deaf, ladder=Ladder((Drain, 20), (Terminate, 20), Kill))
-        return first, second
+        return await stop(asks, ladder=Ladder((Drain, 20), Kill), reason="we close"), await asks
 
-    first, second = on_loop(main)
-    assert (first.tasks[0].ended, first.tasks[0].rung) == ("returned", "drain")
-    assert second.rungs[0].skipped
-    assert second.tasks[0].ended == "ended by Terminate"
+    report, result = on_loop(main)
+    assert (report.tasks[0].ended, report.tasks[0].rung, result) == ("returned", "drain", "we close")
+
+
+def test_r26_a_function_in_a_program_that_cannot_hear_a_drain_is_not_made_to_wait_for_it(
+    on_loop, jobs, fifo, monkeypatch
+):
+    monkeypatch.setattr("sigtask._stop.stopping.could_be_heard", lambda: False)
+
+    async def main():
+        deaf = await started(fifo, jobs.spin)
+        return await stop(deaf, ladder=Ladder((Drain, 20), (Terminate, 20), Kill))
+
+    report = on_loop(main)
+    assert report.rungs[0].skipped
+    assert report.tasks[0].ended == "ended by Terminate"
 
 
 def test_r13_accept_works_inside_but_the_drain_must_be_thrown_at_the_task(on_loop, jobs, fifo):
@@ -283,6 +291,15 @@ def test_r13_accept_works_inside_but_the_drain_must_be_thrown_at_the_task(on_loo
 
     ended_by = on_loop(main)
     assert (type(ended_by), ended_by.reason) == (Drain, "why")
+
+
+def test_r16_catch_inside_catches_a_drain_that_is_held_when_it_is_entered(on_loop, jobs, fifo):
+    async def main():
+        task = await started(fifo, jobs.catch_held)
+        task.drain("held")
+        return await task
+
+    assert on_loop(main) == "held"
 
 
 def test_r14_a_mask_inside_holds_and_raises_at_its_end(on_loop, jobs, fifo):
@@ -311,6 +328,7 @@ def test_r14_a_mask_of_the_task_keeps_signals_from_the_function(on_loop, jobs):
         async def work():
             with mask(Terminate):
                 results.append(await to_process(jobs.run_short, 3_000_000))
+            await asyncio.sleep(600)  # the end of a mask raises nothing: the next await does
 
         results = []
         task = asyncio.create_task(work())

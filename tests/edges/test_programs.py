@@ -413,6 +413,7 @@ def test_r14_a_mask_keeps_signals_from_the_program(on_loop, ready, py):
                 async with open_process(py(code), stderr=ready.fd, signals={Drain: signal.SIGHUP}) as program:
                     started.set_result(program)
                     results.append(await program.wait())
+            await asyncio.sleep(600)  # the end of a mask raises nothing: the next await does
 
         started = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(program())
@@ -553,6 +554,43 @@ def test_a_stray_that_dies_before_its_parent_is_collected_when_that_has_died(py,
             select.select([dead], [], [], 30)
             monkeypatch.setattr(_groups._guard, "marked", lambda marks: [])  # a zombie has no environment
             assert group.kill_strays()
+        finally:
+            group.send(signal.SIGKILL)
+            parent.wait()
+            os.close(dead)
+        assert not group.kill_strays()
+        group.forget()
+        _groups.dismiss_guard()
+    assert not is_there(stray)
+
+
+@pytest.mark.parametrize("look", [1, 2], ids=["before the first look", "between two looks"])
+def test_a_stray_whose_parent_dies_while_it_is_looked_for_is_collected(py, monkeypatch, is_there, look):
+    """No child of ours when it was waited for, it is handed to us a moment later: it is not taken for gone."""
+    code = "import os, time\nif not os.fork(): os.setsid(); os.write(1, b'%d' % os.getpid())\ntime.sleep(600)"
+    env, mark = _groups.marked_environment(None)
+    with subprocess.Popen(py(code), stdout=subprocess.PIPE, start_new_session=True, env=env) as parent:
+        group = _groups.Group(parent.pid, mark)
+        stray = int(os.read(parent.stdout.fileno(), 100))
+        dead = os.pidfd_open(stray)
+        stat, looks = _groups._stat, []
+
+        def parent_dies_first(pid):
+            looks.append(pid)
+            if len(looks) == look:
+                group.send(signal.SIGKILL)
+                parent.wait()
+            return stat(pid)
+
+        try:
+            monkeypatch.setattr(_groups._guard, "marked", lambda marks: [stray])
+            group.adopt()
+            assert group.kill_strays()
+            select.select([dead], [], [], 30)
+            monkeypatch.setattr(_groups._guard, "marked", lambda marks: [])  # a zombie has no environment
+            monkeypatch.setattr(_groups, "_stat", parent_dies_first)
+            assert group.kill_strays()
+            assert len(looks) >= look
         finally:
             group.send(signal.SIGKILL)
             parent.wait()

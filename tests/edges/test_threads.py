@@ -282,19 +282,67 @@ async def test_r13_accept_lets_a_drain_be_raised():
     assert await task == "now"
 
 
-async def test_r13_accept_raises_what_is_held_on_entry():
+def hold_a_drain():
+    reach()
+    while not requested(Drain):
+        pass
+
+
+async def test_r13_what_is_held_is_raised_in_the_block_that_accepts_it():
     def work():
-        reach()
-        while not requested(Drain):
-            pass
-        with catch(Drain) as caught:
+        hold_a_drain()
+        try:
             with accept(Drain):
-                return "came in"
+                try:
+                    while True:
+                        time.monotonic()
+                except Drain:
+                    return "inside"
+        except Drain:
+            return "outside"
+
+    task = await begun(work)
+    task.drain()
+    assert await task == "inside"
+
+
+async def test_r13_what_a_block_lets_in_is_raised_where_the_next_one_opens():
+    def work():
+        hold_a_drain()
+        with catch(Drain) as caught, mask(Terminate):
+            return "came in"
         return caught.signal.reason
 
     task = await begun(work)
     task.drain("held")
     assert await task == "held"
+
+
+async def test_r16_catch_catches_what_is_held_when_it_is_entered():
+    def work():
+        hold_a_drain()
+        with catch(Drain) as caught:
+            while True:
+                time.monotonic()
+        return caught.signal.reason
+
+    task = await begun(work)
+    task.drain("held")
+    assert await task == "held"
+
+
+@pytest.mark.parametrize("block", [accept, catch])
+def test_r13_what_a_block_let_in_and_was_not_raised_in_it_is_held_when_it_ends(block):
+    def work():
+        function.receive(Drain("late"))
+        with block(Drain):
+            pass  # this function's thread is hit by nothing
+        return requested(Drain).reason
+
+    function = Function(work, ())
+    in_a_thread(function.run)
+    assert (function.error, function.box) == (None, ["late"])
+    assert [one.fate for one in function.inbox.history] == [Fate.PENDING]
 
 
 async def test_r14_a_mask_holds_a_terminate_and_raises_it_at_its_end():
@@ -348,6 +396,7 @@ async def test_r14_the_tasks_own_mask_covers_the_function():
         with mask(Terminate):
             await to_thread(work, post, steps)
             steps.append("the task, too")
+        await asyncio.sleep(3600)  # the end of a mask raises nothing: the next await does
 
     post, steps = Post(), []
     task = asyncio.create_task(main())
@@ -403,11 +452,12 @@ async def test_r16_catch_takes_it_back_and_the_function_goes_on():
     assert task.cancelling() == 0
 
 
-async def test_r17_a_block_of_the_task_cannot_be_left_in_the_function():
+async def test_r17_a_block_of_the_task_that_is_left_in_the_function_is_an_error_and_masks_no_more():
     block = mask(Terminate)
-    with block:
-        with pytest.raises(RuntimeError, match="must open and close in one task"):
-            await to_thread(block.__exit__, None, None, None)
+    block.__enter__()
+    with pytest.raises(RuntimeError, match="must open and close in one task"):
+        await to_thread(block.__exit__, None, None, None)
+    assert asyncio.current_task()._inbox.mask_level == 0
 
 
 async def test_a_block_hit_at_the_first_bytecode_of_its_end_is_closed_by_the_hit():
@@ -418,31 +468,36 @@ async def test_a_block_hit_at_the_first_bytecode_of_its_end_is_closed_by_the_hit
         block = mask(Terminate)
         block.__enter__()
         ours["__exit__"](block)
-        return running.function.inbox.top, running.function.inbox.mask_level
+        return running.function.inbox.blocks, running.function.inbox.mask_level
 
-    assert await to_thread(work) == (None, 0)
+    assert await to_thread(work) == ((), 0)
 
 
 async def test_the_end_of_a_block_closes_what_leaked_inside_it():
     def work():
         with mask(Interrupt):
             mask(Terminate).__enter__()
-        return running.function.inbox.top, running.function.inbox.mask_level
+        return running.function.inbox.blocks, running.function.inbox.mask_level
 
-    assert await to_thread(work) == (None, 0)
+    assert await to_thread(work) == ((), 0)
 
 
-def test_r26_a_function_that_asks_for_drains_makes_its_task_a_listener(on_loop):
-    def work():
-        reach()
+def test_r26_a_function_that_has_not_asked_for_a_drain_yet_gets_it_all_the_same(on_loop):
+    def work(begun, told):
+        begun.reach()
+        told.wait()
         while not requested(Drain):
             pass
 
     async def main():
-        task = await begun(work)
-        while task._inbox.listens_at > Drain.level:
+        post, told = Post(), threading.Event()
+        task = asyncio.create_task(to_thread(work, post, told))
+        await post.reached()
+        stopping = asyncio.ensure_future(stop(task, ladder=Ladder((Drain, 3600), (Terminate, 1))))
+        while not task.history:
             await asyncio.sleep(0)
-        report = await stop(task, ladder=Ladder((Drain, 3600), (Terminate, 1)))
+        told.set()
+        report = await stopping
         assert [rung.skipped for rung in report.rungs] == [False]
         assert report.tasks[0].ended == "returned"
 

@@ -130,7 +130,7 @@ def test_R26_R29_a_program_that_does_not_drain_is_terminated_at_once_with_128_an
     program.signal(signum)
     assert program.wait() == 128 + signum
     assert f"sigtask: {signum.name}: terminate, 20 s for 1 task\n" in program.stderr
-    assert "drain        0.00 s  skipped: nobody listens for it" in program.stderr
+    assert "drain        0.00 s  skipped: nobody can hear it" in program.stderr
     assert "1 ended by Terminate" in program.stderr
     assert "Traceback" not in program.stderr
 

@@ -524,7 +524,7 @@ def test_r24_a_rung_is_public():
 PREAMBLE = """
 import asyncio, atexit, logging, os, signal, sys, threading, time
 import sigtask
-from sigtask import *
+from sigtask import Drain, Interrupt, Kill, Ladder, Terminate, extend, mask, run, time_left  # R26: none hears a Drain
 logging.basicConfig(level=logging.INFO, format="log %(message)s")
 
 def say(*words):
@@ -588,6 +588,8 @@ class TestOsSignals:
 
     def test_r29_a_main_that_drained_gives_its_result(self, program):
         process = program("""
+            from sigtask import wait_requested
+
             async def main():
                 waiting = asyncio.create_task(wait_requested(Drain))
                 say("ready")
@@ -656,6 +658,8 @@ class TestOsSignals:
 
     def test_r29_a_signal_that_is_not_ours_is_left_to_asyncio(self, program):
         process = program("""
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may be run with it ignored, as by nohup
+
             async def main():
                 say("ready")
                 await forever()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from inspect import getattr_static
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -32,6 +34,34 @@ def could_be_heard() -> bool:
     if not _is_enough():
         _look_through_modules()
     return _is_enough()
+
+
+def look_through(fn: Any) -> None:
+    """Look through a function that came here by value, as cloudpickle sends those of `__main__`: no module has it.
+
+    With it come the functions and classes that it names.
+    """
+    while isinstance(fn, partial):
+        fn = fn.func
+    function: Any = fn
+    if not isinstance(fn, FunctionType):  # a method, or an object that can be called
+        function = getattr(fn, "__func__", None) or getattr_static(fn, "__call__", None)
+    if not isinstance(function, FunctionType) or _is_enough():
+        return
+    names = function.__globals__
+    if names is getattr(sys.modules.get(function.__module__), "__dict__", None):
+        return
+    package = sys.modules[__name__.partition(".")[0]]
+    things = [function, type(fn), *names.values(), *_enclosed_in(function)]
+    for code in _codes(things, function.__module__):
+        if package in names.values() or package.__name__ in code.co_names:
+            _taken.update(NAMES.intersection(code.co_names))
+
+
+def _enclosed_in(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # it is empty
+            yield cell.cell_contents
 
 
 def _is_enough() -> bool:

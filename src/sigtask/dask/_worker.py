@@ -17,6 +17,7 @@ from typing import Any
 
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
+from .._core import listening
 from .._core.factory import task_factory
 from .._core.scopes import wrap_scopes
 from .._core.task import Task
@@ -242,6 +243,7 @@ async def host(key: str, isolated: bool, fn: Callable[..., Any], /, *args: Any, 
     if NAME not in worker.plugins:  # Dask tells of no way to know when plugins have come: the job brings its own
         await worker.plugin_add(WorkerSide(), name=NAME, catch_errors=False)
     plugin: Any = worker.plugins[NAME]
+    listening.look_through(fn)  # R26: it may ask for a Drain later, and has come from a module that is not here
     return await plugin.run(key, partial(_body, isolated, partial(fn, *args, **kwargs)))
 
 

@@ -82,9 +82,18 @@ class Group:
         return bool(self._strays)
 
     def _is_below(self, pid: int) -> bool:
-        """Whether it is there, dead or alive, and its parent is one of those that are being killed here."""
+        """Whether it is there, dead or alive, and to be collected here: it is our child by now, or will be.
+
+        It will when its parent, which is being killed, has died.
+        """
         parent = _stat(pid).parent
-        return parent is not None and (parent in self._strays or _stat(parent).group == self.pid)
+        while parent is not None:
+            if parent == os.getpid() or parent in self._strays or _stat(parent).group == self.pid:
+                return True
+            before, parent = parent, _stat(pid).parent  # the parent may have died between two looks
+            if parent == before:
+                return False
+        return False
 
     def is_left(self) -> bool:
         """Once the leader is reaped: whether there are others, save for dead ones that somebody else must collect.

@@ -208,7 +208,8 @@ class Program:
         if others and waited >= LINGER and not self._stopped:
             self.kill()
         if not others and self._stopped:
-            others = self._group.kill_strays()  # what has left the group, to live on elsewhere, is not let off
+            # What has left the group, to live on elsewhere, is not let off. Its end may hand us a member of the group.
+            others = self._group.kill_strays() or self._group.is_left()
         at_end = all(output is None or output.at_end for output in (self.stdout, self.stderr))
         if others or not (at_end or waited >= LINGER):
             self._look_timer = self._loop.call_later(POLL, self._look)

@@ -97,7 +97,13 @@ class WorkerFunction(Function):
         self._later(0.001, self.hit_again)
 
     def _later(self, seconds: float, callback: Callable[[], object]) -> None:
-        self.call_later(seconds, callback)
+        """A timer of our own: `call_later` takes the hit back while it starts one, and hits again, which leads here.
+
+        Nothing is raised in the main thread while it starts: `hit` is set after.
+        """
+        timer = threading.Timer(seconds, callback)
+        timer.daemon = True
+        timer.start()
 
     def woken(self, frame: FrameType | None) -> None:
         """In the handler of SIGINT, which has interrupted `frame`: raise what is in flight."""

@@ -231,7 +231,7 @@ class Worker:
         self._look()
 
     def _look(self) -> None:
-        if self._group.is_left() or self._group.kill_strays():
+        if self._group.kill_strays() or self._group.is_left():  # in this order: a stray's end may hand us a member
             self.loop.call_later(0.02, self._look)
             return
         self._group.forget()

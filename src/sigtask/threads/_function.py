@@ -186,8 +186,11 @@ class Function:
             self.hit = self.inject()
 
     def hit_again(self) -> None:
-        """What is still in flight is raised at the next bytecode."""
-        locked(self.lock, self._hit)
+        """What is still in flight is raised at the next bytecode, but not while the block opens that let it in."""
+        if _opens_a_block(sys._current_frames().get(self.ident)):
+            self.inject_soon()
+        else:
+            locked(self.lock, self._hit)
 
     def _let_fly(self) -> None:
         inbox = self.inbox
@@ -238,7 +241,7 @@ class Function:
             self.withdraw()
 
     def open(self, block: Any) -> None:
-        """Enter a block, unless something is in flight, or admitted by it: that is raised (R13)."""
+        """Enter a block, unless something is in flight: that is raised. What the block admits is raised in it (R13)."""
         error = locked(self.lock, self._open, block)
         if error is not None:
             try:
@@ -251,9 +254,8 @@ class Function:
         if error is None:
             inbox.blocks, block.inbox = (*inbox.blocks, block), inbox
             if inbox.pending and (delivery := inbox.pick()) is not None:
-                self._unlink(block)
                 inbox.launch(delivery)
-                error = inbox.land().fresh()
+                self.inject_soon()
         return error
 
     def close(self, block: Any, *, leaving: bool) -> None:
@@ -267,6 +269,7 @@ class Function:
 
     def _close(self, block: Any, leaving: bool) -> CancelledError | None:
         self._unlink(block)
+        self._hold_what_it_let_in()
         self._let_fly()
         if not leaving:
             return self._land()
@@ -274,6 +277,14 @@ class Function:
             self._take_back_the_hit()
             self.inject_soon()
         return None
+
+    def _hold_what_it_let_in(self) -> None:
+        """What only the block that has ended admitted, and was not raised in it, is pending again (R13, R16)."""
+        inbox, delivery = self.inbox, self.inbox.flying
+        if delivery is not None and not inbox.admits(delivery):
+            self._take_back_the_hit()
+            inbox.flying, inbox.weight, delivery.fate = None, 0, Fate.PENDING
+            inbox._hold(delivery)
 
     def _unlink(self, block: Any) -> None:
         """Close `block`, and what leaked inside it: a signal can hit the very first bytecode of an `__exit__`."""
@@ -357,6 +368,15 @@ def close_the_block_of(frame: FrameType | None) -> None:
             if function is not None and isinstance(getattr(block, "inbox", None), Inbox) and function.has_open(block):
                 function._unlink(block)
         frame = frame.f_back
+
+
+def _opens_a_block(frame: FrameType | None) -> bool:
+    """Whether a thread that is there is in the first lines of a `with`."""
+    while frame is not None and frame.f_globals.get("__package__") in _OURS:
+        if frame.f_code.co_name == "__enter__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 _OURS = (__package__, Inbox.__module__.rpartition(".")[0])

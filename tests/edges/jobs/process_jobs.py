@@ -139,6 +139,16 @@ def accept_drain(path):
         spin(path)
 
 
+def catch_held(path):
+    say(path, os.getpid())
+    while requested(Drain) is None:
+        pass
+    with catch(Drain) as caught:
+        while True:
+            pass
+    return caught.signal.reason
+
+
 def masked(path, seconds):
     with mask(Terminate):
         say(path, os.getpid())
