@@ -1,4 +1,4 @@
-"""In a subinterpreter: sigtask is imported anew, and its tasks are stopped as anywhere. `run()` is not for there."""
+"""In a subinterpreter sigtask is imported anew, and its tasks are stopped as anywhere. `run()` is not for there."""
 
 import os
 import subprocess
