@@ -331,6 +331,26 @@ async def test_r16_catch_catches_what_is_held_when_it_is_entered():
     assert await task == "held"
 
 
+def test_r16_nothing_is_raised_at_the_edge_of_a_block_where_a_catch_would_not_catch_it():
+    class Watched(Function):
+        def inject(self):
+            hits.append("at once")
+            return True
+
+        def inject_soon(self):
+            hits.append("soon")
+
+    def work():
+        ours["__exit__"](function, Interrupt())
+        function.receive(Terminate())
+
+    hits, ours = [], {"__package__": "sigtask.threads"}
+    exec("def __exit__(function, signal): function.receive(signal)", ours)
+    function = Watched(work, ())
+    in_a_thread(function.run)
+    assert hits == ["soon", "at once"]
+
+
 @pytest.mark.parametrize("block", [accept, catch])
 def test_r13_what_a_block_let_in_and_was_not_raised_in_it_is_held_when_it_ends(block):
     def work():

@@ -70,6 +70,7 @@ def test_r30_the_process_is_gone_in_the_ladders_time_and_nothing_is_left(animal,
 def test_the_page_is_what_the_command_prints():
     """But for the rows of the crowds, which take their time; tests/stop/test_zoo.py looks at those."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    environment.pop("PYTHONDEVMODE", None)
     environment.pop("PYTHONASYNCIODEBUG", None)  # it would tell of every slow callback, and the page knows none
     names = [name for name in ZOO if name not in CROWDS]
     command = [sys.executable, "-W", "error", "-m", "sigtask.testing.zoo", *names]

@@ -26,7 +26,7 @@ from typing import Any
 from .. import threads as its_threads
 from .._core.host import running
 from ..signals import Signal
-from ..threads._function import Function, close_the_block_of
+from ..threads._function import Function, close_the_block_of, is_at_a_blocks_edge
 from ..threads._lock import locked
 from ._errors import by_level
 from ._wire import ERROR, RESULT, framed, receive
@@ -106,8 +106,8 @@ class WorkerFunction(Function):
         timer.start()
 
     def woken(self, frame: FrameType | None) -> None:
-        """In the handler of SIGINT, which has interrupted `frame`: raise what is in flight."""
-        if not self.hit:
+        """In the handler of SIGINT, which has interrupted `frame`: raise what is in flight, unless a block begins or ends."""
+        if not self.hit or is_at_a_blocks_edge(frame):
             return
         error = locked(self.lock, self._land_in, frame)
         if error is not None:

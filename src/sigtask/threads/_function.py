@@ -134,8 +134,7 @@ class Function:
         """Take back an `inject` that has not been raised yet. Called in the function's thread."""
 
     def inject_soon(self) -> None:
-        """As `_hit`, but let what is being raised now get out of the block it leaves."""
-        self._hit()
+        """As `_hit`, a moment later: the thread is at the edge of a block, or an exception leaves one."""
 
     # -- arrivals, in the loop's thread -------------------------------------------------------------------------------
 
@@ -183,14 +182,14 @@ class Function:
 
     def _hit(self) -> None:
         if self.in_flight and self.started and not self.hit and not self.ended:
-            self.hit = self.inject()
+            if is_at_a_blocks_edge(sys._current_frames().get(self.ident)):
+                self.inject_soon()
+            else:
+                self.hit = self.inject()
 
     def hit_again(self) -> None:
-        """What is still in flight is raised at the next bytecode, but not while the block opens that let it in."""
-        if _opens_a_block(sys._current_frames().get(self.ident)):
-            self.inject_soon()
-        else:
-            locked(self.lock, self._hit)
+        """What is still in flight is raised at the next bytecode."""
+        locked(self.lock, self._hit)
 
     def _let_fly(self) -> None:
         inbox = self.inbox
@@ -370,10 +369,10 @@ def close_the_block_of(frame: FrameType | None) -> None:
         frame = frame.f_back
 
 
-def _opens_a_block(frame: FrameType | None) -> bool:
-    """Whether a thread that is there is in the first lines of a `with`."""
+def is_at_a_blocks_edge(frame: FrameType | None) -> bool:
+    """Whether a thread that is there is opening or closing a block. A `catch` does not catch what is raised there."""
     while frame is not None and frame.f_globals.get("__package__") in _OURS:
-        if frame.f_code.co_name == "__enter__":
+        if frame.f_code.co_name in ("__enter__", "__exit__"):
             return True
         frame = frame.f_back
     return False
