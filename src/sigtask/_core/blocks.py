@@ -117,28 +117,27 @@ class _Block:
     def _fresh(self) -> Any:
         raise NotImplementedError
 
+    def _around(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
+        if not inspect.iscoroutinefunction(fn):
+            raise TypeError(f"@{self!r} needs an async function (async def), got {fn!r}")
+
+        @functools.wraps(fn)
+        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+            with self._fresh():
+                return await fn(*args, **kwargs)
+            return None
+
+        return wrapper
+
 
 class _Passing(_Block):
-    """A block that lets every exception pass: what it decorates gives what it gave."""
+    """A block that lets every exception pass."""
 
     __slots__ = ()
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
-
-        @functools.wraps(_async(self, fn))
-        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self._fresh():
-                return await fn(*args, **kwargs)
-            raise AssertionError("only catch() ends a block")
-
-        return wrapper
-
-
-def _async(block: object, fn: Any) -> Any:
-    if not inspect.iscoroutinefunction(fn):
-        raise TypeError(f"@{block!r} needs an async function (async def), got {fn!r}")
-    return fn
+        return self._around(fn)  # type: ignore[return-value]  # `None` is for where an exception is kept
 
 
 def warn_of_stock(call: str, level: int) -> None:
@@ -385,14 +384,7 @@ class catch(_Block, Generic[_S]):
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""
-
-        @functools.wraps(_async(self, fn))
-        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
-            with self._fresh():
-                return await fn(*args, **kwargs)
-            return None
-
-        return wrapper
+        return self._around(fn)
 
     def _fresh(self) -> catch[_S]:
         return catch(self.cls)
