@@ -13,7 +13,6 @@ task next waits, under the blocks that are open then.
 from __future__ import annotations
 
 import asyncio
-import functools
 import inspect
 import math
 import weakref
@@ -25,7 +24,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 from ..signals import KILL_LEVEL, Signal, Terminate, level_of
 from . import stock
-from .base_block import UNUSED, BaseBlock, PassingBlock, check_async
+from .base_block import UNUSED, BaseBlock, PassingBlock
 from .host import running
 from .inbox import Inbox
 from .stock import current
@@ -271,14 +270,7 @@ class catch(BaseBlock, Generic[_S]):
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""
-
-        @functools.wraps(check_async(self, fn))
-        async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
-            with self._fresh():
-                return await fn(*args, **kwargs)
-            return None
-
-        return wrapper
+        return self._around(fn)
 
     def _fresh(self) -> catch[_S]:
         return catch(self.cls)
