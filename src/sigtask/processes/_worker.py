@@ -102,7 +102,7 @@ class WorkerFunction(Function):
         timer.start()
 
     def woken(self, frame: FrameType | None) -> None:
-        """In the handler of SIGINT, which has interrupted `frame`: raise what is in flight, except at a block's edge."""
+        """In the handler of SIGINT, which has interrupted `frame`: raise what flies, but not at a block's edge."""
         if not self.hit or is_at_a_blocks_edge(frame):
             return
         error = locked(self.lock, self._land_in, frame)
