@@ -58,6 +58,8 @@ class Task(_Base[_T]):
 
     def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
         shim = make_shim(coro)
+        if speed is not None:
+            speed.attach(self, shim)
         adopt(self, shim, current())
         stock.init(self, shim, **kwargs)
 
