@@ -248,6 +248,30 @@ async def test_the_class_of_a_fresh_task_makes_a_whole_one():
 
 
 @in_c
+async def test_a_task_that_only_asyncio_has_initialized_has_no_family():
+    async def spawns():
+        return await asyncio.create_task(asyncio.sleep(0, 7))
+
+    task = FreshTask.__new__(FreshTask)
+    assert (task._inbox, task._parent, list(children_of(task))) == (None, None, [])
+    asyncio.Task.__init__(task, spawns(), loop=asyncio.get_running_loop(), name="not by us")
+    assert await task == 7
+    assert list(children_of(task)) == []
+
+
+@in_c
+async def test_a_task_is_not_initialized_twice():
+    """asyncio allows it before 3.15, and forgets what the task was."""
+    task = sigtask.Task(asyncio.sleep(0), loop=asyncio.get_running_loop())
+    again = asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="initialized already"):
+        task.__init__(again, loop=asyncio.get_running_loop())
+    assert task._parent is asyncio.current_task()
+    again.close()
+    await task
+
+
+@in_c
 def test_the_garbage_collector_sees_through_a_shim():
     # task -> shim -> coroutine -> its frame -> task
     loop = asyncio.new_event_loop()

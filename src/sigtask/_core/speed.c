@@ -48,11 +48,14 @@ new_task(State *state, PyObject *loop, PyObject *coro, PyObject *options)
     }
     if ((args = PyTuple_Pack(1, shim)) == NULL ||
         (parent = PyObject_CallOneArg(state->current_task, loop)) == NULL ||
-        (task = state->fresh->tp_new(state->fresh, state->no_args, NULL)) == NULL ||
-        adopt(state, task, shim, parent) < 0 ||
-        state->init(task, args, options) < 0) {
+        (task = state->fresh->tp_new(state->fresh, state->no_args, NULL)) == NULL) {
+        goto done;
+    }
+    sigtask_attach(task, shim);
+    if (adopt(state, task, shim, parent) < 0 || state->init(task, args, options) < 0) {
         Py_CLEAR(task);
     }
+done:
     Py_DECREF(shim);
     Py_XDECREF(args);
     Py_XDECREF(parent);
@@ -192,6 +195,8 @@ static PyMethodDef speed_methods[] = {
     {"make_shim", make_shim, METH_O, "make_shim($module, coro, /)\n--\n\nThe shim for `coro`."},
     {"bind", bind, METH_VARARGS,
      "bind($module, fresh, signal, current_task, running_loop, iscoroutine, adopt, cancel, /)\n--\n\nName the Python that this is a part of."},
+    {"attach", (PyCFunction)(void (*)(void))sigtask_py_attach, METH_FASTCALL,
+     "attach($module, task, shim, /)\n--\n\nThis shim is the task's; before anything else is done with it."},
     {"link", (PyCFunction)(void (*)(void))sigtask_py_link, METH_FASTCALL,
      "link($module, task, parent, /)\n--\n\nNote the parent of a task that has none so far; whether it is one of ours."},
     {NULL},

@@ -3,26 +3,32 @@
  *     parent ── first ──► child ◄─ next, prev ─► child ...        each child: parent
  *
  * The links are plain pointers and own nothing, as a weak reference does: a task that dies takes itself out, and leaves
- * its children without a parent. What lies in the fields behind asyncio's own struct, whose size is asked of its type.
+ * its children without a parent. They lie in the task's shim.
  */
 
 #include "speed.h"
 
-typedef struct {
-    PyObject *inbox;  /* owned; NULL until there is one */
-    PyObject *parent; /* the others are not owned */
-    PyObject *first;
-    PyObject *next;
-    PyObject *prev;
-} Kin;
-
-/* Behind asyncio's struct: the same for all of one process, as there is one `_asyncio`. */
+/* Behind asyncio's struct lies a pointer to the shim, owned. The same place for all of one process, as there is one
+ * `_asyncio`. It is NULL in a task that was never initialized. */
 static Py_ssize_t kin_at;
 
-static Kin *
-kin_of(PyObject *task)
+static Shim **
+shim_of(PyObject *task)
 {
-    return (Kin *)((char *)task + kin_at);
+    return (Shim **)((char *)task + kin_at);
+}
+
+static Links *
+links_of(PyObject *task)
+{
+    return &(*shim_of(task))->links;
+}
+
+static PyObject *
+inbox_of(PyObject *task)
+{
+    Shim *shim = *shim_of(task);
+    return shim == NULL ? NULL : shim->inbox;
 }
 
 static PyTypeObject *
@@ -45,11 +51,14 @@ is_alive(PyObject *task)
 void
 sigtask_link(PyObject *task, PyObject *parent)
 {
-    Kin *self = kin_of(task), *theirs = kin_of(parent);
+    if (*shim_of(task) == NULL || *shim_of(parent) == NULL) {
+        return;
+    }
+    Links *self = links_of(task), *theirs = links_of(parent);
     self->parent = parent;
     self->next = theirs->first;
     if (theirs->first != NULL) {
-        kin_of(theirs->first)->prev = task;
+        links_of(theirs->first)->prev = task;
     }
     theirs->first = task;
 }
@@ -57,39 +66,64 @@ sigtask_link(PyObject *task, PyObject *parent)
 static void
 unlink_kin(PyObject *task)
 {
-    Kin *self = kin_of(task);
+    if (*shim_of(task) == NULL) {
+        return;
+    }
+    Links *self = links_of(task);
     if (self->parent != NULL) {
         if (self->prev != NULL) {
-            kin_of(self->prev)->next = self->next;
+            links_of(self->prev)->next = self->next;
         }
         else {
-            kin_of(self->parent)->first = self->next;
+            links_of(self->parent)->first = self->next;
         }
         if (self->next != NULL) {
-            kin_of(self->next)->prev = self->prev;
+            links_of(self->next)->prev = self->prev;
         }
         self->parent = self->next = self->prev = NULL;
     }
     for (PyObject *child = self->first, *next; child != NULL; child = next) {
-        Kin *theirs = kin_of(child);
+        Links *theirs = links_of(child);
         next = theirs->next;
         theirs->parent = theirs->next = theirs->prev = NULL;
     }
     self->first = NULL;
 }
 
+void
+sigtask_attach(PyObject *task, PyObject *shim)
+{
+    *shim_of(task) = (Shim *)Py_NewRef(shim);
+}
+
+PyObject *
+sigtask_py_attach(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    State *state = sigtask_state_of(module);
+    if (nargs != 2 || !PyObject_TypeCheck(args[0], state->kin_type) || !Py_IS_TYPE(args[1], state->shim_type)) {
+        PyErr_SetString(PyExc_TypeError, "attach() takes a task and its shim");
+        return NULL;
+    }
+    if (*shim_of(args[0]) != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "this task is initialized already");
+        return NULL;
+    }
+    sigtask_attach(args[0], args[1]);
+    Py_RETURN_NONE;
+}
+
 PyObject *
 sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     State *state = sigtask_state_of(module);
-    if (nargs != 2 || !PyObject_TypeCheck(args[0], state->kin_type)) {
-        PyErr_SetString(PyExc_TypeError, "link() takes a task and its parent");
+    if (nargs != 2 || !PyObject_TypeCheck(args[0], state->kin_type) || *shim_of(args[0]) == NULL) {
+        PyErr_SetString(PyExc_TypeError, "link() takes a task that has its shim, and its parent");
         return NULL;
     }
     if (!PyObject_TypeCheck(args[1], state->kin_type)) {
         Py_RETURN_FALSE;
     }
-    if (kin_of(args[0])->parent != NULL) {
+    if (links_of(args[0])->parent != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "this task has a parent already");
         return NULL;
     }
@@ -100,16 +134,34 @@ sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 static PyObject *
 kin_parent(PyObject *task, void *Py_UNUSED(closure))
 {
-    PyObject *parent = kin_of(task)->parent;
+    PyObject *parent = *shim_of(task) == NULL ? NULL : links_of(task)->parent;
     return Py_NewRef(is_alive(parent) ? parent : Py_None);
+}
+
+static PyObject *
+kin_get_inbox(PyObject *task, void *Py_UNUSED(closure))
+{
+    PyObject *inbox = inbox_of(task);
+    return Py_NewRef(inbox == NULL ? Py_None : inbox);
+}
+
+static int
+kin_set_inbox(PyObject *task, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL || *shim_of(task) == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_inbox can be set in a task that was initialized, and not deleted");
+        return -1;
+    }
+    Py_XSETREF((*shim_of(task))->inbox, Py_NewRef(value));
+    return 0;
 }
 
 static PyObject *
 kin_children(PyObject *task, PyObject *Py_UNUSED(nothing))
 {
-    PyObject *found = PyList_New(0);
+    PyObject *found = PyList_New(0), *child = *shim_of(task) == NULL ? NULL : links_of(task)->first;
     /* Nothing of Python's runs in this loop, so no child can go away in it. */
-    for (PyObject *child = kin_of(task)->first; found != NULL && child != NULL; child = kin_of(child)->next) {
+    for (; found != NULL && child != NULL; child = links_of(child)->next) {
         if (is_alive(child) && PyList_Append(found, child) < 0) {
             Py_CLEAR(found);
         }
@@ -124,7 +176,7 @@ static int
 kin_traverse(PyObject *task, visitproc visit, void *arg)
 {
     PyTypeObject *base = base_of(task);
-    Py_VISIT(kin_of(task)->inbox);
+    Py_VISIT(*shim_of(task));
     if (!(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
         Py_VISIT(Py_TYPE(task)); /* up to Python 3.11 asyncio's is a static type, which knows nothing of this */
     }
@@ -135,7 +187,7 @@ static int
 kin_clear(PyObject *task)
 {
     unlink_kin(task);
-    Py_CLEAR(kin_of(task)->inbox);
+    Py_CLEAR(*shim_of(task));
     return base_of(task)->tp_clear(task);
 }
 
@@ -146,7 +198,7 @@ kin_dealloc(PyObject *task)
     int is_static = !(base->tp_flags & Py_TPFLAGS_HEAPTYPE);
     unlink_kin(task);
     PyObject_GC_UnTrack(task);
-    Py_CLEAR(kin_of(task)->inbox);
+    Py_CLEAR(*shim_of(task));
     PyObject_GC_Track(task); /* asyncio's own untracks it again */
     base->tp_dealloc(task);
     if (is_static) {
@@ -181,13 +233,13 @@ static PyObject *
 kin_cancel(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     State *state = (State *)PyType_GetModuleState(defining);
-    PyObject *parent = kin_of(task)->parent;
+    PyObject *parent = *shim_of(task) == NULL ? NULL : links_of(task)->parent;
     int is_plain = names == NULL ? nargs == 0 || (nargs == 1 && !PyObject_TypeCheck(args[0], state->signal)) : 0;
     if (names != NULL && nargs == 0 && PyTuple_GET_SIZE(names) == 1 &&
         PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "msg") == 0) {
         is_plain = !PyObject_TypeCheck(args[0], state->signal);
     }
-    if (is_plain && kin_of(task)->inbox == NULL && (parent == NULL || kin_of(parent)->inbox == NULL)) {
+    if (is_plain && inbox_of(task) == NULL && (parent == NULL || inbox_of(parent) == NULL)) {
         return ((Cancel)(void (*)(void))state->stock->ml_meth)(task, args, nargs, names);
     }
     PyObject *all[8];
@@ -204,6 +256,7 @@ kin_cancel(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssi
 }
 
 static PyGetSetDef kin_getset[] = {
+    {"_inbox", kin_get_inbox, kin_set_inbox, "The task's signals, or None.", NULL},
     {"_linked_parent", kin_parent, NULL, "The task that spawned this one, or None.", NULL},
     {NULL},
 };
@@ -225,10 +278,6 @@ sigtask_kin_type(PyObject *module)
     }
     Py_DECREF(asyncio);
     kin_at = ((PyTypeObject *)task)->tp_basicsize;
-    PyMemberDef members[] = {
-        {"_inbox", T_OBJECT, kin_at + (Py_ssize_t)offsetof(Kin, inbox), 0, "The task's signals, or None."},
-        {NULL},
-    };
     PyType_Slot slots[] = {
         {Py_tp_doc, "A task that knows its parent and its children; family.Kin is its specification."},
         {Py_tp_traverse, kin_traverse},
@@ -236,12 +285,11 @@ sigtask_kin_type(PyObject *module)
         {Py_tp_dealloc, kin_dealloc},
         {Py_tp_getset, kin_getset},
         {Py_tp_methods, kin_methods},
-        {Py_tp_members, members},
         {0, NULL},
     };
     PyType_Spec spec = {
         .name = "sigtask._core.speed.Kin",
-        .basicsize = (int)(kin_at + (Py_ssize_t)sizeof(Kin)),
+        .basicsize = (int)(kin_at + (Py_ssize_t)sizeof(Shim *)),
         .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
         .slots = slots,
     };

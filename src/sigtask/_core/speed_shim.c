@@ -2,16 +2,6 @@
 
 #include "speed.h"
 
-typedef struct {
-    PyObject_HEAD
-    PyObject *coro; /* NULL only after tp_clear */
-    PyObject *inbox; /* the task's, from the first signal or block on; else NULL */
-    PyObject *send; /* what stands in for the coroutine's own `send` while a signal is in flight; else NULL */
-#if PY_VERSION_HEX >= 0x030E0000
-    void *blank[5]; /* to who reads it from outside as a coroutine, one without code: `shim.BLANK` */
-#endif
-} Shim;
-
 PyObject *
 sigtask_shim_new(State *state, PyObject *coro)
 {
@@ -36,8 +26,9 @@ sigtask_shim_new(State *state, PyObject *coro)
     self->coro = Py_NewRef(coro);
     self->inbox = NULL;
     self->send = NULL;
+    self->links = (Links){NULL};
 #if PY_VERSION_HEX >= 0x030E0000
-    memset(self->blank, 0, sizeof(self->blank));
+    self->code = NULL;
 #endif
     PyObject_GC_Track(self);
     return (PyObject *)self;

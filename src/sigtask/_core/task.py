@@ -43,6 +43,8 @@ class Task(Receiver[_T]):
 
     def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
         shim = make_shim(coro)
+        if speed is not None:
+            speed.attach(self, shim)
         adopt(self, shim, current())
         stock.init(self, shim, **kwargs)
 
