@@ -75,15 +75,11 @@ def wrap_scopes() -> None:
         asyncio.shield = asyncio.tasks.shield = _wrapped_shield(asyncio.shield)
 
 
-def _inbox() -> Inbox | None:
-    return getattr(current(), "_inbox", None)
-
-
 def _marked(original: Any) -> Any:
     @functools.wraps(original)
     def __aenter__(self: Any) -> Any:
-        inbox = _inbox()
-        self._sigtask_entered = 0 if inbox is None else inbox.landed
+        if (inbox := getattr(current(), "_inbox", None)) is not None:
+            self._sigtask_entered = inbox.landed
         return original(self)
 
     return __aenter__
@@ -95,14 +91,14 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
         task, left = current(), None
         if not isinstance(task, Kin):
             try:
-                return await original(self, _as_plain(et), exc, tb)
+                return await original(self, et and _as_plain(et), exc, tb)
             finally:
                 del self, et, exc, tb, task  # the error that leaves keeps this frame, and would be in a cycle with it
         scope, outer = Leaving(task._inbox, getattr(self, "_sigtask_entered", 0), exc), leaving.get(task)
         if is_group:
             leaving[task] = scope
         try:
-            return await original(self, _as_plain(et), exc, tb)
+            return await original(self, et and _as_plain(et), exc, tb)
         except BaseException as error:
             left = error
             raise
@@ -123,9 +119,7 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
 
 
 def _as_plain(et: Any) -> Any:
-    if not _SUBCLASSES_COUNT and et is not None and issubclass(et, CancelledError):
-        return CancelledError
-    return et
+    return et if _SUBCLASSES_COUNT or not issubclass(et, CancelledError) else CancelledError
 
 
 def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | None, *, is_group: bool) -> None:

@@ -106,7 +106,7 @@ class WorkerFunction(Function):
         timer.start()
 
     def woken(self, frame: FrameType | None) -> None:
-        """In the handler of SIGINT, which interrupted `frame`: raise what is in flight, unless at the edge of a block."""
+        """In the handler of SIGINT, which interrupted `frame`: raise what is in flight, unless at a block's edge."""
         if not self.hit or is_at_a_blocks_edge(frame):
             return
         error = locked(self.lock, self._land_in, frame)
