@@ -31,35 +31,56 @@ def environments(*, every: bool) -> list[Venv]:
     return venvs
 
 
-def test_steps(venvs: list[Venv]) -> list[Step]:
-    """The tests on every Python, where there is a compiler on the C twin, and what touches a task's path on Python's.
+INSIDE = ("core", "stop", "compat", "props")
+"""Tests in one process, nearly all of them on a clock that jumps."""
+OUTSIDE = ("edges", "programs")
+"""Tests with real processes, servers and OS signals. They wait more than they work."""
+NO_PROCESSES = ("tests/edges", "tests/programs", "-m", "not os", "--ignore=tests/edges/test_dask.py")
+"""What of `OUTSIDE` needs no process: threads, where a signal hits between any two bytecodes, and the runner."""
 
-    On the newest Python all of it runs with debugging on, and without it what runs in one process; a Python that is
-    alone runs all of it twice. What is packed is looked at on the default one. The parts that wait for processes are
-    steps of their own, so that others can use the time.
+
+def test_steps(venvs: list[Venv]) -> list[Step]:
+    """The tests, each on those Pythons where it proves what it does not prove on another.
+
+    - "edges", "programs": real processes and OS signals, on the oldest Python, and on the newest with debugging: how
+      processes start and are waited for has changed between those two, and what is in between has the one or the other.
+    - "tests": the rules, on every Python, on the C twin where there is a compiler.
+    - "threads, runner": what of edges and programs needs no process, on the Pythons in between. A signal hits a thread
+      between any two bytecodes, and each Python has its own.
+    - "tests, debug": the same rules when asyncio debugs and every warning is an error; on the newest Python, which
+      deprecates most. Not the model: it makes the same steps with debugging as without.
+    - "no C": the rules on the Python twin, on every Python; on the default one the model and the libraries, too.
+    - "house", "wheel": the docs' programs and the project's own rules, and what is packed: on the default one.
+
+    `EVERYWHERE=1` has all of edges and programs run on every Python. A Python that is alone is oldest and newest.
     """
 
-    def pytest(what: str, venv: Venv, *parts: str, debug: bool = False, env: dict[str, str] | None = None) -> Step:
+    def pytest(what: str, venv: Venv, *args: str, debug: bool = False, env: dict[str, str] | None = None) -> Step:
         flags = ("-X", "dev", "-W", "error") if debug else ()
-        folders = [f"tests/{part}" for part in parts]
-        command = [venv.exe, *flags, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders]
+        command = [venv.exe, *flags, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args]
         env = {**({"PYTHONASYNCIODEBUG": "1"} if debug else {}), **(env or {})}
         return Step(f"{what} on {venv.python.full}{', debug' * debug}", command, {"COLUMNS": "120", **env})
 
-    inside = ("core", "stop", "compat", "props", "house")
-    outside = ("edges", "programs")
-    newest = max(venvs, key=lambda venv: venv.python.version)
-    steps = [pytest(part, newest, part, debug=True) for part in outside]
-    for venv in venvs:
-        if venv is not newest or len(venvs) == 1:
-            steps += [pytest(part, venv, part) for part in outside]
-        steps.append(pytest("tests", venv, *inside))
-    steps.append(pytest("tests", newest, *inside, debug=True))
+    default, in_order = venvs[0], sorted(venvs, key=lambda venv: pythons.VERSIONS.index(venv.python.version))
+    oldest, newest = in_order[0], in_order[-1]
+    inside = folders(*INSIDE)
+    everywhere = os.environ.get("EVERYWHERE", "0") not in ("", "0")
+    # The longest first, and each part by itself: while one waits for its processes, others use the time.
+    steps = [pytest(part, newest, f"tests/{part}", debug=True) for part in OUTSIDE]
+    steps += [pytest(part, v, f"tests/{part}") for v in (in_order if everywhere else [oldest]) for part in OUTSIDE]
+    steps += [pytest("tests", v, *inside) for v in in_order]
+    if not everywhere:
+        steps += [pytest("threads, runner", v, *NO_PROCESSES) for v in in_order[1:-1]]
+    steps.append(pytest("tests", newest, *folders(*INSIDE[:3]), debug=True))
     pure = {"SIGTASK_PURE": "1"}
-    first, *others = venvs
-    steps.append(pytest("no C: core", first, *inside[:4], env=pure))
-    steps += [pytest("no C: core", venv, *inside[:2], env=pure) for venv in others]
-    return [*steps, Step("wheel", [first.exe, "tools/wheel.py"], lines=4)]
+    for venv in in_order:
+        steps.append(pytest("no C", venv, *(inside if venv is default else folders(*INSIDE[:2])), env=pure))
+    return [*steps, pytest("house", default, "tests/house"), Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
+
+
+def folders(*parts: str) -> tuple[str, ...]:
+    """Where those tests are."""
+    return tuple(f"tests/{part}" for part in parts)
 
 
 def cost_steps(venv: Venv) -> list[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import sys
 import weakref
 
@@ -134,7 +135,7 @@ TOO_EARLY = {grouped} if sys.version_info < (3, 14) else set()
 HABITS = [
     value
     for value in list(globals().values())
-    if asyncio.iscoroutinefunction(value) and value not in TOO_EARLY | {turns}
+    if inspect.iscoroutinefunction(value) and value not in TOO_EARLY | {turns}
 ]
 ENDINGS = {
     "drain": lambda task: task.drain("why"),
