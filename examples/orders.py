@@ -14,7 +14,7 @@ import asyncio
 import sqlite3
 import sys
 
-from sigtask import Drain, Terminate, accept, catch, mask, run
+from sigtask import Drain, Terminate, catch, mask, run, until
 
 WORKERS = ("Ada", "Ben", "Cleo", "Dan")
 
@@ -48,20 +48,19 @@ async def shop(book: Book, queue: asyncio.Queue[int]) -> None:
     """Customers come, until a Drain closes the shop."""
     for number in book.open_orders():
         queue.put_nowait(number)
-    with catch(Drain) as caught, accept(Drain):
+    with catch(Drain) as drain:
         while True:
             await asyncio.sleep(0.2)  # the next customer
             queue.put_nowait(book.place())
-    print(f"shop: closed ({caught.signal.reason if caught.signal else 'sold out'})")
+    print(f"shop: closed ({drain.signal.reason if drain.signal else 'sold out'})")
 
 
 async def worker(name: str, book: Book, queue: asyncio.Queue[int]) -> None:
     """Take an order, do it, take the next. On Drain, take no more."""
     done = 0
     while True:
-        with catch(Drain) as caught, accept(Drain):  # here, and only here, a Drain comes in
-            number = await queue.get()
-        if caught.signal:
+        number = await until(Drain, queue.get())  # here, and only here, a Drain comes in
+        if isinstance(number, Drain):
             print(f"{name}: going home, orders done: {done}")
             return
         try:

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 from distributed import Client, Future, KilledWorker, LocalCluster
 
 import sigtask.dask
-from sigtask import Drain, Kill, Ladder, Terminate, accept, catch, requested, run, time_left
+from sigtask import Drain, Kill, Ladder, Terminate, catch, requested, run, time_left
 
 LADDER = Ladder((Drain, 10), (Terminate, 3), (Kill, 2))
 LOW, HIGH = 3.4, 4.0
@@ -259,15 +259,14 @@ async def sweep(client: Client, book: Book, screen: Screen, options: argparse.Na
     jobs = Jobs(client, book, screen, options)
     screen.draw()
     try:
-        with catch(Drain) as caught, accept(Drain):
+        with catch(Drain) as drain:
             await jobs.wait()
-        if caught.signal is not None and jobs.open:
-            screen.say(f"{caught.signal.reason}: the jobs are asked for what they have; once more ends them")
-            sigtask.dask.send_signal(jobs.open, caught.signal)  # a rung passes by a job that is just about to listen
-            await jobs.stop(Ladder((Drain, time_left() or 1)), caught.signal.reason)
+        if drain.signal is not None and jobs.open:
+            screen.say(f"{drain.signal.reason}: the jobs are asked for what they have; once more ends them")
+            await jobs.stop(Ladder((Drain, time_left() or 1)), drain.signal.reason)
             await jobs.wait()  # for those who did not listen: until they are done, or the next rung begins
             if not all(map(book.is_done, screen.values)):
-                raise caught.signal
+                raise drain.signal
     except Terminate as told:
         screen.say(f"{told.reason}: the jobs that are left are told to end")
         await jobs.stop(Ladder((Terminate, 1), Kill), told.reason)
