@@ -266,7 +266,6 @@ async def sweep(client: Client, book: Book, screen: Screen, options: argparse.Na
             await jobs.wait()
         if drain.signal is not None and jobs.open:
             screen.say(f"{drain.signal.reason}: the jobs are asked for what they have; once more ends them")
-            sigtask.dask.send_signal(jobs.open, drain.signal)  # a rung passes by a job that is just about to listen
             await jobs.stop(Ladder((Drain, time_left() or 1)), drain.signal.reason)
             await jobs.wait()  # for those who did not listen: until they are done, or the next rung begins
             if not all(map(book.is_done, screen.values)):

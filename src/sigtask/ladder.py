@@ -107,7 +107,7 @@ class Ladder:
         return sum(rung.grace for rung in self.rungs[:index])
 
     def index_at(self, elapsed: float) -> int:
-        """Which rung is in force after so many seconds; `len(rungs)` when the ladder is over."""
+        """Which rung is under way after so many seconds; `len(rungs)` when the ladder is over."""
         end = 0.0
         for index, rung in enumerate(self.rungs):
             end += rung.grace

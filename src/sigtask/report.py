@@ -16,10 +16,11 @@ class TaskReport:
 
     name: str
     ended: str = "still running"
-    """`ended before`, `returned`, `ended by Terminate`, `cancelled`, `raised ValueError`, `abandoned`,
-    `ended with the process`, `never started` (a job on a cluster) or `still running`."""
+    """`ended before`, `returned`, `ended by Terminate`, `cancelled`, `cancelled by its parent: Terminate (REASON)`,
+    `raised ValueError`, `abandoned`, `ended with the process`, `never started` (a job on a cluster) or `still
+    running`."""
     rung: str | None = None
-    """The rung in force when it ended; `None` if it had ended before, or runs still."""
+    """The rung under way when it ended; `None` if it had ended before, or runs still."""
     seconds: dict[str, float] = field(default_factory=dict)
     """For each rung it saw, the seconds it spent on it."""
     stood: dict[str, str] = field(default_factory=dict)
@@ -36,7 +37,7 @@ class TaskReport:
 
     @property
     def resisted(self) -> bool:
-        """Whether a person should look at it: it is still there, was abandoned, killed, or swallowed a signal."""
+        """True if the task needs attention: still running, abandoned, killed, or it swallowed a signal."""
         return bool(self.ended == "still running" or self.abandoned or self.swallowed or self.rung == "kill")
 
     def __str__(self) -> str:

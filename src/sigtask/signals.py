@@ -12,7 +12,7 @@ from asyncio import CancelledError
 from typing import Any, ClassVar, Self
 
 KILL_LEVEL = 40
-"""From here up nothing is held, handled or caught. Only `Kill` and its subclasses may stand here."""
+"""From here up nothing is masked, handled or caught. Only `Kill` and its subclasses may stand here."""
 
 
 Addressee = tuple["weakref.ref[Any]", str]
@@ -142,7 +142,7 @@ def _brief(thing: object) -> str:
 
 
 class Drain(Signal):
-    """Finish what you have, take nothing new. Held unless the task says `accept(Drain)`."""
+    """Finish what you have, take nothing new. Pending until the task asks, or says where it may come in."""
 
     level = 10
 

@@ -38,9 +38,9 @@ _S = TypeVar("_S", bound=Signal)
 class accept(PassingBlock):
     """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
 
-    A new task holds what is weaker than `Interrupt`; `accept(Drain)` is how it says where a Drain may come in, and end
-    it. One that is pending already is thrown at the first await in the block at which the task waits. A mask around or
-    inside the block wins. To go on after the Drain, use `catch`.
+    In a new task, what is weaker than `Interrupt` is pending; `accept(Drain)` is how it says where a Drain may come in,
+    and end it. One that is pending already is thrown at the first await in the block at which the task waits. A mask
+    around or inside the block wins. To go on after the Drain, use `catch`.
 
     Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """
@@ -69,11 +69,12 @@ class mask(PassingBlock):
     """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
 
     What it held is thrown at the next await outside of any mask that holds it. So nothing that a masked `await`
-    returned is lost, and a loop in which every await is masked is never reached: put an `await asyncio.sleep(0)` into
-    it. Tasks spawned inside are covered while the block lasts, but for signals that come from inside of it.
+    returned is lost, and a loop in which every await is masked is never reached: put a bare `await asyncio.sleep(0)`
+    in it. Tasks spawned inside are covered while the block is open, but not from its owner, nor from each other.
 
     `within=seconds` ends the protection early. A plain `cancel()` passes, so that timeouts inside work, unless
-    `plain=True`. It does not stop code in threads.
+    `plain=True`; so a timeout around the block, or a sibling that fails in a `TaskGroup`, comes in. In a cancelled
+    anyio scope, which cancels on every turn of the loop, use anyio's shield.
 
     Raises: `TypeError` for what is no signal class; `ValueError` for `Kill` or a `within` that is not above 0.
     """
@@ -137,8 +138,8 @@ class mask(PassingBlock):
 class on_signal(PassingBlock, Generic[_S]):
     """`with on_signal(Drain, callback):` run `callback(signal)` when such a signal arrives (R15).
 
-    It runs in the task's context at the moment of arrival, in place of holding or throwing the signal, so it must
-    not wait. The innermost block that names the signal's class takes it. When the callback raises, the loop's
+    It runs in the task's context at the moment of arrival, and the signal is neither pending nor thrown. It must not
+    wait. The innermost block that names the signal's class takes it. When the callback raises, the loop's
     exception handler is told, and the signal is treated as if there were no callback. (On Python 3.11 the context is
     a copy, taken when the block is entered.)
 
@@ -218,7 +219,7 @@ class catch(BaseBlock, Generic[_S]):
 
     `if drain:` asks whether one did, and `drain.signal` is it, else `None`. The task goes on with a clean count: the
     requests of what came in the block are taken back (`uncancel`). Something stronger than it names goes on as it is,
-    and so does a signal that merely killed a task that was awaited; a Kill is never caught. If a plain `cancel()` came
+    and so does a signal that merely ended a task that was awaited; a Kill is never caught. If a plain `cancel()` came
     together with the signal and is not taken back, the block raises that `CancelledError`.
 
     What is pending when the block is entered is thrown at the first await at which the task waits. An await that need

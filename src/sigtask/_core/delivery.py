@@ -88,7 +88,7 @@ class Delivery:
         self.inside: tuple[object, ...] = ()  # the masks that its sender is inside of: these do not hold it (R14)
         self.number = 0  # of those that were thrown into the task
         self.requests = 0  # asyncio's cancel requests that it stands for, once it was delivered
-        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task: being handled while it lives
+        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task
         self.below: Any = ()  # what it was passed on to, or what stands for it: a list of `PassedOn`
         self.caught_at: str | None = None
         self.taken_back = False

@@ -147,7 +147,7 @@ class Inbox:
 
     @property
     def threshold(self) -> int:
-        """Signals at or above this level are thrown, those below are held. A mask wins over an accept."""
+        """Signals at or above this level are thrown, those below are pending. A mask wins over an accept."""
         return max(self.accept_level, self.mask_level + 1)
 
     def admits(self, delivery: Delivery) -> bool:
@@ -167,7 +167,7 @@ class Inbox:
                 return block  # type: ignore[no-any-return]
         return None
 
-    # -- in force ---------------------------------------------------------------------------------------------------
+    # -- being handled ------------------------------------------------------------------------------------------------
 
     def in_force(self) -> Delivery | None:
         """The strongest signal that the task is handling (R5)."""

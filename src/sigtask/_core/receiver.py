@@ -174,7 +174,7 @@ class Receiver(_Base[_T]):
         return is_handling_now(signal) if self._is_running() else is_handling(self.get_coro(), signal)
 
     def _look_later(self) -> None:
-        """Something is pending while the task runs: look when it waits, at the loop's next turn."""
+        """Something is pending that may be thrown: look when the task waits, at the loop's next turn."""
         inbox = self._mailbox()
         if not inbox.looking and inbox.is_due and not (loop := self.get_loop()).is_closed():
             inbox.looking = True

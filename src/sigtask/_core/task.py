@@ -51,7 +51,7 @@ class Task(Receiver[_T]):
     # -- sending --------------------------------------------------------------------------------------------------
 
     def send_signal(self, sig: Signal | type[Signal]) -> bool:
-        """Send this task a signal: thrown at the await it is in, or held, as the task's blocks say (R3, R5, R6).
+        """Send this task a signal: thrown at the await it is in, or pending, as the task's blocks say (R3, R5, R6).
 
         Returns `False` when the task is done already, which `history` records, else `True`. It returns at once:
         to wait for the task, use `stop()` or `asyncio.wait`, not `await task`, which would make you its next target.
@@ -85,8 +85,8 @@ class Task(Receiver[_T]):
     def kill(self, reason: object = None) -> bool:
         """Send `Kill(reason)`: the task and all that it has spawned end within a few turns of the loop (R18, R19).
 
-        Two turns for a task without children; one that has spawned others may wait for their ends, up to six turns
-        more for each generation. Synchronous `finally` code still runs; an await in it does not. It cannot reach a
+        Two turns for a task without children; one that has spawned others may wait for their ends, some eight turns
+        for each generation. Synchronous `finally` code still runs; an await in it does not. It cannot reach a
         task that holds the thread, in a busy loop or a blocking call (R20).
         """
         return self._receive(Kill(reason)) is not _REFUSED
@@ -96,7 +96,7 @@ class Task(Receiver[_T]):
 
         With a signal as `reason` (or as `msg`) that signal is sent, with any other reason a `Terminate` of it.
         Returns `False` when the task is done. A signal given as `msg`, which is how a task passes its own on to the
-        task it awaits, also returns `False` when it is held or changes nothing here: the sender then gets its own.
+        task it awaits, also returns `False` when it is pending or absorbed here: the sender then gets its own.
 
         Raises: `TypeError` when both `msg` and `reason` are given; with a signal or reason, as `send_signal`.
         """
@@ -148,7 +148,7 @@ class Task(Receiver[_T]):
 
     @property
     def threshold(self) -> int:
-        """Signals at or above this level are thrown into the task now, those below are held (R11)."""
+        """Signals at or above this level are thrown into the task now, those below are pending (R11)."""
         inbox = self._inbox
         return Interrupt.level if inbox is None else inbox.threshold
 

@@ -193,7 +193,7 @@ class Supervisor:
 
     @property
     def rung_due(self) -> Rung | None:
-        """The rung that should be in force by the watchdog's count, which a blocked loop does not stop."""
+        """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
         index = self.ladder.index_at(now() - self._zero)
         return self.ladder.rungs[index] if index < len(self.ladder.rungs) else None
 

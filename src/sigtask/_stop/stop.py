@@ -18,8 +18,9 @@ async def stop(*tasks: asyncio.Task[Any], ladder: Ladder | None = None, reason: 
     """Stop these tasks: send each rung of `ladder` in turn until all are done, and report what it took.
 
     All are signalled first and then waited for together, so a hundred tasks take no longer than the slowest. A rung
-    ends as soon as all targets are done; a Drain that nobody listens for is skipped. The default ladder is drain 10 s,
-    terminate 5 s, kill. Called by a task that is being stopped itself, the ladder is shortened to what is left (R27).
+    ends as soon as all targets are done; a Drain that no loaded code could hear is skipped (R26). The default ladder is
+    drain 10 s, terminate 5 s, kill. Called by a task that is being stopped itself, the ladder is shortened to what is
+    left (R27). A rung's grace begins when the last task has been told, which takes time where there are very many.
 
     The targets' errors are in the report, not raised. Tasks that even a Kill cannot reach are its `survivors`: stock
     tasks that swallow `cancel()`, and none else while the loop turns. If `stop()` itself is cancelled, the targets

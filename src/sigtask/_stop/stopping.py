@@ -260,7 +260,7 @@ class Stopping:
         return any(delivery.given.origin is origin for origin in self._origins)
 
     def _unheard(self, rung: Rung) -> bool:
-        """R26: a rung that is only ever held, and nobody can look."""
+        """R26: a rung whose signal is only ever pending, and nobody can look."""
         if rung.signal.level >= Interrupt.level or self._heard:
             return False
         if not could_be_heard():

@@ -235,7 +235,7 @@ async def stop(
 def send_signal(futures: Futures, sig: Signal | type[Signal]) -> None:
     """Send these jobs a signal, wherever they run. Returns at once, and tells nothing of what becomes of it.
 
-    Each takes it as a task does: thrown, held, handled. One that has not begun gets it as it begins, and then never
+    Each takes it as a task does: pending, thrown, handled. One that has not begun gets it as it begins, and then never
     does, unless it is a Drain. A Kill is a ladder of one rung, as for `stop`. Signals of one client arrive in order.
 
     Raises: `TypeError` for what is no Dask future or no signal; `ValueError` for no future, and futures of several

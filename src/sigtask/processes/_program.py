@@ -155,7 +155,7 @@ class Program:
         return None
 
     def hear(self, signal: Signal) -> None:
-        """The task holds a signal: the program may be told all the same, where `signals` says so. A Drain, usually."""
+        """A signal is pending in the task: the program is told where `signals` says so. A Drain, usually."""
         if (signum := self.os_signal(type(signal))) is not None:
             self.send_signal(signum)
 

@@ -55,7 +55,7 @@ class Call:
         self._start_grace()
 
     def hear(self, signal: Signal) -> None:
-        """The task holds a signal: the function may ask for it."""
+        """A signal is pending in the task: the function may ask for it."""
         self._send(signal)
 
     def _send(self, msg: object) -> None:
@@ -106,7 +106,7 @@ class Call:
     # -- the end --------------------------------------------------------------------------------------------------
 
     def returned(self, taken: int, value: Any) -> None:
-        """The function has. A signal that came too late for it, or that it only held, is the task's."""
+        """The function has. A signal that came too late for it, or was only pending there, is the task's."""
         self._stop_grace()
         if self.relay.asked and taken < self._thrown_at:
             self.relay.give_up()

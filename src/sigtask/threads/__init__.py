@@ -1,6 +1,6 @@
 """`to_thread()`: a plain function in a thread, under the same signals as the task that waits for it.
 
-The task's signals go to the function. A Drain, and whatever a mask holds, is there to be asked for (`requested`); an
+The task's signals go to the function. A Drain, and whatever a mask holds, is pending there, too (`requested`); an
 Interrupt or a Terminate is raised at the function's next bytecode. The task waits for it to come back: work that
 nobody waits for any more, and nobody knows of, is what this module is there to prevent. The Kill is the end of that:
 the task ends at once, and the report names the thread that was left behind.

@@ -5,7 +5,7 @@
       └────result──────┴─────finish────────┘                its outcome, on its way out
 
 asyncio cancels a task by the `cancel(msg)` of what it awaits. That is where signals come in, and all of them do: what
-the task itself holds is passed on by a watcher in its inbox, as the function is a part of the task (R12).
+is pending in the task is passed on by a watcher in its inbox, as the function is a part of the task (R12).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ThreadFunction(Function):
         return "no thread yet" if self.thread is None else self.thread.name
 
     def hear(self, signal: Signal) -> None:
-        """The task holds it: so does the function, as it is a part of the task (R12)."""
+        """It is pending in the task, and so in the function, as that is a part of the task (R12)."""
         self.receive(signal)
 
     @property

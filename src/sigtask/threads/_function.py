@@ -150,7 +150,7 @@ class Function:
         inbox.record(delivery)
         passed_on(signal, delivery)
         if any(one.given.origin is signal.origin for one in inbox.delivered):
-            delivery.fate = Fate.ABSORBED  # the owner held it, and now passes it on again
+            delivery.fate = Fate.ABSORBED  # it was pending in the owner, which now passes it on again
             return True
         if inbox.judge(delivery):
             inbox.launch(delivery)
@@ -258,7 +258,7 @@ class Function:
         return error
 
     def close(self, block: Any, *, leaving: bool) -> None:
-        """End a block. What it held is raised at once; when an exception leaves it, that one goes first (R14)."""
+        """End a block. What it held is raised at once, for here is no await; an exception that leaves it goes first."""
         error = locked(self.lock, self._close, block, leaving)
         if error is not None:
             try:

@@ -19,8 +19,9 @@ Tasks that will not die, and what each signal does to them. Every animal is a co
 `python -m sigtask.testing.zoo --write docs/zoo.md` makes this page: each signal is sent to a fresh animal, and what
 is seen is written down.
 
-- **thrown, swallowed**: the signal came, and the task went on. **held**: a mask keeps it. **stuck on its way**: the
-  signal was passed on to what the task awaits, and that does not end. **never arrives**: the loop does not turn.
+- **delivered, swallowed**: the signal was thrown in, and the task went on. **pending**: a mask holds it. **stuck in
+  flight**: the signal was passed on to what the task awaits, and that does not end. **never arrives**: the loop does
+  not turn.
 - **more awaits refused**: how often the task awaited again after a Kill, and was answered with it again (R19).
 - **turns**: turns of the loop from a Kill to the task's end. The rule is two at most, and more for a task that waits
   for what it has spawned (R18).
@@ -40,7 +41,8 @@ TAIL = """\
   without sigtask.
 - **Depth, tasks.** asyncio's `cancel()` goes down a chain of tasks by recursion. On 10,000 of them it raises
   `RecursionError` on CPython 3.11 to 3.13 (on 3.12 and 3.13 whatever the recursion limit), and no task ends; with
-  sigtask's tasks it goes as deep as with asyncio's. Signals need no recursion: they reach the end of any chain.
+  sigtask's tasks it goes as deep as with asyncio's, in pure Python half as deep. Signals need no recursion: they reach
+  the end of any chain.
 - **Rings.** A plain `cancel()` goes round a ring of tasks until the `RecursionError` (python/cpython#80637), as in
   asyncio. A signal opens the ring.
 - **Children.** A Kill takes along what the task has spawned, and what it spawns in its last cleanup is born killed.

@@ -115,8 +115,8 @@ async def effect(animal: Animal, cls: type[Signal]) -> str:
     if task.done():
         return ending(task)
     if task.threshold > cls.level:
-        return "held"
-    return "thrown, swallowed" if task.history[0].fate is Fate.DELIVERED else "stuck on its way"
+        return "pending"
+    return "delivered, swallowed" if task.history[0].fate is Fate.DELIVERED else "stuck in flight"
 
 
 async def killing(animal: Animal) -> tuple[str, int, str]:
@@ -128,9 +128,9 @@ async def killing(animal: Animal) -> tuple[str, int, str]:
         await turns(1)
         count += 1
     refused = sum(delivery.refused for delivery in task.history)
-    thrown = "thrown" if task.history[0].fate is Fate.DELIVERED else task.history[0].fate.value
+    fate = task.history[0].fate.value
     abandoned = task._inbox is not None and task._inbox.abandoned
-    kill = thrown + (f", {refused} more awaits refused" if refused else "")
+    kill = fate + (f", {refused} more awaits refused" if refused else "")
     return kill, count, "abandoned" if abandoned else ending(task)
 
 
@@ -164,7 +164,7 @@ async def _asks(task: asyncio.Task[Any], masked: bool) -> str:
     verdict = ""
     with catch(Terminate), mask(Terminate, plain=True):
         verdict = told(await stop(task, ladder=LADDER))
-    return verdict  # noqa: RET504 - what the mask raises at its end would take a `return` in there with it
+    return verdict  # noqa: RET504 - `catch` may have ended the block before there was one
 
 
 def told(report: Report) -> str:
