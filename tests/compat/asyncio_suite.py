@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -60,14 +61,17 @@ LEFT_OUT: dict[str, str] = {
 def outcomes(mode: str, module: str) -> dict:
     """What one run of one module gave."""
     here = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", str(here / "suite_child.py"), mode, module],
-        env=os.environ | {"PYTHONPATH": str(here.parents[1] / "src")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", str(here / "suite_child.py"), mode, module],
+            env=os.environ | {"PYTHONPATH": str(here.parents[1] / "src")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{module} on {mode} tasks: not done after {LIMIT} s") from None
     try:
         return json.loads(done.stdout)
     except ValueError:
@@ -130,6 +134,8 @@ def main(modules: list[str]) -> int:
         print(f"CPython {version}: comes without test.test_asyncio; NOT RUN")
         return 0
     print(f"CPython {version}: its own asyncio tests on sigtask's tasks", flush=True)
+    # A shell starts what is to run in the background with SIGINT ignored, and some of these tests wait for one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     total: Counter = Counter()
     for module in modules or MODULES:
         if not is_here(f"test.test_asyncio.{module}"):

@@ -234,6 +234,8 @@ def main(names: list[str]) -> int:
     """Compare every library; gives the exit status."""
     version = sys.version.split()[0]
     print(f"CPython {version}: other libraries' tests on sigtask's tasks", flush=True)
+    # A shell starts what is to run in the background with SIGINT ignored, and some of these tests wait for one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Each Python begins with another one, so that those of one kind are not all at work at once.
     first = sys.version_info.minor % len(LIBRARIES)
     turns = LIBRARIES[first:] + LIBRARIES[:first]

@@ -13,6 +13,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import sys
 
 made = 0
 pid = os.getpid()
@@ -69,3 +70,5 @@ def pytest_unconfigure():
         return
     with open(os.environ["SIGTASK_OUTCOMES"], "w") as file:
         json.dump({"outcomes": outcomes, "details": details, "made": made}, file)
+    sys.stdout.flush()
+    os._exit(0)  # a thread that a failed test left behind, in accept() for example, would be waited for

@@ -164,7 +164,7 @@ async def spend(habit, ending, started):
     await asyncio.sleep(2)
     if not task.done():
         task.kill("what is left")
-        await turns(2)
+        await turns(4)  # a TaskGroup that is killed waits for its children, and leaves in the turn after
     assert task.done()
     assert task.ended_by is None or task.ended_by.target is task
     for _ in range(2):
