@@ -106,6 +106,16 @@ async def test_r21_a_task_remembers_as_many_signals_as_a_person_would_look_at():
     assert reasons == ["delivered", *range(81, 100)]
 
 
+async def test_r21_what_is_pending_is_not_forgotten():
+    task = me()
+    task.drain("pending")
+    for _ in range(30):
+        with contextlib.suppress(Interrupt):
+            task.interrupt()
+            await turns(1)
+    assert task.history[0].signal.reason == "pending"
+
+
 async def test_r21_the_reasons_of_signals_that_are_forgotten_are_let_go():
     class Large(Exception):
         pass

@@ -147,8 +147,12 @@ async def test_a_stock_task_can_be_asked_for_nothing_and_is_told_so():
         with pytest.warns(RuntimeWarning, match=r"requested\(\) does nothing") as w:
             assert requested() is None
         assert [one.filename for one in w] == [__file__]
-        with pytest.warns(RuntimeWarning, match=r"catch\(Drain\) does nothing"):
+        with pytest.warns(RuntimeWarning, match=r"catch\(Drain\) does nothing") as w:
             assert await until(Drain, asyncio.sleep(0, "done")) == "done"
+        assert [one.filename for one in w] == [__file__]
+        with pytest.warns(RuntimeWarning, match=r"mask\(Terminate\) does nothing") as w:
+            await mask(Terminate)(turns)(1)
+        assert [one.filename for one in w] == [__file__]
         with pytest.warns(RuntimeWarning, match=r"time_left\(\) does nothing"):
             assert time_left() is None
         with pytest.warns(RuntimeWarning, match=r"extend\(\) does nothing"):

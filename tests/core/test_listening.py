@@ -46,6 +46,9 @@ SOMEBODY = [
     "import sigtask\nclass Worker:\n    @staticmethod\n    def work():\n        return lambda: sigtask.requested()",
     "import sigtask, functools\n@functools.lru_cache\ndef f():\n    return sigtask.requested()",
     "from sigtask import *",
+    "import sigtask\ndef logged(fn):\n    return lambda: fn()\n@logged\ndef f():\n    return sigtask.requested()",
+    "import sigtask\nHANDLERS = {'a': [lambda: sigtask.requested()]}",
+    "import sigtask, functools\nf = functools.partial(lambda n: sigtask.requested(), 1)",
 ]
 
 

@@ -99,7 +99,7 @@ def _inbox(call: str) -> Inbox | None:
     return None if host is None else host._mailbox()
 
 
-def host_here(call: str, stacklevel: int = 4) -> Task[Any] | ThreadHost | None:
+def host_here(call: str) -> Task[Any] | ThreadHost | None:
     """The running task, or the function that has this thread; `None` in a stock task, which is warned of.
 
     Raises: `RuntimeError` where there is neither.
@@ -111,7 +111,7 @@ def host_here(call: str, stacklevel: int = 4) -> Task[Any] | ThreadHost | None:
         return running.function
     if task is None:
         raise RuntimeError(f"{call} works in a task only, and none is running here")
-    warn_of_stock(call, stacklevel)
+    warn_of_stock(call)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +24,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
 
+_OURS = __name__.partition(".")[0]
 UNUSED, _OPEN, _CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"
 
 
@@ -53,7 +55,7 @@ class BaseBlock:
         elif task is None:
             raise RuntimeError(f"{self!r} works in a task only, and none is running here")
         else:
-            warn_of_stock(repr(self), 3)
+            warn_of_stock(repr(self))
             self.state = _INERT
             return None
         self.inbox, self.state = inbox, _OPEN
@@ -126,8 +128,14 @@ class PassingBlock(BaseBlock):
         return self._around(fn)  # type: ignore[return-value]  # `None` is for where an exception is kept
 
 
-def warn_of_stock(call: str, level: int) -> None:
-    """Something of ours was used in a stock task, where nobody can send signals: it is of no effect."""
+def warn_of_stock(call: str) -> None:
+    """Something of ours was used in a stock task, where nobody can send signals: it is of no effect.
+
+    Each line of the user's that does so is warned of once.
+    """
+    level, frame = 1, sys._getframe().f_back
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
+        level, frame = level + 1, frame.f_back
     warnings.warn(
         f"{call} does nothing in a task of asyncio's own: call sigtask.install() before it is created, or start the "
         f"program with sigtask.run()",

@@ -46,6 +46,12 @@ Waiter = tuple[type[Signal], Any]
 """Somebody who waits for a signal of a class to be pending: anything that has a future's `done` and `set_result`."""
 
 
+def _worth(fate: Fate) -> int:
+    if fate is _PENDING or fate is _IN_FLIGHT:
+        return 2
+    return 0 if fate is _SUPERSEDED or fate is _ABSORBED else 1
+
+
 class Inbox:
     """The signals of one task. Made when the first one is sent or the first block is opened, not before.
 
@@ -192,11 +198,11 @@ class Inbox:
         self.waiters = tuple(other for other in self.waiters if other is not entry)
 
     def record(self, delivery: Delivery) -> None:
-        """Remember it. Of more than `HISTORY` the oldest goes that changed nothing, or else was weakest."""
+        """Remember it. Of too many the oldest goes that changed nothing, or else the weakest that is over."""
         history = self.history
         history.append(delivery)
         if len(history) > HISTORY:
-            del history[min(range(HISTORY), key=lambda at: (history[at].fate is _DELIVERED, history[at].level))]
+            del history[min(range(HISTORY), key=lambda at: (_worth(history[at].fate), history[at].level))]
 
     def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
         """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.

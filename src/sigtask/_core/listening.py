@@ -8,11 +8,11 @@ asks the package for it, which notes that (`note`); who has `import sigtask` is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from inspect import getattr_static
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 ASKS = frozenset(("requested", "wait_requested"))
@@ -52,7 +52,7 @@ def look_through(fn: Any) -> None:
     if names is getattr(sys.modules.get(function.__module__), "__dict__", None):
         return
     package = sys.modules[__name__.partition(".")[0]]
-    things = [function, type(fn), *names.values(), *_enclosed_in(function)]
+    things = [function, type(fn), *names.values()]
     for code in _codes(things, function.__module__):
         if package in names.values() or package.__name__ in code.co_names:
             _taken.update(NAMES.intersection(code.co_names))
@@ -82,19 +82,32 @@ def _look_through_modules() -> None:
                     _taken.update(NAMES.intersection(code.co_names))
 
 
-def _codes(things: Any, module: str) -> Iterator[CodeType]:
-    """All code that a module's functions and classes have."""
-    for thing in tuple(things):
-        if isinstance(thing, (staticmethod, classmethod)):
-            thing = thing.__func__
-        elif isinstance(thing, property):
-            yield from _codes((thing.fget, thing.fset), module)
-        if isinstance(thing, FunctionType):
+def _codes(things: Iterable[Any], module: str) -> Iterator[CodeType]:
+    """All code that a module's functions and classes have, also where these are enclosed or in a container."""
+    queue, seen = list(things), set[int]()
+    while queue:
+        thing = queue.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        kind = type(thing)
+        if kind is FunctionType:
             yield from _nested(thing.__code__)
+            queue += _enclosed_in(thing)
+        elif kind in (staticmethod, classmethod, MethodType):
+            queue.append(thing.__func__)
+        elif kind is property:
+            queue += (thing.fget, thing.fset)
+        elif kind is partial:
+            queue += (thing.func, *thing.args)
+        elif kind is dict:
+            queue += tuple(thing.values())
+        elif kind in (list, tuple, set, frozenset):
+            queue += tuple(thing)
         elif isinstance(thing, type) and thing.__module__ == module:
-            yield from _codes(vars(thing).values(), module)
+            queue += tuple(vars(thing).values())
         if (wrapped := getattr_static(thing, "__wrapped__", None)) is not None:
-            yield from _codes((wrapped,), module)
+            queue.append(wrapped)
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

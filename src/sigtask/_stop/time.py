@@ -31,7 +31,7 @@ def time_left() -> float | None:
 
     Raises: `RuntimeError` outside a task and such a function.
     """
-    stopping = _next_due(host_here("time_left()", 3))
+    stopping = _next_due(host_here("time_left()"))
     return None if stopping is None else stopping.rung_left
 
 
@@ -44,7 +44,7 @@ def extend(seconds: float) -> float:
     """
     if not seconds > 0:
         raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
-    task = host_here("extend()", 3)
+    task = host_here("extend()")
     if task is not None and not isinstance(task, Task):
         raise RuntimeError(f"extend() works in a task only, and this is {task!r}; ask for more before it is started")
     stopping = _next_due(task)
