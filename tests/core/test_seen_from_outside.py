@@ -121,7 +121,10 @@ async def _awaits(task):
 
 
 def _on_both(look):
-    """What `look(task)` writes for a stock task that waits, and for one of ours, without the addresses."""
+    """What `look(task)` writes for a stock task that waits, and for one of ours, without the addresses.
+
+    In debug mode a task says where it was created: any task factory's are a line further inside asyncio.
+    """
     texts = []
 
     async def main():
@@ -130,7 +133,7 @@ def _on_both(look):
         await turns(3)
         out = io.StringIO()
         look(task, out)
-        texts.append(re.sub(r"0x[0-9a-f]+", "0x", out.getvalue()))
+        texts.append(re.sub(r"0x[0-9a-f]+| created at [^>]+", "", out.getvalue()))
         task.cancel()
         await other
 

@@ -683,7 +683,8 @@ def test_functions_of_the_main_module_travel(program):
     assert (out, process.returncode) == ("42\n", 0), errors
 
 
-def test_a_main_module_without_a_guard_is_told(program):
+def test_a_main_module_without_a_guard_is_told(program, monkeypatch):
+    monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)  # with it, 3.15 warns of what its own runpy makes
     process = program(SCRIPT + "sigtask.run(main())\n")
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 1
