@@ -114,6 +114,13 @@ class Delivery:
         return self.thrown is not None and self.thrown() is not None
 
     @property
+    def weight(self) -> int:
+        """How much would be lost with it: nothing, a word in the history, what its task goes by."""
+        if self.fate is _DELIVERED:
+            return 2 if self.lives else 1
+        return 2 if self.fate is _PENDING or self.fate is _IN_FLIGHT else 0
+
+    @property
     def is_busy(self) -> bool:
         """Whether it is still on its way, or being handled (R5); what it was passed on to aside (R8)."""
         if self.fate is not _DELIVERED:

@@ -64,7 +64,7 @@ def _note(inbox: Inbox, error: CancelledError) -> None:
     elif isinstance(error, Signal):
         inbox.end = error.copy()
         inbox.end_is_shown = getattr(error, "_ended_another", False)  # else it was raised by hand
-    elif inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+    elif error.__cause__ is inbox.cause:
         inbox.end = inbox.cause
 
 
@@ -73,7 +73,8 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
     if isinstance(error, Signal):
         origin = error.origin
         return next((one for one in reversed(inbox.history) if one.given.origin is origin and one.number), None)
-    if inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+    is_plain = inbox.plain_thrown is not None and inbox.plain_thrown() is error
+    if is_plain or (inbox.cause is not None and error.__cause__ is inbox.cause):
         return None
     thrown = ((one, one.thrown()) for one in reversed(inbox.delivered) if one.thrown is not None)
     found = next((one for one, signal in thrown if led_to(error, signal)), None)

@@ -58,6 +58,7 @@ class Inbox:
         "again",
         "blocks",
         "cause",
+        "cause_is_due",
         "covers",
         "delivered",
         "doom",
@@ -102,7 +103,8 @@ class Inbox:
         self.plain_msg: object = None
         self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
         self.plain_under: Delivery | None = None  # and the signal that was being handled then
-        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9)
+        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9),
+        self.cause_is_due = False  # and whether that is still to be thrown
         self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
         self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
         self.doom: Delivery | None = None  # the Kill that is ending it
@@ -192,11 +194,13 @@ class Inbox:
         self.waiters = tuple(other for other in self.waiters if other is not entry)
 
     def record(self, delivery: Delivery) -> None:
-        """Remember it. Of more than `HISTORY` the oldest goes that changed nothing, or else was weakest."""
+        """Remember it. Of more than `HISTORY` the oldest goes that changed nothing, or else was weakest; last what is
+        still at work: pending, in flight, or being handled, as far as is known.
+        """
         history = self.history
         history.append(delivery)
         if len(history) > HISTORY:
-            del history[min(range(HISTORY), key=lambda at: (history[at].fate is _DELIVERED, history[at].level))]
+            del history[min(range(HISTORY), key=lambda at: (history[at].weight, history[at].level))]
 
     def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
         """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.
@@ -315,7 +319,10 @@ class Inbox:
         self.landed += 1
         delivery.number = self.landed
         if self.delivered:
-            self.delivered = (*(one for one in self.delivered if one.lives), delivery)
+            alive = tuple(one for one in self.delivered if one.lives)
+            if len(alive) >= HISTORY:  # somebody keeps them all
+                alive = tuple(one for one in alive if one.is_busy)
+            self.delivered = (*alive, delivery)
         else:
             self.delivered = (delivery,)
         return delivery

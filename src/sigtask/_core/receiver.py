@@ -57,7 +57,8 @@ class Receiver(_Base[_T]):
         inbox = self._mailbox()
         is_first = inbox.cause is None or inbox.cause.origin is not force.given.origin
         inbox.cause = force.signal
-        return is_first and inbox.absorbs(force.level)
+        inbox.cause_is_due = not (is_first and inbox.absorbs(force.level))
+        return not inbox.cause_is_due
 
     def _receive(self, signal: Signal, *, awaited: bool = False, sender: Any = None) -> Fate:
         """Take in one signal. `IN_FLIGHT` here says that it is taken: thrown soon, merged with one that is, or handled.

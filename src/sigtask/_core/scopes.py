@@ -102,7 +102,9 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
         if is_group:
             leaving[task] = scope
         try:
-            return await original(self, _as_plain(et), exc, tb)
+            taken = await original(self, _as_plain(et), exc, tb)
+            left = None if taken else exc  # which goes on, as it is
+            return taken
         except BaseException as error:
             left = error
             raise

@@ -154,8 +154,9 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     elif inbox is not None:
         inbox.plain_thrown = weakref.ref(error)
         inbox.plain_under = inbox.in_force()
-        if inbox.cause is not None and error.__cause__ is None:
-            error.__cause__ = inbox.cause
+        if inbox.cause_is_due:
+            inbox.cause_is_due = False
+            error.__cause__ = error.__cause__ or inbox.cause
     return error
 
 
