@@ -48,6 +48,64 @@ async def test_r5_a_signal_leaves_a_timeout_as_the_very_object_with_its_notes():
     assert await end_of(task) == ["half done"]
 
 
+@pytest.mark.parametrize("rounds", [1, 3])
+async def test_r5_a_group_whose_child_fails_leaves_a_task_alone_that_took_its_signals_before(rounds):
+    """Python 3.13's group cancels itself for any request that it finds: one handled long ago is none (trap)."""
+
+    async def fails():
+        raise ValueError
+
+    async def worker():
+        for _ in range(rounds):
+            with contextlib.suppress(Interrupt):
+                await forever()
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails())
+                    await forever()
+            await turns(2)
+        return "well"
+
+    task = await started(worker())
+    for _ in range(rounds):
+        task.interrupt()
+        await turns(8)
+    assert await end_of(task) == "well"
+
+
+# -- chains -------------------------------------------------------------
+
+
+async def by_task(worker):
+    await asyncio.create_task(worker)
+
+
+async def by_gather(worker):
+    await asyncio.gather(worker)
+
+
+async def by_timeout(worker):
+    async with asyncio.timeout(500):
+        await asyncio.create_task(worker)
+
+
+@pytest.mark.parametrize("calls", [by_task, by_gather, by_timeout])
+async def test_r9_a_plain_cancel_is_not_taken_for_a_signal_that_the_awaited_took_before(calls):
+    async def worker():
+        with catch(Interrupt):
+            await forever()
+        await forever()
+
+    task = await started(calls(worker()))
+    await turns(2)
+    task.interrupt()
+    await turns(4)
+    task.cancel("plain")
+    error = await end_of(task)
+    assert type(error) is asyncio.CancelledError
+    assert (task.ended_by, [one.fate for one in task.history]) == (None, [Fate.CONSUMED])
+
+
 # -- afterwards ---------------------------------------------------------
 
 
@@ -105,6 +163,23 @@ async def test_r5_exceptions_that_somebody_keeps_are_not_looked_through_for_ever
         await turns(2)
     assert len(kept) == 5 * HISTORY
     assert len(task._inbox.delivered) <= HISTORY + 1
+
+
+async def test_r22_a_signal_that_came_while_a_condition_took_its_lock_back_is_what_ended_the_task():
+    condition = asyncio.Condition()
+
+    async def waits():
+        async with condition:
+            await condition.wait()
+
+    task = await started(waits())
+    async with condition:
+        condition.notify()
+        await turns(2)
+        task.terminate("why")
+        await turns(2)
+    ends = [await end_of(task), await end_of(task)]
+    assert [(type(end), end.reason) for end in ends] == [(Terminate, "why")] * 2
 
 
 # -- a parent's plain cancel --------------------------------------------

@@ -275,7 +275,7 @@ class catch(BaseBlock, Generic[_S]):
         error = CancelledError()
         inbox.plain_thrown = weakref.ref(error)
         try:
-            raise error from None
+            raise error from inbox.take_cause()
         finally:
             del task, inbox, exc, tb, error
 

@@ -359,6 +359,12 @@ class Inbox:
             self.pending = tuple(one for one in self.pending if one is not delivery)
             delivery.fate, delivery.taken_back, self.again = _DELIVERED, True, None
 
+    def take_cause(self) -> Signal | None:
+        """The signal behind the plain cancellation that is about to be thrown: it is of one only (R9)."""
+        cause = self.cause if self.cause_is_due else None
+        self.cause_is_due = False
+        return cause
+
     def take_back(self, owed: int) -> int:
         """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""
         back = max(0, self.owed - owed)
