@@ -99,6 +99,6 @@ class Catch(Block):
         if task.requests > self.count:
             task.row("catch", "a plain one came too")
             task.plain_thrown = Cancelled()
-            raise task.plain_thrown from None
+            raise task.plain_thrown from task.take_cause()
         task.row("catch", "caught")
         return True

@@ -11,7 +11,7 @@ class Leaving:
     """A scope that is being left: which signals led to that, and how many had come by then."""
 
     def __init__(self, task, entered_at, error):
-        self.left_at = task.landed
+        self.left_at, self.owed = task.landed, task.owed
         self.led = [
             one
             for one in task.history
@@ -25,6 +25,10 @@ class Leaving:
     def strongest(self, task):
         came = [one for one in task.history if one.fate == "delivered" and one.number > self.left_at]
         return max([*self.led, *came], key=lambda one: one.signal.level, default=None)
+
+    def answers(self, task):
+        """Whether what asyncio's group asks of itself is for a signal."""
+        return task.owed < self.owed or self.strongest(task) is not None
 
 
 class Scope:
@@ -46,7 +50,9 @@ class Scope:
             task.leaving.append(scope)
         try:
             with task.handles(error):
-                return await self.inner.__aexit__(et, error, tb)
+                taken = await self.inner.__aexit__(et, error, tb)
+            left = None if taken else error
+            return taken
         except BaseException as failure:
             left = failure
             raise

@@ -43,8 +43,8 @@ class Task(Future):
         self.leaving = []  # TaskGroups it is just leaving
         self.looking = self.nudged = self.at_work = False
         self.children, self.doom, self.waits, self.rounds = [], None, 0, 0
-        self.ended, self.shown, self.cause, self.plain_thrown = None, False, None, None
-        self.plain_under = None
+        self.ended, self.shown, self.plain_thrown, self.plain_under = None, False, None, None
+        self.cause, self.cause_is_due = None, False
         self.listening = []
         if parent is not None:
             parent.children.append(self)
@@ -247,6 +247,7 @@ class Task(Future):
         if self.plain_held and not self.masks_plain():
             self.row("look", "a plain cancel")
             count, self.plain_held = self.plain_held, 0
+            self.forget_what_is_over()
             for _ in range(count):
                 self.ask(None)
 
@@ -316,6 +317,7 @@ class Task(Future):
             if first and mine and force.signal.level <= mine.signal.level:
                 self.row("cancel", "absorbed once")
                 return True
+            self.cause_is_due = True
         if self.done:
             self.row("cancel", "done")
             return False
@@ -326,10 +328,27 @@ class Task(Future):
                 if mask.plain and self not in mask.waiting:
                     mask.waiting.append(self)
             return True
-        if self.leaving and self.at_work and self.leaving[-1].strongest(self):
+        if self.leaving and self.at_work and self.leaving[-1].answers(self):
             return True
         self.row("cancel", "plain")
+        self.forget_what_is_over()
         return self.ask(None)
+
+    def forget_what_is_over(self):
+        if self.flying and self.flying.signal.level < KILL and is_over(self.flying):
+            if not any(isinstance(one.task.error, Cancelled) for one in passed_on_to(self.flying)):
+                self.consume()
+
+    def consume(self):
+        self.flying.fate, weight = "consumed", self.weight
+        self.flying.below, self.flying, self.weight = [], None, 0
+        for _ in range(weight):
+            self.requests_back()
+
+    def take_cause(self):
+        """R9: of the plain cancellation that is about to be thrown."""
+        cause, self.cause_is_due = self.cause if self.cause_is_due else None, False
+        return cause
 
     def cut_loose(self):
         """R18: what it awaits will not be cancelled."""
@@ -453,15 +472,14 @@ class Task(Future):
             error = self.throw_into(self.land())
         elif self.flying:
             self.row("flight", "consumed" if error is None else "consumed by an error")
-            self.flying.fate, weight = "consumed", self.weight
-            self.flying.below, self.flying, self.weight = [], None, 0
-            for _ in range(weight):
-                self.requests_back()
+            self.consume()
             self.settle_counts()
         elif self.doom:
             return self.die(None if isinstance(error, Cancelled) else error, error is None)
         elif isinstance(error, Cancelled) and not isinstance(error, Signal):
             self.plain_thrown, self.plain_under = error, self.in_force()
+            if (cause := self.take_cause()) is not None and error.__cause__ is None:
+                error.__cause__ = cause
         self.started = True
         return self.run(error)
 
@@ -586,8 +604,10 @@ class Task(Future):
             self.ended, self.shown = error.copy(), True
         elif isinstance(error, Cancelled):
             behind = [one for one in self.delivered if one.thrown is not None and leads(error, one.thrown)]
-            if error is self.plain_thrown:
+            if self.cause is not None and error.__cause__ is self.cause:
                 self.ended = self.cause
+            elif error is self.plain_thrown:
+                pass
             elif behind:
                 self.ended, self.shown = behind[-1].signal, True
             elif due := [one for one in self.pending if self.passes(one)]:
@@ -609,14 +629,20 @@ def is_over(delivery):
     """R8: a signal in flight was taken by all that the task awaits, and each goes on."""
     if not delivery.below:
         return False
-    todo = list(delivery.below)
+    for one in passed_on_to(delivery):
+        if one.fate in ("pending", "in flight") or (one.fate == "delivered" and one.task.is_handling(one.thrown)):
+            return False
+    return True
+
+
+def passed_on_to(delivery):
+    todo = [delivery]
     while todo:
         one = todo.pop()
         if one.below:
             todo += one.below
-        elif one.fate in ("pending", "in flight") or (one.fate == "delivered" and one.task.is_handling(one.thrown)):
-            return False
-    return True
+        else:
+            yield one
 
 
 def new_loop(loop):

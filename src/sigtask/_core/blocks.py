@@ -103,17 +103,27 @@ class mask(PassingBlock):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        owner = None if self.inbox is None else self.inbox.task()
         try:
             self._leave(et is not None)
         finally:
-            if self._waiting:
+            if self._waiting is not None:
+                if isinstance(owner, Task):
+                    owner.remove_done_callback(self._owner_ended)
                 self._look_again()
+            del owner
 
     def is_waited_for_by(self, inbox: Inbox) -> None:
         """It holds something in a task spawned inside it: its end is to look there."""
         if self._waiting is None:
             self._waiting = weakref.WeakKeyDictionary()
+            if self.inbox is not None and (owner := self.inbox.task()) is not None:
+                owner.add_done_callback(self._owner_ended)
         self._waiting[inbox] = None
+
+    def _owner_ended(self, owner: object) -> None:
+        """It leaked out of its task, and has ended with it (R17)."""
+        self._look_again()
 
     def _expire(self) -> None:
         """`within` is over: the block is still open, but holds nothing from now on."""
@@ -265,7 +275,7 @@ class catch(BaseBlock, Generic[_S]):
         error = CancelledError()
         inbox.plain_thrown = weakref.ref(error)
         try:
-            raise error from None
+            raise error from inbox.take_cause()
         finally:
             del task, inbox, exc, tb, error
 

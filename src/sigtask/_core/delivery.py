@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from time import monotonic
 from typing import Any, Protocol
 
-from ..signals import Addressee, Signal
+from ..signals import KILL_LEVEL, Addressee, Signal
 
 
 class Fate(Enum):
@@ -114,6 +114,13 @@ class Delivery:
         return self.thrown is not None and self.thrown() is not None
 
     @property
+    def weight(self) -> int:
+        """How much would be lost with it: nothing, a word in the history, what its task goes by."""
+        if self.fate is _DELIVERED:
+            return 2 if self.lives else 1
+        return 2 if self.fate is _PENDING or self.fate is _IN_FLIGHT else 0
+
+    @property
     def is_busy(self) -> bool:
         """Whether it is still on its way, or being handled (R5); what it was passed on to aside (R8)."""
         if self.fate is not _DELIVERED:
@@ -130,14 +137,23 @@ class Delivery:
 
 
 def is_over(delivery: Delivery) -> bool:
-    """Whether a signal in flight was taken by all that the task awaits, which now goes on (R8)."""
-    if not delivery.below:
+    """Whether a signal in flight is at work no longer in what the task awaits (R8)."""
+    return bool(delivery.below) and not any(one.is_busy for one in _passed_on_to(delivery))
+
+
+def went_on(delivery: Delivery) -> bool:
+    """Whether a signal in flight was taken by all that the task awaits, and has ended none of them (R8)."""
+    if delivery.level >= KILL_LEVEL or not is_over(delivery):
         return False
-    todo: list[PassedOn] = list(delivery.below)
+    hosts = (one.host() for one in _passed_on_to(delivery) if isinstance(one, Delivery) and one.host is not None)
+    return not any(host is not None and getattr(host, "cancelled", host.done)() for host in hosts)
+
+
+def _passed_on_to(delivery: PassedOn) -> Iterator[PassedOn]:
+    todo = [delivery]
     while todo:
         one = todo.pop()
         if one.below:
             todo.extend(one.below)
-        elif one.is_busy:
-            return False
-    return True
+        else:
+            yield one

@@ -6,6 +6,8 @@ whoever asks first, `ended_by` or an awaiter, notes what it was.
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from asyncio import CancelledError
 from typing import Any
 
@@ -64,7 +66,7 @@ def _note(inbox: Inbox, error: CancelledError) -> None:
     elif isinstance(error, Signal):
         inbox.end = error.copy()
         inbox.end_is_shown = getattr(error, "_ended_another", False)  # else it was raised by hand
-    elif inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+    elif error.__cause__ is inbox.cause:
         inbox.end = inbox.cause
 
 
@@ -73,8 +75,17 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
     if isinstance(error, Signal):
         origin = error.origin
         return next((one for one in reversed(inbox.history) if one.given.origin is origin and one.number), None)
-    if inbox.plain_thrown is not None and inbox.plain_thrown() is error:
+    is_plain = inbox.plain_thrown is not None and inbox.plain_thrown() is error
+    if is_plain or (inbox.cause is not None and error.__cause__ is inbox.cause):
         return None
     thrown = ((one, one.thrown()) for one in reversed(inbox.delivered) if one.thrown is not None)
-    found = next((one for one, signal in thrown if led_to(error, signal)), None)
+    found = _caught_by_condition(inbox) or next((one for one, signal in thrown if led_to(error, signal)), None)
     return inbox.deliver_what_is_due() if found is None else found
+
+
+def _caught_by_condition(inbox: Inbox) -> Delivery | None:
+    """Before Python 3.13, what comes while `Condition.wait()` takes its lock back leaves as an error without a past."""
+    if sys.version_info >= (3, 13):
+        return None
+    at_work = (one for one in reversed(inbox.history) if not one.taken_back)
+    return next((one for one in at_work if (one.caught_at or "").startswith(asyncio.locks.__file__)), None)

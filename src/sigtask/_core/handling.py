@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
@@ -20,21 +21,30 @@ _LONGEST = 100_000  # a chain that is longer is a loop
 
 def is_handling(coro: Any, error: BaseException) -> bool:
     """Whether the coroutine, or one that it awaits, handles `error`, or one that was raised while that was handled."""
-    for _ in range(_LONGEST):
-        kind: Any = type(coro)
-        if kind not in _NATIVE:
-            found = next((one for one in gc.get_referents(coro) if type(one) in _NATIVE), None)
-            if found is None:
-                return coro is not None and hasattr(coro, "cr_frame")  # a compiled coroutine: who knows
-            coro = found  # the iterator of a coroutine, or a step of an async generator
-            continue
-        held = gc.get_referents(coro)
+    for one in chain(coro):
+        if type(one) not in _NATIVE:
+            return hasattr(one, "cr_frame")  # a compiled coroutine: who knows
+        held = gc.get_referents(one)
         if held and led_to(held[-1], error):
             return True
-        coro = getattr(coro, _NEXT[kind])
+    return False
+
+
+def chain(coro: Any) -> Iterator[Any]:
+    """The coroutine, the one that it awaits, and so on; last, it may be, something that cannot be looked into."""
+    for _ in range(_LONGEST):
+        kind: Any = type(coro)
+        if kind in _NATIVE:
+            yield coro
+            coro = getattr(coro, _NEXT[kind])
+        else:  # the iterator of a coroutine, or a step of an async generator
+            found = next((one for one in gc.get_referents(coro) if type(one) in _NATIVE), None)
+            if found is None:
+                yield coro
+                return
+            coro = found
         if coro is None:
-            return False
-    return True
+            return
 
 
 def is_handling_now(error: BaseException) -> bool:

@@ -46,12 +46,6 @@ Waiter = tuple[type[Signal], Any]
 """Somebody who waits for a signal of a class to be pending: anything that has a future's `done` and `set_result`."""
 
 
-def _worth(fate: Fate) -> int:
-    if fate is _PENDING or fate is _IN_FLIGHT:
-        return 2
-    return 0 if fate is _SUPERSEDED or fate is _ABSORBED else 1
-
-
 class Inbox:
     """The signals of one task. Made when the first one is sent or the first block is opened, not before.
 
@@ -64,6 +58,7 @@ class Inbox:
         "again",
         "blocks",
         "cause",
+        "cause_is_due",
         "covers",
         "delivered",
         "doom",
@@ -108,7 +103,8 @@ class Inbox:
         self.plain_msg: object = None
         self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
         self.plain_under: Delivery | None = None  # and the signal that was being handled then
-        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9)
+        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9),
+        self.cause_is_due = False  # and whether that is still to be thrown
         self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
         self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
         self.doom: Delivery | None = None  # the Kill that is ending it
@@ -198,11 +194,11 @@ class Inbox:
         self.waiters = tuple(other for other in self.waiters if other is not entry)
 
     def record(self, delivery: Delivery) -> None:
-        """Remember it. Of too many the oldest goes that changed nothing, or else the weakest that is over."""
+        """Remember it. Of too many the oldest goes that changed nothing, or else the weakest; last what is at work."""
         history = self.history
         history.append(delivery)
         if len(history) > HISTORY:
-            del history[min(range(HISTORY), key=lambda at: (_worth(history[at].fate), history[at].level))]
+            del history[min(range(HISTORY), key=lambda at: (history[at].weight, history[at].level))]
 
     def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
         """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.
@@ -321,7 +317,10 @@ class Inbox:
         self.landed += 1
         delivery.number = self.landed
         if self.delivered:
-            self.delivered = (*(one for one in self.delivered if one.lives), delivery)
+            alive = tuple(one for one in self.delivered if one.lives)
+            if len(alive) >= HISTORY:  # somebody keeps them all
+                alive = tuple(one for one in alive if one.is_busy)
+            self.delivered = (*alive, delivery)
         else:
             self.delivered = (delivery,)
         return delivery
@@ -357,6 +356,12 @@ class Inbox:
         if (delivery := self.again) is not None:
             self.pending = tuple(one for one in self.pending if one is not delivery)
             delivery.fate, delivery.taken_back, self.again = _DELIVERED, True, None
+
+    def take_cause(self) -> Signal | None:
+        """The signal behind the plain cancellation that is about to be thrown: it is of one only (R9)."""
+        cause = self.cause if self.cause_is_due else None
+        self.cause_is_due = False
+        return cause
 
     def take_back(self, owed: int) -> int:
         """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""

@@ -22,6 +22,7 @@ from typing import Any
 from ..signals import Kill
 from .delivery import Delivery
 from .family import has_living_children
+from .handling import chain
 from .inbox import Inbox
 
 KILL_ROUNDS = 20
@@ -161,9 +162,7 @@ _kept: list[object] = []
 
 
 def _waits_for_a_lock(coro: Any) -> bool:
-    while (inner := getattr(coro, "cr_await", None)) is not None and hasattr(inner, "cr_code"):
-        coro = inner
-    return getattr(coro, "cr_code", None) in _QUEUES
+    return any(getattr(one, "cr_code", None) in _QUEUES for one in chain(coro))
 
 
 def _keep_place(coro: Any, awaited: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..signals import KILL_LEVEL, Signal
 from . import stock
-from .delivery import Delivery, Fate
+from .delivery import Delivery, Fate, went_on
 from .family import Kin, descendants
 from .flight import free, launch, passed_on
 from .handling import is_handling, is_handling_now
@@ -57,7 +57,10 @@ class Receiver(_Base[_T]):
         inbox = self._mailbox()
         is_first = inbox.cause is None or inbox.cause.origin is not force.given.origin
         inbox.cause = force.signal
-        return is_first and inbox.absorbs(force.level)
+        if is_first and inbox.absorbs(force.level):
+            return True
+        inbox.cause_is_due = True
+        return False
 
     def _receive(self, signal: Signal, *, awaited: bool = False, sender: Any = None) -> Fate:
         """Take in one signal. `IN_FLIGHT` here says that it is taken: thrown soon, merged with one that is, or handled.
@@ -117,6 +120,12 @@ class Receiver(_Base[_T]):
             launch(self, delivery)
         if delivery.level >= KILL_LEVEL:
             self._doom(delivery)
+
+    def _forget_what_is_over(self, inbox: Inbox) -> None:
+        """A plain cancel comes: it is not to be taken for a signal that what this task awaits took before (R8, R9)."""
+        if inbox.flying is not None and went_on(inbox.flying):
+            for _ in range(inbox.consume()):
+                stock.uncancel(self)
 
     def _doom(self, delivery: Delivery) -> None:
         """R19: what a killed task has spawned dies with it, and what it spawns from now on."""
@@ -198,5 +207,6 @@ class Receiver(_Base[_T]):
                 inbox.missed += 1
         if inbox.plain_held and not inbox.masks_plain:
             count, inbox.plain_held = inbox.plain_held, 0
+            self._forget_what_is_over(inbox)
             for _ in range(count):
                 _cancel(self, inbox.plain_msg)

@@ -31,10 +31,10 @@ _SUBCLASSES_COUNT = sys.version_info >= (3, 13)
 class Leaving:
     """One scope that a task is leaving: the signals that led to that, and how many had come by then."""
 
-    __slots__ = ("_led", "_left_at")
+    __slots__ = ("_led", "_left_at", "_owed")
 
     def __init__(self, inbox: Inbox | None, entered_at: int, error: BaseException | None) -> None:
-        self._left_at = 0 if inbox is None else inbox.landed
+        self._left_at, self._owed = (0, 0) if inbox is None else (inbox.landed, inbox.owed)
         self._led = [] if inbox is None or error is None else _led(inbox, entered_at, error)
         if inbox is not None and inbox.again is not None:
             self._led.append(inbox.again)  # an inner scope has been left by an error in its place
@@ -43,6 +43,13 @@ class Leaving:
         """The strongest signal that came while the scope was left, or that led to its being left."""
         came = [*self._led, *inbox.landed_since(self._left_at)]
         return max(came, key=lambda delivery: delivery.level, default=None)
+
+    def answers(self, inbox: Inbox) -> bool:
+        """Whether the `cancel()` that asyncio's group makes of itself, for a request that it found, is for a signal.
+
+        That is thrown again, if it came into the group; else the task has handled it long ago, and goes on (R5).
+        """
+        return inbox.owed < self._owed or self.strongest(inbox) is not None
 
 
 def _led(inbox: Inbox, entered_at: int, error: BaseException) -> list[Delivery]:
@@ -98,7 +105,9 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
         if is_group:
             leaving[task] = scope
         try:
-            return await original(self, et and _as_plain(et), exc, tb)
+            taken = await original(self, et and _as_plain(et), exc, tb)
+            left = None if taken else exc  # which goes on, as it is
+            return taken
         except BaseException as error:
             left = error
             raise

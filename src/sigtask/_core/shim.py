@@ -154,8 +154,8 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     elif inbox is not None:
         inbox.plain_thrown = weakref.ref(error)
         inbox.plain_under = inbox.in_force()
-        if inbox.cause is not None and error.__cause__ is None:
-            error.__cause__ = inbox.cause
+        if (cause := inbox.take_cause()) is not None and error.__cause__ is None:
+            error.__cause__ = cause
     return error
 
 

@@ -117,8 +117,9 @@ class Task(Receiver[_T]):
             if inbox.masks_plain:
                 inbox.hold_plain(msg)
                 return True
-            if leaving and self._is_running() and (scope := leaving.get(self)) and scope.strongest(inbox):
+            if leaving and self._is_running() and (scope := leaving.get(self)) and scope.answers(inbox):
                 return True  # a TaskGroup, which an error leaves: what is thrown again is the signal (`scopes`)
+            self._forget_what_is_over(inbox)
         return bool(_cancel(self, msg))
 
     # -- counts (R23) ---------------------------------------------------------------------------------------------

@@ -1,0 +1,347 @@
+"""Programs like those that once failed, with other scopes around them. Each cites the rule that it holds sigtask to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import types
+
+import pytest
+from tasks import end_of, forever, me, started
+
+from sigtask import Fate, Interrupt, Terminate, catch, mask
+from sigtask._core.inbox import HISTORY
+from sigtask.testing import turns
+
+pytestmark = pytest.mark.clock
+
+
+# -- scopes -------------------------------------------------------------
+
+
+async def test_r5_an_error_that_a_signal_led_to_leaves_a_timeout_as_it_is():
+    async def worker():
+        async with asyncio.timeout(5):
+            try:
+                await forever()
+            except Interrupt:
+                raise ValueError("in its place") from None
+
+    task = await started(worker())
+    task.interrupt("why")
+    assert str(await end_of(task)) == "in its place"
+
+
+async def test_r5_a_signal_leaves_a_timeout_as_the_very_object_with_its_notes():
+    async def worker():
+        with pytest.raises(Interrupt) as left:
+            async with asyncio.timeout(5):
+                try:
+                    await forever()
+                except Interrupt as signal:
+                    signal.add_note("half done")
+                    raise
+        return left.value.__notes__
+
+    task = await started(worker())
+    task.interrupt("why")
+    assert await end_of(task) == ["half done"]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+async def test_r5_a_group_whose_child_fails_leaves_a_task_alone_that_took_its_signals_before(rounds):
+    """Python 3.13's group cancels itself for any request that it finds: one handled long ago is none (trap)."""
+
+    async def fails():
+        raise ValueError
+
+    async def worker():
+        for _ in range(rounds):
+            with contextlib.suppress(Interrupt):
+                await forever()
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails())
+                    await forever()
+            await turns(2)
+        return "well"
+
+    task = await started(worker())
+    for _ in range(rounds):
+        task.interrupt()
+        await turns(8)
+    assert await end_of(task) == "well"
+
+
+# -- chains -------------------------------------------------------------
+
+
+async def by_task(worker):
+    await asyncio.create_task(worker)
+
+
+async def by_gather(worker):
+    await asyncio.gather(worker)
+
+
+async def by_timeout(worker):
+    async with asyncio.timeout(500):
+        await asyncio.create_task(worker)
+
+
+@pytest.mark.parametrize("calls", [by_task, by_gather, by_timeout])
+async def test_r9_a_plain_cancel_is_not_taken_for_a_signal_that_the_awaited_took_before(calls):
+    async def worker():
+        with catch(Interrupt):
+            await forever()
+        await forever()
+
+    task = await started(calls(worker()))
+    await turns(2)
+    task.interrupt()
+    await turns(4)
+    task.cancel("plain")
+    error = await end_of(task)
+    assert type(error) is asyncio.CancelledError
+    assert (task.ended_by, [one.fate for one in task.history]) == (None, [Fate.CONSUMED])
+
+
+# -- afterwards ---------------------------------------------------------
+
+
+async def caught_many(cls, count):
+    """A task that has caught so many signals, and waits."""
+
+    async def worker(then):
+        for _ in range(count):
+            with catch(cls):
+                await forever()
+        try:
+            await forever()
+        finally:
+            await then
+
+    gate = asyncio.get_running_loop().create_future()
+    task = await started(worker(gate))
+    for _ in range(count):
+        task.send_signal(cls)
+        await turns(2)
+    return task, gate
+
+
+async def test_r21_a_signal_that_is_being_handled_is_not_forgotten_for_stronger_ones():
+    task, gate = await caught_many(Terminate, HISTORY)
+    task.interrupt("why")
+    await turns(2)
+    task.drain()
+    gate.set_result(None)
+    ends = [await end_of(task), await end_of(task)]
+    assert [type(end) for end in ends] == [Interrupt, Interrupt]
+    assert len(task.history) == HISTORY
+
+
+async def test_r21_a_pending_signal_is_not_forgotten_for_those_that_were_thrown():
+    task, _ = await caught_many(Terminate, HISTORY)
+    task.drain("still to be heard")
+    task.interrupt()
+    assert [one.fate for one in task.history[-2:]] == [Fate.PENDING, Fate.IN_FLIGHT]
+
+
+async def test_r5_exceptions_that_somebody_keeps_are_not_looked_through_for_ever():
+    kept = []
+
+    async def worker():
+        while True:
+            try:
+                await forever()
+            except Interrupt as signal:
+                kept.append(signal)
+
+    task = await started(worker())
+    for _ in range(5 * HISTORY):
+        task.interrupt()
+        await turns(2)
+    assert len(kept) == 5 * HISTORY
+    assert len(task._inbox.delivered) <= HISTORY + 1
+
+
+async def test_r22_a_signal_that_came_while_a_condition_took_its_lock_back_is_what_ended_the_task():
+    condition = asyncio.Condition()
+
+    async def waits():
+        async with condition:
+            await condition.wait()
+
+    task = await started(waits())
+    async with condition:
+        condition.notify()
+        await turns(2)
+        task.terminate("why")
+        await turns(2)
+    ends = [await end_of(task), await end_of(task)]
+    assert [(type(end), end.reason) for end in ends] == [(Terminate, "why")] * 2
+
+
+# -- a parent's plain cancel --------------------------------------------
+
+
+async def cancelled_by_its_parent(child):
+    """A task whose parent has cancelled it while it handled an Interrupt."""
+    children = []
+
+    async def parent():
+        children.append(asyncio.create_task(child()))
+        try:
+            await forever()
+        except Interrupt:
+            children[0].cancel()
+        await forever()
+
+    task = await started(parent())
+    await turns(1)
+    task.interrupt("why")
+    await turns(3)
+    return children[0]
+
+
+async def test_r9_a_later_cancel_by_somebody_else_has_no_cause():
+    async def child():
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+        me().uncancel()
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_the_end_of_an_awaited_future_has_no_cause():
+    shared, seen = asyncio.get_running_loop().create_future(), []
+
+    async def child():
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+        try:
+            await shared
+        except asyncio.CancelledError as error:
+            seen.append(error.__cause__)
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    await end_of(task)
+    assert seen == [None]
+
+
+async def test_r9_a_timeout_in_the_cleanup_does_not_hide_the_cause():
+    async def child():
+        try:
+            await forever()
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await forever()
+
+    task = await cancelled_by_its_parent(child)
+    await asyncio.wait([task])
+    assert type(task.ended_by) is Interrupt
+
+
+# -- masks --------------------------------------------------------------
+
+
+async def test_r17_what_a_leaked_mask_held_in_a_child_comes_when_its_owner_ends():
+    children, leaked = [], mask(Terminate)
+
+    async def owner():
+        leaked.__enter__()
+        children.append(asyncio.create_task(forever()))
+        await turns(4)
+
+    task = await started(owner())
+    await turns(1)
+    children[0].terminate("why")
+    await turns(1)
+    assert not children[0].done()
+    await task
+    assert type(await end_of(children[0])) is Terminate
+
+
+async def test_r14_a_mask_leaves_no_callback_with_its_owner():
+    async def child():
+        with catch(Terminate):
+            await forever()
+
+    async def owner():
+        for _ in range(5):
+            with mask(Terminate):
+                task = await started(child())
+                other.append(task)
+                await turns(2)
+            await task
+        return len(me()._callbacks or ())
+
+    other = []
+    task = await started(owner())
+    while not task.done():
+        if other and not other[-1].done():
+            other[-1].terminate()
+        await turns(1)
+    assert task.result() == 0
+
+
+# -- a Kill in Condition.wait() -----------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def told(condition):
+    async with condition:
+        await condition.wait()
+        yield
+
+
+async def notes(condition):
+    async with condition:
+        await condition.wait()
+        yield
+
+
+@types.coroutine
+def by_yield_from(condition):
+    yield from condition.wait()
+
+
+async def in_a_context_manager(condition):
+    async with told(condition):
+        raise AssertionError
+
+
+async def in_an_async_generator(condition):
+    async for _ in notes(condition):
+        raise AssertionError
+
+
+async def in_a_generator(condition):
+    async with condition:
+        await by_yield_from(condition)
+
+
+@pytest.mark.parametrize("waits", [in_a_context_manager, in_an_async_generator, in_a_generator])
+async def test_r19_a_killed_task_breaks_nobody_elses_lock_wherever_it_waits(waits):
+    condition, together = asyncio.Condition(), []
+
+    async def holds():
+        async with condition:
+            together.append(1)
+            await turns(3)
+            together.pop()
+            return len(together)
+
+    victim = await started(waits(condition))
+    holders = [await started(holds()) for _ in range(3)]
+    victim.kill("die")
+    await turns(3)
+    assert victim.done()
+    assert await asyncio.gather(*holders) == [0, 0, 0]
+    assert not condition.locked()
