@@ -345,3 +345,41 @@ async def test_r19_a_killed_task_breaks_nobody_elses_lock_wherever_it_waits(wait
     assert victim.done()
     assert await asyncio.gather(*holders) == [0, 0, 0]
     assert not condition.locked()
+
+
+# -- R8: taken below, and then something else -----------------------------------------------------------------------
+
+
+async def _awaits_one_that_took_an_interrupt(catches=None):
+    """A task that awaits a worker that has taken an Interrupt for it and goes on; and the worker."""
+
+    async def works():
+        with catch(Interrupt):
+            await forever()
+        await forever()
+
+    async def awaits():
+        with catch(catches) if catches else contextlib.nullcontext():
+            await worker
+
+    worker = await started(works())
+    task = await started(awaits())
+    task.interrupt("old")
+    await turns(2)
+    return task, worker
+
+
+@pytest.mark.parametrize("catches", [None, Interrupt])
+async def test_r8_the_end_of_one_that_took_the_signal_before_is_what_its_awaiter_sees(catches):
+    task, worker = await _awaits_one_that_took_an_interrupt(catches)
+    worker.terminate("new")
+    end = await end_of(task)
+    assert (type(end), end.reason, task.cancelling()) == (Terminate, "new", 0)
+    assert fates(task) == [(Interrupt, Fate.CONSUMED)]
+
+
+async def test_r8_a_plain_cancel_of_one_that_took_the_signal_before_stays_plain_for_its_awaiter():
+    task, worker = await _awaits_one_that_took_an_interrupt()
+    worker.cancel()
+    assert type(await end_of(task)) is asyncio.CancelledError
+    assert task.ended_by is None

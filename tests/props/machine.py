@@ -198,6 +198,12 @@ RARE = (
         ("feed", "in a callback", NEWEST, (("deaf",),)),
         ("feed", "now", 9, (("wait requested", "Drain"), ("cancel", 4, None))),
     ),
+    (
+        ("feed", "now", 0, (("spawn",), ("await", NEWEST))),
+        ("feed", "now", NEWEST, (("swallow",),)),
+        ("send", "now", 0, "Interrupt"),
+        ("send", "now", NEWEST, "Terminate"),
+    ),
 )
 """Rows of the tables that chance seldom comes to."""
 

@@ -467,6 +467,10 @@ class Task(Future):
         if self.flying and self.flying.signal.level >= KILL:
             self.doom = self.land()
             return self.die(None, False)
+        if self.flying and isinstance(error, Cancelled) and was_taken_before(self.flying):
+            self.row("flight", "taken before")
+            self.consume()
+            self.settle_counts()
         if self.flying and isinstance(error, Cancelled):
             self.row("flight", "delivered" if self.started else "never ran")
             error = self.throw_into(self.land())
@@ -633,6 +637,21 @@ def is_over(delivery):
         if one.fate in ("pending", "in flight") or (one.fate == "delivered" and one.task.is_handling(one.thrown)):
             return False
     return True
+
+
+def was_taken_before(delivery):
+    """R8: the tasks that this one awaits took the signal and went on, and one has ended since, by something else."""
+    if delivery.signal.level >= KILL or not is_over(delivery):
+        return False
+    ended = [one.task for one in passed_on_to(delivery) if isinstance(one.task.error, Cancelled)]
+    if any(not is_same(one, delivery) or one.fate not in ("delivered", "handled") for one in passed_on_to(delivery)):
+        return False
+    return bool(ended) and not any(task.ended and is_same(task.ended, delivery.signal) for task in ended)
+
+
+def is_same(one, other):
+    one, other = (each.signal if isinstance(each, Delivery) else each for each in (one, other))
+    return (one.cls, one.reason) == (other.cls, other.reason)
 
 
 def passed_on_to(delivery):

@@ -96,7 +96,7 @@ ROWS = (
     | {("way", way, fate) for way in ("sent", "by await") for fate in OUTCOMES}
     | {("way", way, "refused") for way in ("sent", "by await")}
     | {("handler", "failed"), ("launch", "over a weaker one"), ("launch", "alone"), ("launch", "after a taken one")}
-    | {("flight", end) for end in ("delivered", "consumed", "consumed by an error", "never ran")}
+    | {("flight", end) for end in ("delivered", "consumed", "consumed by an error", "taken before", "never ran")}
     | {("look", what) for what in ("thrown", "still masked", "a plain cancel", "done")}
     | {("kill", end) for end in ("passed", "swallowed", "abandoned", "error", "wrapped", "refused", "cut loose")}
     | {("kill", end) for end in ("waits for children", "takes a child along", "born killed", "woken up")}

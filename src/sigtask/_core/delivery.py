@@ -26,6 +26,7 @@ class Fate(Enum):
 
 
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
+_TAKEN = (Fate.DELIVERED, Fate.HANDLED)
 
 
 def plain_error(msg: object) -> CancelledError:
@@ -149,11 +150,32 @@ def went_on(delivery: Delivery) -> bool:
     return not any(host is not None and getattr(host, "cancelled", host.done)() for host in hosts)
 
 
+def was_taken_before(delivery: Delivery) -> bool:
+    """Whether all that the task awaits took the signal and went on, and one has ended since, by something else (R8)."""
+    if delivery.level >= KILL_LEVEL or not is_over(delivery):
+        return False
+    origin, ended = delivery.given.origin, False
+    for one in _passed_on_to(delivery):
+        if (
+            not isinstance(one, Delivery)
+            or one.given.origin is not origin
+            or one.fate not in _TAKEN
+            or one.host is None
+        ):
+            return False
+        if (host := one.host()) is not None and host.cancelled():
+            ended = True
+            if (end := host.ended_by) is not None and end.origin is origin:
+                return False
+    return ended
+
+
 def _passed_on_to(delivery: PassedOn) -> Iterator[PassedOn]:
-    todo = [delivery]
+    todo, seen = [delivery], set[int]()
     while todo:
         one = todo.pop()
-        if one.below:
-            todo.extend(one.below)
-        else:
+        if not one.below:
             yield one
+        elif id(one) not in seen:  # tasks may await one another in a ring
+            seen.add(id(one))
+            todo.extend(one.below)

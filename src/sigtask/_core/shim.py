@@ -28,6 +28,7 @@ from types import CoroutineType
 from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
+from .delivery import was_taken_before
 from .ending import awaken_the_running_task
 from .inbox import Inbox
 from .kill import die, go_on
@@ -59,9 +60,13 @@ class Shim:
             self.send = self.coro.send
             if inbox.flying.level >= KILL_LEVEL:
                 return die(self, inbox)
-            if isinstance(error, CancelledError):
+            if not isinstance(error, CancelledError):
+                _consume(inbox)  # the awaited task answered with an error of its own
+            elif inbox.flying.below and was_taken_before(inbox.flying):
+                _consume(inbox)  # it took the signal, and has been ended by something else since
+                error = _as_seen(error, inbox)
+            else:
                 return self._deliver(inbox, error)
-            _consume(inbox)  # the awaited task answered with an error of its own
             return self.coro.throw(error)
         finally:
             del self, error, inbox
