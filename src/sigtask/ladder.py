@@ -56,8 +56,8 @@ class Ladder:
         for low, high in zip(made, made[1:], strict=False):
             if high.signal.level <= low.signal.level:
                 raise ValueError(
-                    f"the ladder falls: {high.name} (level {high.signal.level}) comes after "
-                    f"{low.name} (level {low.signal.level}); put the weaker signal first"
+                    f"the ladder does not rise: {high.name} (level {high.signal.level}) comes after "
+                    f"{low.name} (level {low.signal.level}); put the weaker signal first, and each level once"
                 )
         object.__setattr__(self, "rungs", made)
         object.__setattr__(self, "limit", _seconds(limit, "limit"))

@@ -7,7 +7,7 @@ import threading
 import warnings
 
 import pytest
-from tasks import forever, started
+from tasks import end_of, forever, started
 
 from sigtask import (
     Drain,
@@ -22,6 +22,7 @@ from sigtask import (
     mask,
     on_signal,
     requested,
+    stop,
     time_left,
     until,
     wait_requested,
@@ -110,7 +111,7 @@ def test_on_signal_takes_a_function_that_does_not_wait(bad):
 
 @EVERY_BLOCK
 def test_a_block_outside_a_task_says_so(make):
-    with pytest.raises(RuntimeError, match="works in a task only"):
+    with pytest.raises(RuntimeError, match="works in a task, or in a function"):
         with make():
             pass
 
@@ -127,7 +128,7 @@ async def test_a_block_in_a_callback_of_the_loop_says_so(make):
 
     asyncio.get_running_loop().call_soon(callback)
     await turns(2)
-    assert len(errors) == 1 and "works in a task only" in errors[0]
+    assert len(errors) == 1 and "works in a task, or in a function" in errors[0]
 
 
 @EVERY_BLOCK
@@ -234,3 +235,38 @@ async def test_until_takes_signal_classes_only_and_leaves_what_it_was_given_unru
     with pytest.raises(ValueError, match="a Kill cannot be held"):
         await until(Kill, coro)
     await coro
+
+
+@pytest.mark.parametrize("msg", [Terminate, Signal], ids=str)
+async def test_r4_a_class_of_signals_as_message_is_a_message_as_any(msg):
+    task = await started(forever())
+    task.cancel(msg)
+    end = await end_of(task)
+    assert (type(end), end.args) == (asyncio.CancelledError, (msg,))
+
+
+async def test_a_signal_without_a_level_cannot_be_sent_as_a_message():
+    task = await started(forever())
+    with pytest.raises(TypeError, match="takes a signal"):
+        task.cancel(Signal("x"))
+    assert task.history == ()
+    task.cancel()
+
+
+async def test_a_mask_that_would_hold_nothing_is_told():
+    with pytest.raises(ValueError, match=r"say mask\(Terminate\)"):
+        mask(Signal)
+
+
+async def test_a_list_of_tasks_is_told_how_to_stop_them():
+    with pytest.raises(TypeError, match=r"say stop\(\*tasks\)"):
+        await stop([asyncio.current_task()])
+
+
+@pytest.mark.parametrize("seconds", ["1", None, -1])
+async def test_seconds_that_are_none_are_named(seconds):
+    with pytest.raises(ValueError, match="seconds"):
+        extend(seconds)
+    if seconds is not None:
+        with pytest.raises(ValueError, match="seconds"):
+            mask(within=seconds)

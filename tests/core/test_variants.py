@@ -7,7 +7,7 @@ import contextlib
 import types
 
 import pytest
-from tasks import end_of, forever, me, started
+from tasks import end_of, fates, forever, me, started
 
 from sigtask import Fate, Interrupt, Terminate, catch, mask
 from sigtask._core.inbox import HISTORY

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 from ..signals import Signal, level_of
 from .around import Outside
-from .base_block import warn_of_stock
+from .base_block import nobody_here, warn_of_stock
 from .blocks import catch
 from .host import ThreadHost, running
 from .inbox import Inbox
@@ -110,7 +110,7 @@ def host_here(call: str) -> Task[Any] | ThreadHost | None:
     if task is None and running.function is not None:
         return running.function
     if task is None:
-        raise RuntimeError(f"{call} works in a task only, and none is running here")
+        raise nobody_here(call)
     warn_of_stock(call)
     return None
 

@@ -53,7 +53,7 @@ class BaseBlock:
             function.open(self)
             inbox = function._mailbox()
         elif task is None:
-            raise RuntimeError(f"{self!r} works in a task only, and none is running here")
+            raise nobody_here(repr(self))
         else:
             warn_of_stock(repr(self))
             self.state = _INERT
@@ -126,6 +126,14 @@ class PassingBlock(BaseBlock):
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
         return self._around(fn)  # type: ignore[return-value]  # `None` is for where an exception is kept
+
+
+def nobody_here(call: str) -> RuntimeError:
+    """There is neither a task nor a function to ask or to open a block in."""
+    return RuntimeError(
+        f"{call} works in a task, or in a function under to_thread() or to_process(), and none runs here; call it in a "
+        f"coroutine that runs as a task, as in sigtask.run(main())"
+    )
 
 
 def warn_of_stock(call: str) -> None:

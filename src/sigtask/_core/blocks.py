@@ -85,7 +85,9 @@ class mask(PassingBlock):
         self.inbox = None
         self.state = UNUSED
         self.masks = level_of(cls, "mask()")
-        if within is not None and not 0 < within < math.inf:
+        if not self.masks:
+            raise ValueError(f"mask({cls.__name__}) would hold nothing; to hold all but a Kill, say mask(Terminate)")
+        if within is not None and not (isinstance(within, (int, float)) and 0 < within < math.inf):
             raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
         self.cls = cls
         self.within = within

@@ -156,14 +156,10 @@ def was_taken_before(delivery: Delivery) -> bool:
         return False
     origin, ended = delivery.given.origin, False
     for one in _passed_on_to(delivery):
-        if (
-            not isinstance(one, Delivery)
-            or one.given.origin is not origin
-            or one.fate not in _TAKEN
-            or one.host is None
-        ):
+        if not isinstance(one, Delivery) or one.given.origin is not origin or one.fate not in _TAKEN:
             return False
-        if (host := one.host()) is not None and host.cancelled():
+        host: Any = None if one.host is None else one.host()
+        if getattr(host, "cancelled", bool)():  # a task, and no function in a thread
             ended = True
             if (end := host.ended_by) is not None and end.origin is origin:
                 return False

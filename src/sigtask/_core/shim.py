@@ -149,8 +149,9 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     A plain one stays what it is. That the parent's signal is behind it is its cause (R9). A signal as the message of
     a future's `cancel()`, as in `shield()`, is what ended the task behind that future (R22).
     """
-    if type(error) is CancelledError and error.args and getattr(error.args[0], "_ended_another", False):
-        shown: Signal = error.args[0].copy()
+    message = error.args[0] if type(error) is CancelledError and error.args else None
+    if isinstance(message, Signal) and getattr(message, "_ended_another", False):
+        shown = message.copy()
         shown._ended_another = True
         shown.__traceback__ = error.__traceback__
         error = shown

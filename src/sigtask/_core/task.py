@@ -110,7 +110,7 @@ class Task(Receiver[_T]):
             inbox = self._inbox
             if inbox is not None and inbox.flying is not None and inbox.flying.given.origin is msg.origin:
                 came_back(self)
-            return self._receive(msg, awaited=True) is _IN_FLIGHT
+            return self._receive(as_signal(msg, "cancel()"), awaited=True) is _IN_FLIGHT
         if self._is_passed_on():
             return True
         if (inbox := self._inbox) is not None and not self.done():

@@ -54,7 +54,12 @@ def _check(tasks: tuple[Any, ...], loop: AbstractEventLoop, ladder: object) -> N
     asker = current()
     for task in tasks:
         if not is_task(task):
-            raise TypeError(f"stop() takes asyncio tasks, got {task!r}; wrap a coroutine with asyncio.create_task()")
+            hint = (
+                "say stop(*tasks)"
+                if isinstance(task, (list, tuple, set))
+                else "wrap a coroutine with asyncio.create_task()"
+            )
+            raise TypeError(f"stop() takes asyncio tasks, got {task!r}; {hint}")
         if task.get_loop() is not loop:
             raise ValueError(f"{task!r} belongs to another loop; call stop() in a coroutine that runs there")
         if task is asker:

@@ -42,7 +42,7 @@ def extend(seconds: float) -> float:
 
     Raises: `RuntimeError` outside a task; `ValueError` when `seconds` is not above 0.
     """
-    if not seconds > 0:
+    if not (isinstance(seconds, (int, float)) and seconds > 0):
         raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
     task = host_here("extend()")
     if task is not None and not isinstance(task, Task):

@@ -9,6 +9,7 @@ the task ends at once, and the report names the thread that was left behind.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import weakref
 from asyncio import AbstractEventLoop, Semaphore
 from collections.abc import Callable
@@ -86,7 +87,9 @@ def dismiss_idle() -> None:
 
 
 def _check(fn: object, limiter: object) -> None:
-    if limiter is not None and not (hasattr(limiter, "acquire") and hasattr(limiter, "release")):
+    if limiter is not None and not (
+        inspect.iscoroutinefunction(getattr(limiter, "acquire", None)) and hasattr(limiter, "release")
+    ):
         raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
     check_plain(
         fn,
