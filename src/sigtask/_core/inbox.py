@@ -194,11 +194,17 @@ class Inbox:
         self.waiters = tuple(other for other in self.waiters if other is not entry)
 
     def record(self, delivery: Delivery) -> None:
-        """Remember it. Of too many the oldest goes that changed nothing, or else the weakest; last what is at work."""
+        """Remember it, for now."""
+        self.history.append(delivery)
+        if len(self.history) >= 2 * HISTORY:
+            self.forget()
+
+    def forget(self) -> None:
+        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
         history = self.history
-        history.append(delivery)
         if len(history) > HISTORY:
-            del history[min(range(HISTORY), key=lambda at: (history[at].weight, history[at].level))]
+            order = sorted(range(len(history) - 1), key=lambda at: (history[at].weight, history[at].level, at))
+            self.history = [history[at] for at in sorted(order[1 - HISTORY :])] + history[-1:]
 
     def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
         """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.

@@ -159,8 +159,10 @@ class Task(Receiver[_T]):
 
         It keeps 20 of them, and drops the oldest that changed nothing first.
         """
-        inbox = self._inbox
-        return () if inbox is None else tuple(inbox.history)
+        if (inbox := self._inbox) is None:
+            return ()
+        inbox.forget()
+        return tuple(inbox.history)
 
     @property
     def ended_by(self) -> Signal | None:
