@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from ..report import ThreadReport
 from ..signals import Signal
 
+Waiter = tuple[type[Signal], Any]
+"""Somebody who waits for a signal of a class to be pending: anything that has a future's `done` and `set_result`."""
+
 
 class Block(Protocol):
     """What an inbox asks of the blocks open in its task (`blocks`)."""

@@ -150,11 +150,13 @@ def went_on(delivery: Delivery) -> bool:
     return not any(host is not None and getattr(host, "cancelled", host.done)() for host in hosts)
 
 
-def was_taken_before(delivery: Delivery) -> bool:
-    """Whether all that the task awaits took the signal and went on, and one has ended since, by something else (R8)."""
+def was_taken_before(delivery: Delivery, error: CancelledError) -> bool:
+    """Whether all that the task awaits took the signal and went on, and one has ended since, by `error` (R8)."""
+    origin, ended = delivery.given.origin, False
+    if isinstance(error, Signal) and error.origin is origin:
+        return False
     if delivery.level >= KILL_LEVEL or not is_over(delivery):
         return False
-    origin, ended = delivery.given.origin, False
     for one in _passed_on_to(delivery):
         if not isinstance(one, Delivery) or one.given.origin is not origin or one.fate not in _TAKEN:
             return False

@@ -23,7 +23,7 @@ The life of one signal
       └────► in flight ──► delivered     thrown into the task
                  └───────► consumed      the task that was awaited took it and went on (R8)
 
-What it does not do: it knows nothing of plain `cancel()` but the count of those a `mask(plain=True)` holds back.
+Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and no more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..signals import KILL_LEVEL, Interrupt, Signal
-from .around import Block, Outside
+from .around import Block, Outside, Waiter
 from .delivery import Delivery, Fate, is_over
 
 HISTORY = 20
@@ -42,8 +42,6 @@ HISTORY = 20
 
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
-Waiter = tuple[type[Signal], Any]
-"""Somebody who waits for a signal of a class to be pending: anything that has a future's `done` and `set_result`."""
 
 
 class Inbox:

@@ -62,7 +62,7 @@ class Shim:
                 return die(self, inbox)
             if not isinstance(error, CancelledError):
                 _consume(inbox)  # the awaited task answered with an error of its own
-            elif inbox.flying.below and was_taken_before(inbox.flying):
+            elif inbox.flying.below and was_taken_before(inbox.flying, error):
                 _consume(inbox)  # it took the signal, and has been ended by something else since
                 error = _as_seen(error, inbox)
             else:
