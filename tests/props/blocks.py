@@ -10,7 +10,7 @@ class Block:
     level, accepts, plain, cls = 0, KILL, False, None
 
     def __init__(self, kind, owner):
-        self.kind, self.owner, self.waiting = kind, owner, []
+        self.kind, self.owner, self.waiting = kind, owner, None
 
     def __enter__(self):
         self.owner.blocks.append(self)
@@ -57,9 +57,19 @@ class Mask(Block):
         self.look_again()
         owner.look_later()
 
+    def is_waited_for_by(self, task):
+        if self.waiting is None:
+            self.waiting = []
+            self.owner.callbacks.append(self.owner_ended)
+        if task not in self.waiting:
+            self.waiting.append(task)
+
+    def owner_ended(self, owner):
+        self.look_again()
+
     def look_again(self):
-        waiting, self.waiting = self.waiting, []
-        for task in waiting:
+        waiting, self.waiting = self.waiting, None
+        for task in waiting or ():
             task.row("mask", "looks at a child")
             task.look()
 
@@ -68,6 +78,8 @@ class Mask(Block):
             self.timer[2] = None
         task = self.leave()
         task.row("mask", "holds something" if task.pending or task.plain_held else "nothing held")
+        if self.waiting is not None:
+            task.callbacks = [each for each in task.callbacks if each != self.owner_ended]
         self.look_again()
 
 

@@ -195,8 +195,8 @@ class Task(Future):
             if cls in KINDS[delivery.signal.cls] and not future.done:
                 future.settle()
         for mask in self.covers:
-            if mask.level >= delivery.signal.level and self not in mask.waiting:
-                mask.waiting.append(self)
+            if mask.level >= delivery.signal.level and mask.owner:
+                mask.is_waited_for_by(self)
 
     def requested(self, cls):
         """R12."""
@@ -325,8 +325,8 @@ class Task(Future):
             self.row("cancel", "held")
             self.plain_held += 1
             for mask in self.covers:
-                if mask.plain and self not in mask.waiting:
-                    mask.waiting.append(self)
+                if mask.plain and mask.owner:
+                    mask.is_waited_for_by(self)
             return True
         if self.leaving and self.at_work and self.leaving[-1].answers(self):
             return True

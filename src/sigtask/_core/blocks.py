@@ -137,7 +137,10 @@ class mask(PassingBlock):
     def _look_again(self) -> None:
         waiting, self._waiting = self._waiting or (), None
         for inbox in tuple(waiting):
-            if (task := inbox.task()) is not None:
+            task = inbox.task()
+            if task is None or task.done():
+                inbox.pending = ()  # it has ended under this mask: what was held is not what ended it
+            else:
                 task._look()
 
     def _fresh(self) -> mask:
