@@ -252,6 +252,10 @@ class FreshTask(Task[_T]):
     __await__ = stock.iterate
     __iter__ = stock.iterate
     _make_cancelled_error = stock.cancelled_error
+    # What asyncio looks up in a task that is awaited: found here, and not seven classes further up.
+    get_loop = stock.StockTask.get_loop
+    add_done_callback = stock.StockTask.add_done_callback
+    _asyncio_future_blocking = stock.StockTask._asyncio_future_blocking
 
 
 def _end_of(task: Task[_T]) -> Generator[Any, None, _T]:
