@@ -501,7 +501,7 @@ BAD = {
     "missing attribute": (["json:nothing"], "json has no 'nothing'"),
     "not a coroutine function": (["json:loads"], "not a coroutine function (async def)"),
     "a coroutine function with arguments": (["asyncio:sleep"], "missing a required argument: 'delay'"),
-    "a ladder that falls": (["--ladder", "kill,drain=1s", "x.py"], "the ladder falls"),
+    "a ladder that falls": (["--ladder", "kill,drain=1s", "x.py"], "the ladder does not rise"),
     "a negative grace": (["--ladder", "drain=-1s,kill", "x.py"], "the grace of drain is -1.0; it must be 0 or more"),
     "an unknown signal": (["--ladder", "drian=1s", "x.py"], "there is no signal 'drian'"),
     "no grace": (["--ladder", "drain,kill", "x.py"], "'drain' needs a grace"),
