@@ -70,7 +70,8 @@ async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
     Is such a signal pending already, then what was given is not begun. Else the signal interrupts it, as any signal
     interrupts an await, and is taken: the task goes on, with a clean count. Use it where an await that is interrupted
     gives back what it took, as `asyncio.Queue.get` does; not around a read from a server that hands something over and
-    forgets it, as redis does for BLPOP (the how-to says what to do there). A mask around it wins.
+    forgets it, as redis does for BLPOP (the how-to says what to do there). A task that is awaited gets the signal first
+    (R8): to leave it alone, say `asyncio.wait([task])`. A mask around it wins.
 
     Cancelled, or sent something stronger, it raises that. Raises: `RuntimeError` outside a task; `TypeError` for what
     is no signal class, `ValueError` for `Kill`, and what `awaitable` raises.
