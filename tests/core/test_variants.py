@@ -195,7 +195,7 @@ async def cancelled_by_its_parent(child):
             await forever()
         except Interrupt:
             children[0].cancel()
-        await forever()
+        await asyncio.wait(children)
 
     task = await started(parent())
     await turns(1)
