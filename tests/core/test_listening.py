@@ -86,6 +86,10 @@ FROM_ELSEWHERE = {
     ),
     "an object that can be called": (f"import sigtask\n{ASKS}class C:\n    def __call__(self): f()", "names['C']()"),
     "a method": ("import sigtask\nclass C:\n    def f(self): sigtask.requested()", "names['C']().f"),
+    "one beside an array, which gives no yes or no": (
+        "class Array:\n    def __eq__(self, other): raise ValueError\na = Array()\nimport sigtask\n" + ASKS,
+        "names['f']",
+    ),
     "one that imports for itself": ("def f():\n    import sigtask\n    sigtask.requested()", "names['f']"),
 }
 

@@ -52,9 +52,9 @@ def look_through(fn: Any) -> None:
     if names is getattr(sys.modules.get(function.__module__), "__dict__", None):
         return
     package = sys.modules[__name__.partition(".")[0]]
-    things = [function, type(fn), *names.values()]
-    for code in _codes(things, function.__module__):
-        if package in names.values() or package.__name__ in code.co_names:
+    has_package = _is_among(package, names)
+    for code in _codes((function, type(fn), *names.values()), function.__module__):
+        if has_package or package.__name__ in code.co_names:
             _taken.update(NAMES.intersection(code.co_names))
 
 
@@ -77,9 +77,13 @@ def _look_through_modules() -> None:
         key = name, len(names)  # one that is still being imported comes to have more
         if key not in _looked_at:
             _looked_at.add(key)
-            if any(value is package for value in tuple(names.values())):
+            if _is_among(package, names):
                 for code in _codes(names.values(), name):
                     _taken.update(NAMES.intersection(code.co_names))
+
+
+def _is_among(package: ModuleType, names: dict[str, Any]) -> bool:
+    return any(value is package for value in tuple(names.values()))  # `in` would ask each how it compares
 
 
 def _codes(things: Iterable[Any], module: str) -> Iterator[CodeType]:
