@@ -22,7 +22,6 @@ from .task import Task
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_S = TypeVar("_S", bound=Signal)
 
 _OURS = __name__.partition(".")[0]
 UNUSED, _OPEN, _CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"

@@ -273,8 +273,7 @@ class catch(BaseBlock, Generic[_S]):
         task = inbox.task()
         if not isinstance(task, Task):
             return True
-        for _ in range(inbox.take_back(self._owed)):
-            stock.uncancel(task)  # not `task.uncancel`: aiotools' shield puts one on the task that knows its own alone
+        stock.take_back(task, inbox.take_back(self._owed))
         if stock.cancelling(task) <= self._count:
             return True
         error = CancelledError()

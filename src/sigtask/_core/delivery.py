@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from time import monotonic
 from typing import Any, Protocol
@@ -135,6 +135,11 @@ class Delivery:
 
     def __repr__(self) -> str:
         return f"<{self.signal!r} {self.fate.value}>"
+
+
+def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:
+    """The strongest of them, the first of equals; `None` of none."""
+    return max(deliveries, key=lambda delivery: delivery.level, default=None)
 
 
 def is_over(delivery: Delivery) -> bool:

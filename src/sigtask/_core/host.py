@@ -1,7 +1,7 @@
 """What stands behind an inbox: a task, or a plain function that runs in a thread for one (`threads`).
 
-Blocks, `requested()` and `time_left()` ask for it by `here()`: the running task, or else the function that has this
-thread. The core knows of functions only what is written down here.
+Blocks, `requested()` and `time_left()` ask for it (`asking.host_here`): the running task, or else the function that has
+this thread. The core knows of functions only what is written down here.
 """
 
 from __future__ import annotations

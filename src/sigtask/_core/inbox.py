@@ -35,7 +35,7 @@ from typing import Any
 
 from ..signals import KILL_LEVEL, Interrupt, Signal
 from .around import Block, Outside, Waiter
-from .delivery import Delivery, Fate, is_over
+from .delivery import Delivery, Fate, is_over, strongest
 
 HISTORY = 20
 """How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
@@ -177,9 +177,10 @@ class Inbox:
                 found = one
         return found
 
-    def absorbs(self, level: int) -> bool:
-        """Whether a signal of that level would change nothing: one as strong is being handled."""
-        return bool(self.delivered) and (force := self.in_force()) is not None and level <= force.level
+    def absorbing(self, level: int) -> Delivery | None:
+        """The signal that is being handled, if that is as strong: one of this level would change nothing."""
+        force = self.in_force()
+        return force if force is not None and level <= force.level else None
 
     # -- arrivals -------------------------------------------------------------------------------------------------
 
@@ -215,7 +216,7 @@ class Inbox:
             (self.blocks or self.covers or delivery.level < Interrupt.level) and not self.admits(delivery)
         ):
             self._hold(delivery)
-        elif (force := self.in_force()) is not None and delivery.level <= force.level:
+        elif (force := self.absorbing(delivery.level)) is not None:
             delivery.fate, delivery.below = _ABSORBED, [force]
         elif self.flying is not None and delivery.level <= self.flying.level and not is_over(self.flying):
             delivery.fate, delivery.below = _SUPERSEDED, [self.flying]
@@ -273,8 +274,7 @@ class Inbox:
 
     def deliver_what_is_due(self) -> Delivery | None:
         """The task ended by a cancellation of its own making with a signal pending: for that, as far as is known."""
-        due = [delivery for delivery in self.pending if self.admits(delivery)]
-        best = max(due, key=lambda delivery: delivery.level, default=None)
+        best = strongest(delivery for delivery in self.pending if self.admits(delivery))
         if best is not None:
             self.pending = tuple(delivery for delivery in self.pending if delivery is not best)
             best.fate = _DELIVERED
@@ -288,7 +288,7 @@ class Inbox:
         for one in found:
             one.fate = Fate.HANDLED
         self.again = None if self.again in found else self.again
-        return max(found, key=lambda delivery: delivery.level, default=None)
+        return strongest(found)
 
     # -- flight ---------------------------------------------------------------------------------------------------
 
@@ -300,10 +300,9 @@ class Inbox:
         taken = 0
         if self.flying is not None:
             if is_over(self.flying):
-                self.flying.fate, taken, self.weight = _CONSUMED, self.weight, 0
+                taken = self.consume()
             else:
-                self.flying.fate = _SUPERSEDED
-            self.flying.below = ()
+                self.flying.fate, self.flying.below = _SUPERSEDED, ()
         delivery.fate = _IN_FLIGHT
         self.flying = delivery
         self.weight += 1

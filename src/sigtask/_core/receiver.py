@@ -57,7 +57,7 @@ class Receiver(_Base[_T]):
         inbox = self._mailbox()
         is_first = inbox.cause is None or inbox.cause.origin is not force.given.origin
         inbox.cause = force.signal
-        if is_first and inbox.absorbs(force.level):
+        if is_first and inbox.absorbing(force.level) is not None:
             return True
         inbox.cause_is_due = True
         return False
@@ -108,9 +108,8 @@ class Receiver(_Base[_T]):
 
         It goes on to the awaited task, with the signal as its message (R8); `alone`, it does not.
         """
-        weight = inbox.launch(delivery)
-        for _ in range(weight):  # the one before was taken by what this task awaits: its request is taken back (R8)
-            stock.uncancel(self)
+        # The one before was taken by what this task awaits: its requests are taken back (R8).
+        stock.take_back(self, inbox.launch(delivery))
         shim = stock.get_shim(self)
         shim.send = shim._resume
         if alone:
@@ -124,8 +123,7 @@ class Receiver(_Base[_T]):
     def _forget_what_is_over(self, inbox: Inbox) -> None:
         """A plain cancel comes: it is not to be taken for a signal that what this task awaits took before (R8, R9)."""
         if inbox.flying is not None and went_on(inbox.flying):
-            for _ in range(inbox.consume()):
-                stock.uncancel(self)
+            stock.take_back(self, inbox.consume())
 
     def _doom(self, delivery: Delivery) -> None:
         """R19: what a killed task has spawned dies with it, and what it spawns from now on."""
@@ -151,8 +149,7 @@ class Receiver(_Base[_T]):
         """A signal has come into a scope, and something else leaves it: it is thrown at the next await."""
         inbox = self._mailbox()
         if not delivery.taken_back:
-            for _ in range(delivery.requests):
-                stock.uncancel(self)
+            stock.take_back(self, delivery.requests)
         inbox.throw_again(delivery)
         self._look_later()
 

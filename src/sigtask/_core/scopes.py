@@ -19,7 +19,7 @@ from asyncio import CancelledError
 from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
-from .delivery import Delivery
+from .delivery import Delivery, strongest
 from .family import Kin
 from .handling import led_to
 from .inbox import Inbox
@@ -41,8 +41,7 @@ class Leaving:
 
     def strongest(self, inbox: Inbox) -> Delivery | None:
         """The strongest signal that came while the scope was left, or that led to its being left."""
-        came = [*self._led, *inbox.landed_since(self._left_at)]
-        return max(came, key=lambda delivery: delivery.level, default=None)
+        return strongest([*self._led, *inbox.landed_since(self._left_at)])
 
     def answers(self, inbox: Inbox) -> bool:
         """Whether the `cancel()` that asyncio's group makes of itself, for a request that it found, is for a signal.
@@ -134,14 +133,14 @@ def _as_plain(et: Any) -> Any:
 def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | None, *, is_group: bool) -> None:
     """Raise what is to leave the scope in the place of `left`, or have it thrown at the next await."""
     try:
-        strongest = scope.strongest(task._inbox)
-        if strongest is None or strongest is task._inbox.again:
+        came = scope.strongest(task._inbox)
+        if came is None or came is task._inbox.again:
             return
         if left is None or isinstance(left, CancelledError):
-            if not (isinstance(left, Signal) and left.level >= strongest.level):
-                raise strongest.fresh()
-        elif is_group and strongest.level < KILL_LEVEL and not isinstance(left, (SystemExit, KeyboardInterrupt)):
-            task._throw_again(strongest)
+            if not (isinstance(left, Signal) and left.level >= came.level):
+                raise came.fresh()
+        elif is_group and came.level < KILL_LEVEL and not isinstance(left, (SystemExit, KeyboardInterrupt)):
+            task._throw_again(came)
     finally:
         del left, scope, task
 
@@ -167,10 +166,9 @@ def _wrapped_wait_for(original: Any) -> Any:
 
 def _throw_what_was_forgotten(task: Any, came_before: int) -> None:
     """What `fut` runs has a task of its own there: what was thrown into this one has met `wait_for` alone."""
-    came: list[Delivery] = [] if task._inbox is None else task._inbox.landed_since(came_before)
-    strongest = max(came, key=lambda delivery: delivery.level, default=None)
-    if strongest is not None and strongest.level < KILL_LEVEL:
-        task._throw_again(strongest)
+    forgotten = None if task._inbox is None else strongest(task._inbox.landed_since(came_before))
+    if forgotten is not None and forgotten.level < KILL_LEVEL:
+        task._throw_again(forgotten)
 
 
 def _wrapped_shield(original: Any) -> Any:

@@ -6,8 +6,8 @@
  *                         └─ throw, close ─► Python (shim.Shim's own functions, put into this type by `shim`)
  *                                    send ─► Python (Shim._resume), while `send` holds it
  *
- * All state but one number is the module's, so each interpreter has its own; every function needs the GIL, or a lock in its place:
- * a task and its shim belong to one loop, which runs in one thread.
+ * All state but one number is the module's, so each interpreter has its own; every function needs the GIL, or a lock in
+ * its place: a task and its shim belong to one loop, which runs in one thread.
  */
 
 #include "speed.h"

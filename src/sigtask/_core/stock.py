@@ -30,6 +30,12 @@ get_shim: Any = StockTask._coro.__get__
 """What a task drives. Not `get_coro`: that of CPython 3.12.1 crashes for a task that started eagerly and is done."""
 
 
+def take_back(task: Any, requests: int) -> None:
+    """So many cancel requests are taken back, by asyncio's own `uncancel`: not one that a library put on the task."""
+    for _ in range(requests):
+        uncancel(task)
+
+
 def is_task(thing: object) -> bool:
     """Whether it is a task of asyncio's kind, ours or not."""
     return isinstance(thing, (StockTask, asyncio.Task))
