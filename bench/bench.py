@@ -31,7 +31,7 @@ from table import faster_peers, goal_grid, grids, missed
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-from pythons import Python, default, find, probe
+from pythons import SUPPORTED, Python, default, find, probe
 from venvs import plain
 
 PACKAGES = ("asynkit", "anyio", "trio", "quattro", "aiotools", "uvloop", "aiohttp", "uvicorn", "httptools")
@@ -228,7 +228,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 def _python(path: str | None) -> Python:
     pythons = [python for python in [probe(path)] if python] if path else find()
     if not pythons:
-        raise SystemExit(f"no CPython 3.11 to 3.15 {f'at {path}' if path else 'was found'}")
+        raise SystemExit(f"no {SUPPORTED} {f'at {path}' if path else 'was found'}")
     return pythons[0] if path else default(pythons)
 
 

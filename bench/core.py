@@ -20,7 +20,7 @@ from counting import NO_VALGRIND, Program, Ratio, valgrind
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
-from pythons import Python, find, probe
+from pythons import SUPPORTED, Python, find, probe
 
 COUNTED = 4000
 TIMED = 30_000
@@ -179,7 +179,7 @@ def main() -> int:
     paths = options.python or ([sys.executable] if options.gate else [])
     pythons = [python for python in map(probe, paths) if python] if paths else find()
     if not pythons:
-        raise SystemExit("no CPython 3.11 to 3.15 there")
+        raise SystemExit(f"no {SUPPORTED} there")
     if options.gate:
         return max(map(gate, pythons))
     if not valgrind():

@@ -18,7 +18,7 @@ def environments(*, every: bool) -> list[Venv]:
     started = time.monotonic()
     found = pythons.find()
     if not found:
-        sys.exit("No CPython 3.11 to 3.15 that can make a venv was found (on Debian: install python3-venv).")
+        sys.exit(f"No {pythons.SUPPORTED} that can make a venv was found (on Debian: install python3-venv).")
     first = pythons.default(found)
     rest = [python for python in found if python is not first] if every else []
     with ThreadPoolExecutor(2) as pool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
+SUPPORTED = f"CPython {VERSIONS[0]} to {VERSIONS[-1]}"
 
 _PROBE = """
 import sys, sysconfig

@@ -28,6 +28,7 @@ from types import CoroutineType
 from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
+from . import stock
 from .delivery import was_taken_before
 from .ending import awaken_the_running_task
 from .inbox import Inbox
@@ -167,11 +168,8 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
 
 def _consume(inbox: Inbox) -> None:
     task = inbox.task()
-    kind: Any = type(task)
-    held, inbox.plain_held = inbox.plain_held, 0  # a plain cancel that a mask holds stays held (R14)
-    for _ in range(inbox.consume()):
-        kind.uncancel(task)  # not one that a library put on this task, as aiotools' shield does
-    inbox.plain_held = held
+    stock.take_back(task, inbox.consume())
+    inbox.settle(stock.cancelling(task) + (inbox.again is not None))
 
 
 def _outermost(signal: Signal) -> str | None:
