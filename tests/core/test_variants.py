@@ -383,3 +383,16 @@ async def test_r8_a_plain_cancel_of_one_that_took_the_signal_before_stays_plain_
     worker.cancel()
     assert type(await end_of(task)) is asyncio.CancelledError
     assert task.ended_by is None
+
+
+async def test_r9_a_task_that_signals_itself_on_its_way_out_of_a_plain_cancel_ends_by_that():
+    async def worker():
+        try:
+            await forever()
+        finally:
+            me().terminate("too late")
+
+    task = await started(worker())
+    task.cancel()
+    assert type(await end_of(task)) is asyncio.CancelledError
+    assert (task.ended_by, fates(task)) == (None, [(Terminate, Fate.PENDING)])
