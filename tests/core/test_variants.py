@@ -396,3 +396,33 @@ async def test_r9_a_task_that_signals_itself_on_its_way_out_of_a_plain_cancel_en
     task.cancel()
     assert type(await end_of(task)) is asyncio.CancelledError
     assert (task.ended_by, fates(task)) == (None, [(Terminate, Fate.PENDING)])
+
+
+async def test_r5_what_leaves_a_group_is_absorbing_again_though_a_weaker_one_came_into_the_group_after_it():
+    async def child():
+        try:
+            await forever()
+        finally:
+            await gate
+
+    async def worker():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(child())
+        except Terminate as signal:
+            seen.append(signal.reason)
+            await forever()
+
+    gate, seen = asyncio.get_running_loop().create_future(), []
+    task = await started(worker())
+    await turns(1)
+    for send, reason in ((task.interrupt, "weak"), (task.terminate, "strong"), (task.interrupt, "weak")):
+        send(reason)
+        await turns(2)
+    gate.set_result(None)
+    await turns(4)
+    task.terminate("a repeat")
+    await turns(2)
+    assert (seen, fates(task)[-1]) == (["strong"], (Terminate, Fate.ABSORBED))
+    task.kill()
+    await end_of(task)

@@ -98,6 +98,13 @@ def passed_on(msg: Signal, below: PassedOn) -> None:
             now.delivery.below = [below]
 
 
+def as_sent(task: object, msg: object) -> object:
+    """The message of a `cancel()` that `task` hands on to what it awaits: a signal as it came to the task itself."""
+    inbox: Any = getattr(task, "_inbox", None)
+    flying = None if inbox is None else inbox.flying
+    return msg if flying is None or flying.given is not msg else flying.signal
+
+
 def came_back(task: Any) -> None:
     """A signal met a task that it is in flight to. Is that one of those it came through, then they form a ring."""
     by = _here.now

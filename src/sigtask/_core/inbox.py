@@ -337,6 +337,12 @@ class Inbox:
         delivery.below = ()
         return weight
 
+    def revived(self, delivery: Delivery) -> Signal:
+        """What was thrown into a scope, and taken there, to be raised once more: it can be handled again (R5)."""
+        if delivery not in self.delivered:
+            self.delivered = (*self.delivered, delivery)
+        return delivery.fresh()
+
     def landed_since(self, landed: int) -> list[Delivery]:
         """What was thrown into the task after that many, in order."""
         if self.landed == landed:
@@ -390,10 +396,3 @@ class Inbox:
         if self.flying is not None:
             self.weight = min(self.weight, max(0, count - self.owed))
         self._no_longer_owed(max(0, self.owed - count))
-
-
-def as_sent(task: object, msg: object) -> object:
-    """The message of a `cancel()` that `task` hands on to what it awaits: a signal as it came to the task itself."""
-    inbox: Inbox | None = getattr(task, "_inbox", None)
-    flying = None if inbox is None else inbox.flying
-    return msg if flying is None or flying.given is not msg else flying.signal

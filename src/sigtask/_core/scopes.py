@@ -138,7 +138,7 @@ def _let_the_strongest_leave(task: Any, scope: Leaving, left: BaseException | No
             return
         if left is None or isinstance(left, CancelledError):
             if not (isinstance(left, Signal) and left.level >= came.level):
-                raise came.fresh()
+                raise task._inbox.revived(came)
         elif is_group and came.level < KILL_LEVEL and not isinstance(left, (SystemExit, KeyboardInterrupt)):
             task._throw_again(came)
     finally:

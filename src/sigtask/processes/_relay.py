@@ -11,8 +11,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._core.flight import passed_on
-from .._core.inbox import as_sent
+from .._core.flight import as_sent, passed_on
 from .._core.stock import current
 from .._stop.time import at_work_on
 from ..signals import KILL_LEVEL, Kill, Signal

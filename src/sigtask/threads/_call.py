@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from .._core.inbox import as_sent
+from .._core.flight import as_sent
 from .._stop.places import thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
