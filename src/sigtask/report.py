@@ -130,5 +130,22 @@ class Report:
         return "\n".join(lines)
 
 
+def merged(reports: list[Report]) -> Report:
+    """One report of what the same ladder did in several loops."""
+    first = reports[0]
+    if len(reports) == 1:
+        return first
+    rungs: dict[str, RungReport] = {}
+    for rung in (rung for report in reports for rung in report.rungs):
+        known = rungs.setdefault(rung.name, RungReport(rung.name, skipped=True))
+        known.seconds = max(known.seconds, rung.seconds)
+        known.sent, known.ended = known.sent + rung.sent, known.ended + rung.ended
+        known.skipped = known.skipped and rung.skipped
+    tasks = tuple(task for report in reports for task in report.tasks)
+    threads = tuple(thread for report in reports for thread in report.threads)
+    seconds = max(report.seconds for report in reports)
+    return Report(first.ladder, first.reason, seconds, tasks, tuple(rungs.values()), threads)
+
+
 for _cls in (Report, TaskReport, RungReport, ThreadReport):
     _cls.__module__ = "sigtask"

@@ -76,11 +76,10 @@ class LineView:
     def tick(self, supervisor: Supervisor) -> None:
         """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
         due = supervisor.rung_due
-        stopping = supervisor.stopping
-        if stopping is not None and stopping.done.done():
+        if supervisor.is_over:
             self._linger(supervisor)
             return
-        if due is None or (stopping is not None and stopping.rung is due) or self._blocked == due.name:
+        if due is None or supervisor.rung is due or self._blocked == due.name:
             return
         if supervisor.rung_left < due.grace - 0.2:  # else the loop may just be about to
             self._blocked = due.name
@@ -138,8 +137,7 @@ class LiveView(LineView):
         """Redraw the two lines."""
         if self._pen.is_busy:
             return
-        stopping = supervisor.stopping
-        if stopping is not None and stopping.done.done():
+        if supervisor.is_over:
             self._linger(supervisor)
             return
         due = supervisor.rung_due

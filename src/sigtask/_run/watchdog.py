@@ -93,7 +93,7 @@ class Watchdog:
     def _speak(self) -> None:
         if not self._may_speak.get():
             return
-        for step in (self._last_words, self._dump, _flush):
+        for step in (self._last_words, self._dump, flush):
             with contextlib.suppress(Exception):
                 step()
         self._has_spoken.put(True)
@@ -118,7 +118,8 @@ def _faulthandler() -> Any:
     return faulthandler
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Flush what the program has written, whatever has become of its streams."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError, OSError, AttributeError):
             stream.flush()

@@ -21,18 +21,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core.around import Outside
-from .._core.delivery import Fate
 from .._core.family import descendants
-from .._core.flight import cancel_stock
 from .._core.inbox import Inbox
-from .._core.listening import could_be_heard
 from .._core.stock import current
 from .._core.task import Task
 from ..ladder import Ladder, Rung
 from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
-from .rows import ending, held_back, place_of, settle
+from .rows import ending, place_of, settle
+from .sending import is_unheard, send_rung, was_thrown_into
+from .turns import EVERYBODY, Order, Turn
 
 AnyTask = asyncio.Task[Any]
 LAST_TURNS = 5
@@ -48,9 +47,9 @@ DELIVERED = 2
 class Stopping:
     """One ladder at work on some tasks; `done` is a future of its `Report`.
 
-    With `everything`, the targets are all tasks of the loop, found anew at each rung. `heard` says that somebody
-    outside the tasks listens for a Drain (R29). `seconds` is what it may take in all; without, telling is not counted.
-    `on_rung(rung)` is called when a rung begins.
+    With `everything`, the targets are all tasks of the loop, found anew at each rung, and `order()` says who of them is
+    told first. `seconds` is what it may take in all; without, telling is not counted. `on_rung(rung)` is called when a
+    rung begins.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Stopping:
         reason: object = None,
         *,
         everything: bool = False,
-        heard: bool = False,
+        order: Callable[[], Order] = lambda: Order(main_first=False),
         sender: object = None,
         seconds: float = math.inf,
         on_rung: Callable[[Rung], object] | None = None,
@@ -76,7 +75,11 @@ class Stopping:
         self.asker = current()
         self.sender = sender
         self._everything = everything
-        self._heard = heard
+        self._get_order = order
+        self._order = order()
+        self._nobody_waits = False
+        self._turns: deque[Turn] = deque()
+        self._turn = EVERYBODY
         self._on_rung = on_rung
         self._on_extend = on_extend
         self._rows: list[TaskReport] = []
@@ -90,7 +93,7 @@ class Stopping:
         self._granted = 0.0
         self._granted_early = 0.0
         self._handle: Handle | None = None
-        self._turns = LAST_TURNS
+        self._last_turns = LAST_TURNS
         self._targets_left = 0
         self._ending = False
         self._outside: dict[Outside, None] = {}
@@ -145,7 +148,7 @@ class Stopping:
         self._deadline += granted
         if self._ends_at < math.inf:
             self._ends_at += granted
-            self._then(self._ends_at, self._due)
+            self._wait()
         else:
             self._granted_early += granted
         if self._on_extend is not None:
@@ -161,14 +164,28 @@ class Stopping:
     def _start_grace(self) -> None:
         """What was told has been delivered: from now on the time is the tasks'."""
         assert self.rung is not None
-        later = sum(rung.grace for rung in self.ladder.rungs[self._index + 1 :])
-        ends_at = self.loop.time() + self.rung.grace + self._granted_early
+        now, later = self.loop.time(), sum(rung.grace for rung in self.ladder.rungs[self._index + 1 :])
+        if self._ends_at < math.inf:
+            ends_at = self._ends_at + now - self._told_at  # another turn of the same rung
+        else:
+            ends_at = now + self.rung.grace + self._granted_early
         self._ends_at = min(ends_at, self._deadline - later)
-        self._then(self._ends_at, self._due)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until the next turn of this rung, or the next rung."""
+        if self._turns:
+            now, ended = self.loop.time(), self._turn.may_be_short and not self._is_waited_for()
+            self._then(None if ended else now + (self._ends_at - now) / 2, self._next_turn)
+        else:
+            self._then(self._ends_at, self._due)
+
+    def _is_waited_for(self) -> bool:
+        return self._turn.tasks is not None and any(task in self.alive for task in self._turn.tasks)
 
     def _due(self) -> None:
-        if self._index + 1 == len(self.ladder.rungs) and self._turns:
-            self._turns -= 1
+        if self._index + 1 == len(self.ladder.rungs) and self._last_turns:
+            self._last_turns -= 1
             self._tell_newborn()
             self._then(None, self._due)
         else:
@@ -181,10 +198,10 @@ class Stopping:
             self._one_ended(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
         if self._everything:
-            for task in asyncio.all_tasks(self.loop):
-                self._track(task)
+            self._track_all()
+        self._order = self._get_order()
         rungs = self.ladder.rungs
-        while index < len(rungs) and self._unheard(rungs[index]):
+        while index < len(rungs) and not self._order.heard and is_unheard(rungs[index], self._everyone):
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
         if index == len(rungs) or not self._targets_left:
@@ -198,10 +215,37 @@ class Stopping:
                 self._on_rung(self.rung)
         finally:
             self._origins.append(self.rung.signal(self.reason, sender=self.sender))
-            self._to_tell = deque((task, row) for task, row in self.alive.items() if not row.descendant)
-            if not self._everything:
-                self._to_tell.extend(self._family(self.rung))
-            self._tell()
+            turns = self._order.turns(self.rung, self.alive)
+            self._turns = deque(turns[-1:] if self._nobody_waits else turns)
+            self._next_turn()
+
+    def _next_turn(self) -> None:
+        """Tell those whose turn it is."""
+        assert self.rung is not None
+        self._turn, self._told_at = self._turns.popleft(), self.loop.time()
+        if self._turn.outside and self._order.outside is not None:
+            self._order.outside()
+        if self._everything:
+            self._track_all()
+        name, tasks = self.rung.name, self._turn.tasks
+        self._to_tell = deque(
+            (task, row)
+            for task, row in self.alive.items()
+            if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
+        )
+        if not self._everything:
+            self._to_tell.extend(self._family(self.rung))
+        self._tell()
+
+    def let_everybody_be_told(self) -> None:
+        """What the others waited for is over."""
+        self._nobody_waits = True
+        if self._turns:
+            self._turns = deque((self._turns[-1],))
+            self._then(None, self._next_turn)
+        elif self._everything and self.rung is not None and self.rung.signal.level >= Terminate.level:
+            self._turns.append(EVERYBODY)  # who has come since
+            self._then(None, self._next_turn)
 
     def _tell(self) -> None:
         """Tell as many as a slice of time allows, and go on at the loop's next turn."""
@@ -235,55 +279,34 @@ class Stopping:
         row.stood[name] = place_of(task, places)
         self._rungs[-1].sent += 1
         try:
-            self._send_one(task, row, signal)
+            send_rung(self, task, row, signal, self._origins)
         except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
             row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
 
-    def _send_one(self, task: AnyTask, row: TaskReport, signal: Signal) -> None:
-        if isinstance(task, Task):
-            inbox = task._inbox or task._mailbox()
-            if not inbox.stops:
-                inbox.stops = (self,)
-            elif self not in inbox.stops:
-                inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), self)
-            if signal.level >= KILL_LEVEL:
-                if inbox.doom is not None:
-                    return  # the Kill of the task that spawned it has come to it already
-                row.note = held_back(inbox, self._is_ours) or row.note
-            task._receive(signal, sender=self.asker)
-        elif signal.level >= Terminate.level:
-            if signal.level >= KILL_LEVEL:
-                row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
-            cancel_stock(task, signal)
-
-    def _is_ours(self, delivery: Any) -> bool:
-        return any(delivery.given.origin is origin for origin in self._origins)
-
-    def _unheard(self, rung: Rung) -> bool:
-        """R26: a rung whose signal is only ever pending, and nobody can look."""
-        if rung.signal.level >= Interrupt.level or self._heard:
-            return False
-        if not could_be_heard():
-            return True
-        everyone = [*self.alive, *(() if self._everything else descendants(self.alive))]
-        return not any(isinstance(task, Task) for task in everyone)
+    def _everyone(self) -> list[AnyTask]:
+        return [*self.alive, *(() if self._everything else descendants(self.alive))]
 
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
         found: list[tuple[AnyTask, TaskReport]] = []
         everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
-            if child is not self.asker and child not in self.alive and (everyone or self._was_thrown_into(child)):
+            if (
+                child is not self.asker
+                and child not in self.alive
+                and (everyone or was_thrown_into(child, self._origins))
+            ):
                 self._track(child, descendant=True)
         for task, row in self.alive.items():
-            if row.descendant and isinstance(task, Task) and (everyone or self._was_thrown_into(task)):
+            if row.descendant and isinstance(task, Task) and (everyone or was_thrown_into(task, self._origins)):
                 found.append((task, row))
         return found
 
-    def _was_thrown_into(self, task: Task[Any]) -> bool:
-        return any(one.fate is Fate.DELIVERED and self._is_ours(one) for one in task.history)
-
     # -- endings --------------------------------------------------------------------------------------------------
+
+    def _track_all(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            self._track(task)
 
     def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
         if task in self.alive:
@@ -313,6 +336,8 @@ class Stopping:
             row.ended = ending(task, retrieve=not self._everything)
             self._settle(task, row)
         self._rungs[-1].ended += name in row.stood
+        if self._turns and self._ends_at < math.inf and self._turn.may_be_short and not self._is_waited_for():
+            self._then(None, self._next_turn)
         if not self._targets_left and not self._ending:
             self._ending = True
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
@@ -320,10 +345,9 @@ class Stopping:
     def _maybe_finish(self) -> None:
         self._ending = False
         if self._everything and not self.alive:
-            for task in asyncio.all_tasks(self.loop):
-                self._track(task)
-        if self._turns and not self.done.done() and self._has_doomed():
-            self._turns, self._ending = self._turns - 1, True
+            self._track_all()
+        if self._last_turns and not self.done.done() and self._has_doomed():
+            self._last_turns, self._ending = self._last_turns - 1, True
             self.loop.call_soon(self._maybe_finish)
         elif not self._targets_left:
             self.finish()
@@ -338,8 +362,7 @@ class Stopping:
         """R25: what has come since the Kill is killed, too. What no task spawned is asyncio.run's own, tidying up."""
         if self.rung is None or self.rung.signal.level < KILL_LEVEL or not self._everything:
             return False
-        for task in asyncio.all_tasks(self.loop):
-            self._track(task)
+        self._track_all()
         born = [
             (task, row)
             for task, row in self.alive.items()

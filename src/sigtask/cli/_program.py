@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import builtins
 import importlib
 import importlib.util
@@ -11,9 +12,9 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import warnings
-from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from io import open_code
@@ -26,7 +27,9 @@ from .._run.os_signals import die_of
 from .._run.runner import DEFAULT_SIGNALS, run
 from .._run.supervisor import Supervisor
 from .._run.view import LineView
+from .._run.watchdog import flush
 from ..ladder import Ladder
+from ..signals import Signal
 
 
 class BadInput(Exception):
@@ -58,32 +61,80 @@ class Program:
         raise BadInput(f"there is no file {name!r}; for a coroutine function, write package.module:function")
 
 
-def run_program(program: Program, ladder: Ladder, view: LineView, *, uvloop: bool = False) -> int:
-    """Run it under the ladder, to its end; gives the exit status. Raises: `BadInput`."""
-    loop_factory = _uvloop_factory() if uvloop else None
-    if program.kind == "function":
-        return _run_function(program, ladder, view, loop_factory)
-    if loop_factory is not None:
-        _make_default(loop_factory)
-    return _run_hosted(program, ladder, view)
-
-
-def _run_function(
-    program: Program, ladder: Ladder, view: LineView, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None
+def run_program(
+    program: Program,
+    ladder: Ladder,
+    view: LineView,
+    *,
+    uvloop: bool = False,
+    signals: Mapping[int, type[Signal]] = DEFAULT_SIGNALS,
+    main_first: bool = True,
 ) -> int:
-    sys.path.insert(0, os.getcwd())
+    """Run it under the ladder, to its end; gives the exit status. Raises: `BadInput`.
+
+    A program that is stopped by a signal ends the process by that signal.
+    """
+    if uvloop:
+        _make_default(_uvloop_factory())
+    supervisor = Supervisor(ladder, signals, view, main_first=main_first)
+    host = Host(supervisor)
+    runner.host = supervisor
+    try:
+        with supervisor:
+            host.move_in()
+            return _run_hosted(program, supervisor)
+    finally:
+        host.move_out()
+        runner.host = None
+
+
+def _run_hosted(program: Program, supervisor: Supervisor) -> int:
+    """Run what may call `asyncio.run` itself and need not know of us, as Python runs a script."""
     sys.argv = [program.name, *program.args]
     try:
-        function = _load(program.name)
-        run(function(), ladder=ladder, loop_factory=loop_factory, observer=view)
-    except (BadInput, SystemExit):
+        try:
+            _run_as_main(program)
+        finally:
+            supervisor.wind_up_all()
+            supervisor.conclude_at_exit()
+    except BadInput:
         raise
+    except SystemExit as error:
+        if error is supervisor.exit and supervisor.signum is not None:
+            return _end_by(supervisor.signum, wait_for_threads=not supervisor.reraised)
+        raise error.with_traceback(None) from error.__cause__
     except BaseException as error:
-        return _show(error)
+        status = _show(error)
+        return _end_by(signal.SIGINT) if isinstance(error, KeyboardInterrupt) else status
     return 0
 
 
+def _run_as_main(program: Program) -> None:
+    if program.kind == "function":
+        run(_load(program.name)())
+    elif program.kind == "module":
+        _check_module(program.name)
+        runpy.run_module(program.name, run_name="__main__", alter_sys=True)
+    elif os.path.isdir(program.name):
+        runpy.run_path(program.name, run_name="__main__")
+    else:
+        _run_script(program.name)
+
+
+def _end_by(signum: int, *, wait_for_threads: bool = True) -> int:
+    """Do what the interpreter does at its end, and then take the signal's default action."""
+    # Private, and with no public way: called so by `multiprocessing` in its own processes, too.
+    threads = [threading._shutdown] if wait_for_threads else []  # type: ignore[attr-defined,unused-ignore]
+    for step in (*threads, atexit._run_exitfuncs, flush):
+        try:
+            step()
+        except BaseException:  # as the interpreter does: it may be a further signal
+            sys.excepthook(*sys.exc_info())
+    die_of(signum)
+
+
 def _load(name: str) -> Callable[[], Any]:
+    sys.path.insert(0, os.getcwd())
     module_name, _, attribute = name.partition(":")
     if _spec(module_name) is None:
         raise BadInput(f"there is no module named {module_name!r}")
@@ -115,46 +166,6 @@ def _spec(name: str) -> ModuleSpec | None:
         return None
 
 
-def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
-    """A script or a module that may call `asyncio.run` itself and need not know of us."""
-    supervisor = Supervisor(ladder, DEFAULT_SIGNALS, view)
-    host = Host(supervisor)
-    runner.host = supervisor
-    try:
-        with supervisor:
-            host.move_in()
-            status = _run_as_main(program, supervisor)
-            supervisor.conclude_at_exit()
-    finally:
-        host.move_out()
-        runner.host = None
-    return status
-
-
-def _run_as_main(program: Program, supervisor: Supervisor) -> int:
-    sys.argv = [program.name, *program.args]
-    try:
-        if program.kind == "module":
-            _check_module(program.name)
-            runpy.run_module(program.name, run_name="__main__", alter_sys=True)
-        elif os.path.isdir(program.name):
-            runpy.run_path(program.name, run_name="__main__")
-        else:
-            _run_script(program.name)
-    except BadInput:
-        raise
-    except SystemExit as error:
-        supervisor.conclude_at_exit()
-        raise error.with_traceback(None) from error.__cause__
-    except CancelledError as error:
-        if supervisor.signum is None:
-            return _show(error)
-        return 128 + supervisor.signum
-    except BaseException as error:
-        return _show(error)
-    return 0
-
-
 def _check_module(name: str) -> None:
     spec = _spec(name)
     if spec is None:
@@ -182,9 +193,6 @@ def _show(error: BaseException) -> int:
         linked = _strip(linked).__cause__ or linked.__context__
     sys.excepthook(type(error), error, error.__traceback__)
     sys.stderr.flush()
-    if isinstance(error, KeyboardInterrupt):
-        sys.stdout.flush()
-        die_of(signal.SIGINT)
     return 1
 
 
