@@ -22,7 +22,7 @@ from .._stop import forced_end as _last_acts
 TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
-OUR_THREADS = ("watchdog.py", "os_signals.py", "view.py")
+OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
 PATIENCE = 0.5
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 

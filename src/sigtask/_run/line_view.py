@@ -1,0 +1,131 @@
+"""A line for each rung, for whoever reads stderr later: the view where there is no terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TextIO
+
+from ..ladder import Rung
+from ..report import Report
+
+if TYPE_CHECKING:
+    from .supervisor import Supervisor
+
+PATIENCE = 0.3
+"""Seconds to wait for what is being written; a terminal on hold (Ctrl-S) or a full pipe must not stop the stopping."""
+LINGER = 6
+"""Ticks for which a process without tasks is let be, before a line says what it waits for."""
+
+
+class _Pen:
+    """Does what writes on the screen, piece by piece, in a thread of its own, so that it can hold up nobody else."""
+
+    def __init__(self) -> None:
+        self._pieces: SimpleQueue[tuple[Callable[[], object], threading.Event]] = SimpleQueue()
+        self._last = threading.Event()
+        self._last.set()
+        self._stuck = False
+        threading.Thread(target=self._run, name="sigtask-view", daemon=True).start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written still."""
+        return not self._last.is_set()
+
+    def write(self, piece: Callable[[], object]) -> None:
+        """Have it done, and wait until it is, but not for long, and not again once the stream was found stuck."""
+        self._last = done = threading.Event()
+        self._pieces.put((piece, done))
+        self._stuck = not done.wait(0 if self._stuck else PATIENCE)
+
+    def _run(self) -> None:
+        while True:
+            piece, done = self._pieces.get()
+            with contextlib.suppress(OSError, ValueError):  # a terminal that went away, a stream that was closed
+                piece()
+            done.set()
+
+
+class LineView:
+    """One line per rung on `stream`, and the report's summary at the end; `report_file` gets the whole of it.
+
+    The file is JSON when its name ends in `.json`, else text.
+    """
+
+    def __init__(self, stream: TextIO | None, report_file: Path | None = None) -> None:
+        self._stream = stream
+        self._report_file = report_file
+        self._blocked = ""
+        self._lingering = 0
+        self._pen = _Pen()
+
+    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
+        """A line: what was sent, to how many, and how long they have."""
+        self._say(f"sigtask: {supervisor.cause}: {rung.name}, {rung.grace:g} s for {tasks_text(supervisor.tasks_left)}")
+
+    def tick(self, supervisor: Supervisor) -> None:
+        """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
+        due = supervisor.rung_due
+        stopping = supervisor.stopping
+        if stopping is not None and stopping.done.done():
+            self._linger(supervisor)
+            return
+        if due is None or (stopping is not None and stopping.rung is due) or self._blocked == due.name:
+            return
+        if supervisor.rung_left < due.grace - 0.2:  # else the loop may just be about to
+            self._blocked = due.name
+            self._say(f"sigtask: {supervisor.cause}: {due.name} is due, and {supervisor.slowest}")
+
+    def _linger(self, supervisor: Supervisor) -> None:
+        self._lingering += 1
+        if self._lingering == LINGER:
+            left = f"{supervisor.time_left:.1f} s left"
+            self._say(f"sigtask: no task is left, but the process is: {left}, waiting for {supervisor.slowest}")
+
+    def over(self, report: Report) -> None:
+        """The report's summary."""
+        self._write(report)
+        self._say(f"sigtask: {report}")
+
+    def forced(self, report: Report, told: bool) -> None:
+        """Why the process is ended by force."""
+        self._write(report)
+        self._say(f"sigtask: {report.last_words if told else report}")
+
+    def _say(self, text: str) -> None:
+        if self._stream is not None:
+            stream = self._stream
+            self._pen.write(lambda: put(f"{text}\n", stream))
+
+    def _write(self, report: Report) -> None:
+        if self._report_file is None:
+            return
+        as_json = self._report_file.suffix == ".json"
+        text = json.dumps(report.to_dict(), indent=2) if as_json else str(report)
+        try:
+            self._report_file.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            self._say(f"sigtask: the report cannot be written: {error}")
+
+
+def put(text: str, stream: TextIO) -> None:
+    """Write it past the stream's buffer: with what stays in there, the interpreter would make the exit status 120."""
+    try:
+        fd = stream.fileno()
+    except OSError:  # one that is no file
+        print(text, end="", file=stream, flush=True)
+        return
+    stream.flush()
+    data = text.encode(stream.encoding or "utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def tasks_text(count: int) -> str:
+    return f"{count} task{'' if count == 1 else 's'}"
