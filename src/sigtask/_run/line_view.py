@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..ladder import Rung
 from ..report import Report
@@ -23,15 +22,16 @@ LINGER = 6
 """Ticks for which a process without tasks is let be, before a line says what it waits for."""
 
 
-class _Pen:
+class Pen:
     """Does what writes on the screen, piece by piece, in a thread of its own, so that it can hold up nobody else."""
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[tuple[Callable[[], object], threading.Event]] = SimpleQueue()
+        self._pieces: SimpleQueue[tuple[Callable[[], object], threading.Event] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()  # reentrant: a signal handler may write
         self._last = threading.Event()
         self._last.set()
         self._stuck = False
-        threading.Thread(target=self._run, name="sigtask-view", daemon=True).start()
 
     @property
     def is_busy(self) -> bool:
@@ -42,11 +42,30 @@ class _Pen:
         """Have it done, and wait until it is, but not for long, and not again once the stream was found stuck."""
         self._last = done = threading.Event()
         self._pieces.put((piece, done))
+        if not self._has_thread():
+            self._pieces.put(None)
+            self._run()
         self._stuck = not done.wait(0 if self._stuck else PATIENCE)
 
+    def put_away(self) -> None:
+        """Let the thread end, once all is written; the next piece gets a new one."""
+        with self._starting:
+            if self._thread is not None:
+                self._thread = None
+                self._pieces.put(None)
+
+    def _has_thread(self) -> bool:
+        with self._starting:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="sigtask-view", daemon=True)
+                with contextlib.suppress(RuntimeError):  # at its exit, an interpreter starts none (3.12)
+                    thread.start()
+                    self._thread = thread
+            return self._thread is not None
+
     def _run(self) -> None:
-        while True:
-            piece, done = self._pieces.get()
+        while (work := self._pieces.get()) is not None:
+            piece, done = work
             with contextlib.suppress(OSError, ValueError):  # a terminal that went away, a stream that was closed
                 piece()
             done.set()
@@ -63,11 +82,12 @@ class LineView:
         self._report_file = report_file
         self._blocked = ""
         self._lingering = 0
-        self._pen = _Pen()
+        self._pen = Pen()
 
     def rung(self, rung: Rung, supervisor: Supervisor) -> None:
         """A line: what was sent, to how many, and how long they have."""
-        self._say(f"sigtask: {supervisor.cause}: {rung.name}, {rung.grace:g} s for {tasks_text(supervisor.tasks_left)}")
+        said = f"{supervisor.cause}: {rung.name}, {rung.grace:g} s for {tasks_text(supervisor.tasks_left)}"
+        self._tell("rung", said, **_facts(supervisor, rung))
 
     def tick(self, supervisor: Supervisor) -> None:
         """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
@@ -80,23 +100,30 @@ class LineView:
             return
         if supervisor.rung_left < due.grace - 0.2:  # else the loop may just be about to
             self._blocked = due.name
-            self._say(f"sigtask: {supervisor.cause}: {due.name} is due, and {supervisor.slowest}")
+            said = f"{supervisor.cause}: {due.name} is due, and {supervisor.slowest}"
+            self._tell("due", said, "warning", **_facts(supervisor, due))
 
     def _linger(self, supervisor: Supervisor) -> None:
         self._lingering += 1
         if self._lingering == LINGER:
             left = f"{supervisor.time_left:.1f} s left"
-            self._say(f"sigtask: no task is left, but the process is: {left}, waiting for {supervisor.slowest}")
+            said = f"no task is left, but the process is: {left}, waiting for {supervisor.slowest}"
+            self._tell("lingering", said, "warning", **_facts(supervisor))
 
     def over(self, report: Report) -> None:
         """The report's summary."""
         self._write(report)
-        self._say(f"sigtask: {report}")
+        self._tell("report", str(report), "warning" if report.resisted else "info", report=report)
+        self._pen.put_away()
 
     def forced(self, report: Report, told: bool) -> None:
         """Why the process is ended by force."""
         self._write(report)
-        self._say(f"sigtask: {report.last_words if told else report}")
+        self._tell("forced", report.last_words if told else str(report), "error", report=report)
+
+    def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
+        """What happened, in the words of a person; a view for programs has the rest, too."""
+        self._say(f"sigtask: {said}")
 
     def _say(self, text: str) -> None:
         if self._stream is not None:
@@ -106,12 +133,21 @@ class LineView:
     def _write(self, report: Report) -> None:
         if self._report_file is None:
             return
-        as_json = self._report_file.suffix == ".json"
-        text = json.dumps(report.to_dict(), indent=2) if as_json else str(report)
+        if self._report_file.suffix == ".json":
+            import json
+
+            text = json.dumps(report.to_dict(), indent=2)
+        else:
+            text = str(report)
         try:
             self._report_file.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
-            self._say(f"sigtask: the report cannot be written: {error}")
+            self._tell("report", f"the report cannot be written: {error}", "error")
+
+
+def _facts(supervisor: Supervisor, rung: Rung | None = None) -> dict[str, Any]:
+    about = {} if rung is None else {"rung": rung.name, "grace": rung.grace}
+    return {"signal": supervisor.cause, **about, "tasks": supervisor.tasks_left}
 
 
 def put(text: str, stream: TextIO) -> None:

@@ -71,7 +71,7 @@ class Supervisor:
         self._overdue = False
         self._os_signals = OsSignals(signals, self.signalled, self.overdue)
         self.listen = self._os_signals.listen  # hear of an OS signal at once, also where a loop has begun to
-        self.watchdog = Watchdog(self._tick, self._last_words)
+        self.watchdog = Watchdog(self._tick, self._last_words, getattr(observer, "stacks", None))
 
     def __enter__(self) -> Supervisor:
         self._os_signals.__enter__()

@@ -5,20 +5,35 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from .line_view import LineView
 from .live_view import LiveView
 
-__all__ = ["LineView", "LiveView", "make_view"]
+__all__ = ["LineView", "LiveView", "default_observer", "make_view"]
 
 
-def make_view(*, quiet: bool, report_file: Path | None, stream: TextIO | None = None) -> LineView:
-    """The view that fits: silent, live on a terminal, else a line per rung."""
+def make_view(
+    *, quiet: bool, report_file: Path | None, log: Literal["text", "json"] = "text", stream: TextIO | None = None
+) -> LineView:
+    """The view that fits: silent, JSON, live on a terminal, else a line per rung."""
     out = stream or sys.stderr
     if quiet or out is None:  # Python has no sys.stderr when it was closed beforehand
         return LineView(None, report_file)
+    if log == "json":
+        from .json_view import JsonView
+
+        return JsonView(out, report_file)
     return LiveView(out, report_file) if _is_screen(out) else LineView(out, report_file)
+
+
+def default_observer() -> LineView | None:
+    """What `run()` shows a person at a terminal, as the command does; `None` where stderr is none."""
+    try:
+        on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        on_terminal = False
+    return make_view(quiet=False, report_file=None) if on_terminal else None
 
 
 def _is_screen(stream: TextIO) -> bool:

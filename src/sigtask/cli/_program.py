@@ -23,7 +23,8 @@ from typing import Any
 from .._run import runner
 from .._run.hosting import Host
 from .._run.os_signals import die_of
-from .._run.runner import DEFAULT_SIGNALS, run
+from .._run.runner import run
+from .._run.settings import DEFAULT_SIGNALS
 from .._run.supervisor import Supervisor
 from .._run.view import LineView
 from ..ladder import Ladder
@@ -85,9 +86,15 @@ def _run_function(
 
 def _load(name: str) -> Callable[[], Any]:
     module_name, _, attribute = name.partition(":")
-    if _spec(module_name) is None:
-        raise BadInput(f"there is no module named {module_name!r}")
-    found: Any = importlib.import_module(module_name)
+    runner.refusal = BadInput(
+        f'{name}: importing {module_name} called sigtask.run() itself; put that call under  if __name__ == "__main__":'
+    )
+    try:
+        if _spec(module_name) is None:
+            raise BadInput(f"there is no module named {module_name!r}")
+        found: Any = importlib.import_module(module_name)
+    finally:
+        runner.refusal = None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise BadInput(f"{module_name} has no {attribute!r}")
