@@ -109,7 +109,7 @@ def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Pa
     def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> object:
         try:
             return None if text is None else parse(text)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise click.BadParameter(str(error), ctx, param) from None
 
     return callback
@@ -131,25 +131,28 @@ def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, cli
 
 def _report_file(text: str) -> Path:
     file = Path(text).absolute()  # the program may go to another directory
-    if file.suffix not in (".json", ".txt"):
-        raise ValueError(f"{text}: the name must end in .json or .txt")
     if file.is_dir():
         raise ValueError(f"{text} is a directory")
+    if file.suffix not in (".json", ".txt"):
+        raise ValueError(f"{text}: the name must end in .json or .txt")
     if not file.parent.is_dir():
         raise ValueError(f"{text}: there is no directory {file.parent}")
     return file
 
 
 def _make_way(file: Path) -> None:
-    """See that the report can be written, and that no older one is taken for it. Raises: `OSError`."""
+    """See that the report can be written, and that no older one is taken for it. Raises: `BadInput`."""
     if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
         return
-    with file.open("a"):
-        pass
     try:
-        file.resolve().unlink()
-    except OSError:  # mounted into a container, or in a directory that is not ours
-        os.truncate(file, 0)
+        with file.open("a"):
+            pass
+        try:
+            file.resolve().unlink()
+        except OSError:  # mounted into a container, or in a directory that is not ours
+            os.truncate(file, 0)
+    except OSError as error:
+        raise BadInput(f"the report cannot be written: {file}: {error.strerror}") from None
 
 
 # -- the commands -----------------------------------------------------------------------------------------------------
@@ -226,18 +229,16 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
         log=said["log"],
     )
     try:
-        status = _run(Program.named(module, words), settings)
+        program = Program.named(module, words)
+        if settings.report_file is not None:
+            _make_way(settings.report_file)
+        status = _run(program, settings)
     except BadInput as error:
         raise _Mistake(str(error), ctx.command_path, settings.log) from None
     sys.exit(status)
 
 
 def _run(program: Program, settings: Settings) -> int:
-    if settings.report_file is not None:
-        try:
-            _make_way(settings.report_file)
-        except OSError as error:
-            raise BadInput(f"--report {settings.report_file}: {error.strerror}") from None
     view = make_view(quiet=settings.quiet, report_file=settings.report_file, log=settings.log)
     # Here go in settings.signals and settings.main_first.
     return run_program(program, settings.ladder, view, uvloop=settings.uvloop)
