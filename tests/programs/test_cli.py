@@ -63,6 +63,14 @@ def test_a_modules_arguments_pass_untouched(sigtask_run, write, tmp_path):
 
 
 @pytest.mark.os
+@pytest.mark.parametrize("words", [["-mmod"], ["-qm", "mod"], ["-qmmod"]])
+def test_a_module_may_be_named_in_one_word_with_its_option(sigtask_run, write, words):
+    write("mod.py", "import sys; print(sys.argv[1:])")
+    program = sigtask_run(*words, "--ladder", "x")
+    assert (program.wait(), program.stdout) == (0, "['--ladder', 'x']\n")
+
+
+@pytest.mark.os
 def test_two_dashes_at_once_after_the_module_are_the_modules_own(sigtask_run, write):
     write("mod.py", "import sys; print(sys.argv[1:])")
     program = sigtask_run("-m", "mod", "--", "-x")
@@ -510,9 +518,21 @@ BAD = {
     "a bad suffix": (["--report", "r.xml", "x.py"], "the name must end in .json or .txt"),
     "no such directory": (["--report", "no/r.json", "x.py"], "there is no directory"),
     "a report that is a directory": (["--report", ".", "x.py"], "is a directory"),
-    "an unknown option": (["--nothing", "x.py"], "No such option '--nothing'"),
-    "an unknown loop": (["--loop", "trio", "x.py"], "'trio' is not one of"),
-    "an option without its value": (["--ladder"], "requires an argument"),
+    "an unknown option": (["--nothing", "x.py"], "there is no option --nothing"),
+    "an option with a typo": (["--laddr", "x", "x.py"], "there is no option --laddr; did you mean --ladder?"),
+    "an unknown loop": (["--loop", "trio", "x.py"], "--loop: 'trio' is not one of"),
+    "an unknown log": (["--log", "xml", "x.py"], "--log: 'xml' is not one of"),
+    "an option without its value": (["--ladder"], "--ladder: it requires an argument"),
+    "a flag with a value": (["--quiet=1", "x.py"], "--quiet: it does not take a value"),
+    "an unknown OS signal": (
+        ["--signals", "HUB=drain", "x.py"],
+        "'HUB' is no signal of this system; did you mean HUP?",
+    ),
+    "SIGKILL": (["--signals", "kill=drain", "x.py"], "--signals: SIGKILL cannot be handled by any program"),
+    "SIGSTOP": (["--signals", "SIGSTOP=drain", "x.py"], "--signals: SIGSTOP cannot be handled by any program"),
+    "an unknown level": (["--signals", "HUP=drian", "x.py"], "'HUP=drian': there is no signal 'drian'"),
+    "no level": (["--signals", "HUP", "x.py"], "'HUP' needs a level; write it as HUP=drain"),
+    "a signal given twice": (["--signals", "HUP=drain,sighup=kill", "x.py"], "SIGHUP is there twice"),
 }
 
 
@@ -534,6 +554,7 @@ def test_bad_input_gets_one_clear_line_and_status_2(command, what):
     assert result.stdout == ""
     assert result.stderr.startswith("sigtask: ")
     assert says in result.stderr
+    assert result.stderr.endswith(" (see: sigtask run --help)\n")
     assert result.stderr.count("\n") == 1
 
 
@@ -541,8 +562,8 @@ def test_bad_input_gets_one_clear_line_and_status_2(command, what):
 def test_loop_uvloop_without_uvloop_says_how_to_get_it(command, monkeypatch, words):
     monkeypatch.setitem(sys.modules, "uvloop", None)
     result = command("--loop", "uvloop", *words)
-    expected = "sigtask: --loop uvloop: uvloop is not installed; pip install 'sigtask[uvloop]'\n"
-    assert (result.exit_code, result.stderr) == (2, expected)
+    expected = "sigtask: --loop uvloop: uvloop is not installed; pip install 'sigtask[uvloop]' (see"
+    assert (result.exit_code, result.stderr[: len(expected)]) == (2, expected)
 
 
 def test_a_module_that_fails_for_want_of_another_is_not_called_missing(command, write, monkeypatch):
@@ -550,6 +571,31 @@ def test_a_module_that_fails_for_want_of_another_is_not_called_missing(command, 
     monkeypatch.chdir(directory)
     result = command("wants:main")
     assert result.exit_code == 1
+
+
+@pytest.mark.os
+@pytest.mark.parametrize("guard", ["", "try: ", "class Main: "], ids=["plain", "in a try", "in a class"])
+def test_a_module_that_runs_itself_when_it_is_imported_is_told_of_the_guard(sigtask_run, write, guard):
+    caught = "\nexcept OSError: pass" if "try" in guard else ""
+    write(
+        "shop.py",
+        f"import sigtask\nasync def main(): print('started')\n{guard}sigtask.run(main()){caught}\nprint('imported')",
+    )
+    program = sigtask_run("shop:main")
+    assert (program.wait(), program.stdout) == (2, "")
+    assert program.stderr == (
+        "sigtask: shop:main: importing shop called sigtask.run() itself; "
+        'put that call under  if __name__ == "__main__": (see: sigtask run --help)\n'
+    )
+
+
+@pytest.mark.os
+def test_a_module_with_the_guard_runs_once(sigtask_run, write):
+    source = "import sigtask\nasync def main(): print('once')\nif __name__ == '__main__': sigtask.run(main())\n"
+    write("shop.py", source)
+    for words in (["shop:main"], ["shop.py"], ["-m", "shop"]):
+        program = sigtask_run(*words)
+        assert (program.wait(), program.stdout, program.stderr) == (0, "once\n", "")
 
 
 @pytest.mark.os

@@ -10,17 +10,16 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from .._core.factory import install
-from ..ladder import DEFAULT, Ladder
-from ..signals import Drain, Signal, level_of
+from ..ladder import Ladder
+from ..signals import Signal, level_of
 from ..threads import dismiss_idle
 from .observer import LogObserver, Observer
 from .os_signals import name_of
+from .settings import DEFAULT_SIGNALS, NOT_TO_BE_HANDLED, default_ladder
 from .supervisor import Supervisor
+from .view import default_observer
 
 _T = TypeVar("_T")
-
-DEFAULT_SIGNALS: Mapping[int, type[Signal]] = {signal.SIGINT: Drain, signal.SIGTERM: Drain}
-_NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
 
 
 def run(
@@ -34,21 +33,23 @@ def run(
 ) -> _T:
     """Run a program as `asyncio.run` does, with sigtask's tasks, and stop it by a ladder when the OS says so.
 
-    The first SIGINT or SIGTERM puts `ladder` (by default drain 10 s, terminate 5 s, kill) to every task of the loop;
-    each further one moves to the next rung at once; two within half a second count as one. `signals` maps OS signals
-    to the weakest signal each stands for: `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of
-    Interrupt's level or above. When the ladder's time is over the process is gone, whatever blocks it: a watchdog
-    thread sees to that. Tasks that `main` leaves behind get the ladder from Terminate on. In a script that is run with
-    `sigtask run`, the command line's ladder, signals and view are used in place of these.
+    The first SIGINT or SIGTERM puts `ladder` to every task of the loop; each further one moves to the next rung at
+    once; two within half a second count as one. Left out, it is what the environment variable `SIGTASK_LADDER` says,
+    else drain 10 s, terminate 5 s, kill. `signals` maps OS signals to the weakest signal each stands for:
+    `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of Interrupt's level or above. When the
+    ladder's time is over the process is gone, whatever blocks it: a watchdog thread sees to that. Tasks that `main`
+    leaves behind get the ladder from Terminate on. `observer` is told how it goes; left out, a person at a terminal
+    sees what the command shows, and where stderr is none, `logging.getLogger("sigtask")` is told. In a script that is
+    run with `sigtask run`, the command line's ladder, signals and view are used in place of these.
 
     Returns what `main` returns, also when it was asked to drain and did. Raises: `SystemExit(128 + signum)` when it
     was stopped by a stronger rung; what `main` raises; `RuntimeError` inside a running loop; `ValueError` when
-    `main` is no coroutine; `TypeError` for a wrong ladder or signal.
+    `main` is no coroutine, or `SIGTASK_LADDER` no ladder; `TypeError` for a wrong ladder or signal.
     """
     ladder, signals = _checked(main, ladder, signals)
     if host is not None:  # its ladder and its view are what the person asked for: it joins them
         return _run(host, main, loop_factory, debug)
-    with Supervisor(ladder, signals, observer or LogObserver()) as supervisor:
+    with Supervisor(ladder, signals, observer or default_observer() or LogObserver()) as supervisor:
         value = _run(supervisor, main, loop_factory, debug)
         supervisor.watchdog.stop()  # what comes now is the caller's own time
         return value
@@ -78,6 +79,8 @@ def _run(
 
 host: Supervisor | None = None
 """The supervisor of `sigtask run`, in the process of a program that it hosts."""
+refusal: Exception | None = None
+"""What `run()` raises in place of running: set while `sigtask run package.module:main` imports the program."""
 
 
 def _checked(
@@ -87,6 +90,8 @@ def _checked(
         if not asyncio.iscoroutine(main):
             hint = ": call it, as in run(main())" if inspect.iscoroutinefunction(main) else ""
             raise ValueError(f"run() takes a coroutine, got {main!r}{hint}")
+        if refusal is not None:
+            raise refusal
         if asyncio._get_running_loop() is not None:
             raise RuntimeError("run() cannot be called in a running loop; there, use `await stop(...)` on the tasks")
         if ladder is not None and not isinstance(ladder, Ladder):
@@ -96,14 +101,15 @@ def _checked(
         for signum, cls in (signals or {}).items():
             if signum not in signal.valid_signals():
                 raise ValueError(f"signals: {signum!r} is no signal of this system; say signal.SIGTERM, for example")
-            if signal.Signals(signum) in _NOT_TO_BE_HANDLED:
+            if signal.Signals(signum) in NOT_TO_BE_HANDLED:
                 raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)
+        ladder = ladder or default_ladder()
     except BaseException:
         if asyncio.iscoroutine(main):
             main.close()
         raise
-    return ladder or DEFAULT, DEFAULT_SIGNALS if signals is None else signals
+    return ladder, DEFAULT_SIGNALS if signals is None else signals
 
 
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:

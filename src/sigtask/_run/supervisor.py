@@ -67,7 +67,7 @@ class Supervisor:
         self._yet_to_turn: set[AbstractEventLoop] = set()
         """Loops that have not turned since they were last told to go on."""
         self.os_signals = OsSignals(signals, self.signalled, self.overdue, self.foreign)
-        self.watchdog = Watchdog(self._tick, self._last_words)
+        self.watchdog = Watchdog(self._tick, self._last_words, getattr(observer, "stacks", None))
 
     def __enter__(self) -> Supervisor:
         self.os_signals.__enter__()

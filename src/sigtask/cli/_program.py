@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from io import open_code
@@ -24,12 +24,11 @@ from typing import Any
 from .._run import runner
 from .._run.hosting import Host
 from .._run.os_signals import die_of
-from .._run.runner import DEFAULT_SIGNALS, run
+from .._run.runner import run
+from .._run.settings import Settings
 from .._run.supervisor import Supervisor
 from .._run.view import LineView
 from .._run.watchdog import flush
-from ..ladder import Ladder
-from ..signals import Signal
 
 
 class BadInput(Exception):
@@ -61,22 +60,14 @@ class Program:
         raise BadInput(f"there is no file {name!r}; for a coroutine function, write package.module:function")
 
 
-def run_program(
-    program: Program,
-    ladder: Ladder,
-    view: LineView,
-    *,
-    uvloop: bool = False,
-    signals: Mapping[int, type[Signal]] = DEFAULT_SIGNALS,
-    main_first: bool = True,
-) -> int:
+def run_program(program: Program, settings: Settings, view: LineView) -> int:
     """Run it under the ladder, to its end; gives the exit status. Raises: `BadInput`.
 
     A program that is stopped by a signal ends the process by that signal.
     """
-    if uvloop:
+    if settings.uvloop:
         _make_default(_uvloop_factory())
-    supervisor = Supervisor(ladder, signals, view, main_first=main_first)
+    supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
     host = Host(supervisor)
     runner.host = supervisor
     try:
@@ -136,9 +127,15 @@ def _end_by(signum: int, *, wait_for_threads: bool = True) -> int:
 def _load(name: str) -> Callable[[], Any]:
     sys.path.insert(0, os.getcwd())
     module_name, _, attribute = name.partition(":")
-    if _spec(module_name) is None:
-        raise BadInput(f"there is no module named {module_name!r}")
-    found: Any = importlib.import_module(module_name)
+    runner.refusal = BadInput(
+        f'{name}: importing {module_name} called sigtask.run() itself; put that call under  if __name__ == "__main__":'
+    )
+    try:
+        if _spec(module_name) is None:
+            raise BadInput(f"there is no module named {module_name!r}")
+        found: Any = importlib.import_module(module_name)
+    finally:
+        runner.refusal = None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise BadInput(f"{module_name} has no {attribute!r}")
