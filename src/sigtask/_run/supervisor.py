@@ -23,6 +23,7 @@ from .._stop.stopping import Stopping
 from ..ladder import Ladder, Rung
 from ..report import Report, TaskReport
 from ..signals import Signal
+from .children import children
 from .os_signals import OsSignals, die_of, name_of
 from .watchdog import Watchdog, now
 
@@ -239,6 +240,7 @@ class Supervisor:
             report = Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
         report.threads = threads()
+        report.children = children()
         self.observer.forced(report, told)
 
     def conclude(self) -> Report:

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._stop import forced_end as _last_acts
+from .children import take_along
 
 TICK = 0.1
 LAST_LINE = 3.0
@@ -31,7 +32,7 @@ class Watchdog:
     """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
 
     When `tick()` gives an exit status, `last_words()` is called, the program's own output is flushed, all stacks are
-    dumped, and the process is gone.
+    dumped, and the process is gone, with the processes that it has started (see `children`).
     """
 
     def __init__(self, tick: Callable[[], int | None], last_words: Callable[[], None]) -> None:
@@ -84,7 +85,7 @@ class Watchdog:
             self._may_speak.put(True)
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
-            for act in _last_acts.acts:
+            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
                 with contextlib.suppress(Exception):
                     act()
         finally:
