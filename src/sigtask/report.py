@@ -76,6 +76,17 @@ class ThreadReport:
 
 
 @dataclass(slots=True)
+class ChildReport:
+    """A process that this one, or one of its children, had started, and that was ended by force with it (R30)."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})" if self.command else str(self.pid)
+
+
+@dataclass(slots=True)
 class Report:
     """What a `stop()` or a `run()` did. `str()` is for people, `to_dict()` for programs."""
 
@@ -86,6 +97,7 @@ class Report:
     rungs: tuple[RungReport, ...]
     threads: tuple[ThreadReport, ...] = ()
     note: str | None = None
+    children: tuple[ChildReport, ...] = ()
 
     @property
     def survivors(self) -> tuple[TaskReport, ...]:
@@ -104,8 +116,12 @@ class Report:
 
     @property
     def last_words(self) -> str:
-        """Why the process had to be ended by force, if it had, and the threads that kept it or were left behind."""
-        return "\n".join([self.note or "", *(str(thread) for thread in self.threads)])
+        """Why the process had to be ended by force, if it had, what it took along, and the threads that kept it."""
+        lines = [self.note or ""]
+        if self.children:
+            many = "1 child process" if len(self.children) == 1 else f"{len(self.children)} child processes"
+            lines.append(f"took {many} along: {', '.join(map(str, self.children))}")
+        return "\n".join([*lines, *(str(thread) for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
@@ -121,7 +137,7 @@ class Report:
             lines.append(f"  {rung.name:<10} {rung.seconds:6.2f} s  {what}")
         totals = sorted(self.totals.items(), key=lambda item: -item[1])
         lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
-        if self.note or self.threads:
+        if self.note or self.threads or self.children:
             lines += [f"  {line}" for line in self.last_words.splitlines() if line]
         for task in self.resisted[:SHOWN]:
             lines += [f"  {line}" for line in str(task).splitlines()]
@@ -147,5 +163,5 @@ def merged(reports: list[Report]) -> Report:
     return Report(first.ladder, first.reason, seconds, tasks, tuple(rungs.values()), threads)
 
 
-for _cls in (Report, TaskReport, RungReport, ThreadReport):
+for _cls in (Report, TaskReport, RungReport, ThreadReport, ChildReport):
     _cls.__module__ = "sigtask"

@@ -25,6 +25,7 @@ from .._stop.turns import Order
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, TaskReport, merged
 from ..signals import Signal, Terminate
+from .children import children
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
 from .watchdog import Watchdog, now
@@ -378,6 +379,7 @@ class Supervisor:
             report = Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
         report.threads = threads()
+        report.children = children()
         self.observer.forced(report, told)
 
     def conclude(self) -> Report:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from .._stop import forced_end as _last_acts
+from .children import take_along
 
 if not hasattr(os, "memfd_create"):  # else Linux has something that takes no time to import
     import tempfile
@@ -33,7 +34,8 @@ class Watchdog:
     """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
 
     When `tick()` gives an exit status, `last_words()` is called, the program's own output is flushed, all stacks are
-    dumped, and the process is gone. The stacks go to `say_stacks`, where it is given, else to stderr.
+    dumped, and the process is gone, with the processes that it has started (see `children`). The stacks go to
+    `say_stacks`, where it is given, else to stderr.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Watchdog:
             self._may_speak.put(True)
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
-            for act in _last_acts.acts:
+            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
                 with contextlib.suppress(Exception):
                     act()
         finally:
