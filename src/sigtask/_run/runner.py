@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from .._core.factory import install
 from ..ladder import DEFAULT, Ladder, Rung
-from ..report import Report
+from ..report import Report, counted
 from ..signals import Drain, Signal, Terminate, level_of
 from ..threads import dismiss_idle
 from .os_signals import name_of
@@ -31,7 +31,7 @@ class LogObserver:
 
     def rung(self, rung: Rung, supervisor: Supervisor) -> None:
         """Log that a rung begins."""
-        log.info("%s: %s, %g s for %d tasks", supervisor.cause, rung.name, rung.grace, supervisor.tasks_left)
+        log.info("%s: %s, %g s for %s", supervisor.cause, rung.name, rung.grace, counted(supervisor.tasks_left))
 
     def tick(self, supervisor: Supervisor) -> None:
         """Nothing: a log is not a screen."""

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, TextIO
 
 from ..ladder import Rung
-from ..report import Report
+from ..report import Report, counted
 
 if TYPE_CHECKING:
     from .supervisor import Supervisor
@@ -71,7 +71,7 @@ class LineView:
 
     def rung(self, rung: Rung, supervisor: Supervisor) -> None:
         """A line: what was sent, to how many, and how long they have."""
-        self._say(f"sigtask: {supervisor.cause}: {rung.name}, {rung.grace:g} s for {_tasks(supervisor.tasks_left)}")
+        self._say(f"sigtask: {supervisor.cause}: {rung.name}, {rung.grace:g} s for {counted(supervisor.tasks_left)}")
 
     def tick(self, supervisor: Supervisor) -> None:
         """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
@@ -147,7 +147,7 @@ class LiveView(LineView):
         rungs = supervisor.ladder.rungs
         after = rungs[rungs.index(due) + 1 :] if due is not None else ()
         then = after[0].name if after else "the process is ended"
-        tasks = f"{_tasks(supervisor.tasks_left)} left"
+        tasks = f"{counted(supervisor.tasks_left)} left"
         head = f"{supervisor.cause}  {name}  {supervisor.rung_left:4.1f} s, then {then}  ({tasks})"
         slowest = supervisor.slowest.replace("the loop is blocked", "the loop: blocked")
         below = re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")
@@ -191,10 +191,6 @@ def _put(text: str, stream: TextIO) -> None:
     data = text.encode(stream.encoding or "utf-8", "backslashreplace")
     while data:
         data = data[os.write(fd, data) :]
-
-
-def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
 
 
 def make_view(*, quiet: bool, report_file: Path | None, stream: TextIO | None = None) -> LineView:

@@ -32,7 +32,7 @@ from ..ladder import Ladder, Rung
 from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
-from .rows import ending, held_back, place_of, settle
+from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
 
 AnyTask = asyncio.Task[Any]
 LAST_TURNS = 5
@@ -232,7 +232,10 @@ class Stopping:
 
     def _tell_one(self, task: AnyTask, row: TaskReport, places: Places) -> None:
         name, signal = self._rungs[-1].name, self._origins[-1]
-        row.stood[name] = place_of(task, places)
+        place = place_of(task, places)
+        if row.stood or row.descendant:
+            look_back(row, task, place, self._is_ours)
+        row.stood[name] = place
         self._rungs[-1].sent += 1
         try:
             self._send_one(task, row, signal)
@@ -246,10 +249,8 @@ class Stopping:
                 inbox.stops = (self,)
             elif self not in inbox.stops:
                 inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), self)
-            if signal.level >= KILL_LEVEL:
-                if inbox.doom is not None:
-                    return  # the Kill of the task that spawned it has come to it already
-                row.note = held_back(inbox, self._is_ours) or row.note
+            if signal.level >= KILL_LEVEL and inbox.doom is not None:
+                return  # the Kill of the task that spawned it has come to it already
             task._receive(signal, sender=self.asker)
         elif signal.level >= Terminate.level:
             if signal.level >= KILL_LEVEL:
@@ -288,7 +289,7 @@ class Stopping:
     def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
         if task in self.alive:
             return
-        row = TaskReport(task.get_name(), descendant=descendant)
+        row = new_row(task, descendant=descendant)
         if task.done():
             if not self._everything:
                 row.ended = "ended before"
@@ -354,7 +355,7 @@ class Stopping:
         if self.rung is not None and (name := self.rung.name) in row.stood:
             row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
         if (inbox := getattr(task, "_inbox", None)) is not None:
-            settle(row, task, inbox)
+            settle(row, inbox)
             self._outside |= dict.fromkeys(inbox.outside)
 
     def _close_rung(self) -> None:
@@ -363,6 +364,8 @@ class Stopping:
         self._rungs[-1].seconds = round(self.loop.time() - self._rung_began, 3)
         for task, row in tuple(self.alive.items()):  # the watchdog may ask, from its thread
             self._settle(task, row)
+        if self.rung.signal.level < Interrupt.level and not self._heard:
+            self._rungs[-1].unasked = not self._rungs[-1].ended and not was_looked_at(self.alive, self._is_ours)
 
     def finish(self) -> None:
         """End the ladder here, and give the report."""
@@ -385,7 +388,9 @@ class Stopping:
         """The report as of now."""
         if not self.done.done():
             self._close_rung()
+            look_back_at(self.alive, self._is_ours)
         rows = tuple(row for row in self._rows if row.stood or not self._passed_by(row))
         threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
         seconds = round(self.loop.time() - self._began, 3)
-        return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads)
+        rungs, began = tuple(self._rungs), since(seconds)
+        return Report(str(self.ladder), self._why, seconds, rows, rungs, threads, began=began)
