@@ -89,7 +89,7 @@ class Delivery:
         self.inside: tuple[object, ...] = ()  # the masks that its sender is inside of: these do not hold it (R14)
         self.number = 0  # of those that were thrown into the task
         self.requests = 0  # asyncio's cancel requests that it stands for, once it was delivered
-        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task
+        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task; not if it died where it landed
         self.below: Any = ()  # what it was passed on to, or what stands for it: a list of `PassedOn`
         self.caught_at: str | None = None
         self.taken_back = False
@@ -108,6 +108,11 @@ class Delivery:
         signal = self.given.addressed(self.to, self.sender, self.sent_at)
         self.thrown = weakref.ref(signal)
         return signal
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether somebody has looked at it: a task that asked for it, or was told."""
+        return self._copy is not None
 
     @property
     def lives(self) -> bool:

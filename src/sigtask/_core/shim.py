@@ -74,16 +74,16 @@ class Shim:
 
     def _deliver(self, inbox: Inbox, error: CancelledError) -> Any:
         delivery = inbox.land()
-        signal = delivery.fresh()
+        signal: Any = delivery.fresh()
         if (trace := error.__traceback__) is not None:
             signal.__traceback__ = trace  # what the cancelled await has to tell
         try:
             yielded = self.coro.throw(signal)
             delivery.caught_at = _outermost(signal)
+            signal = None
+            if not delivery.lives:
+                delivery.thrown = None  # so a report can tell that it was swallowed right there
             return yielded
-        except StopIteration:
-            delivery.caught_at = _outermost(signal)
-            raise
         except Signal as raised:
             if raised is signal and not signal.__dict__ and signal.__cause__ is delivery.given.__cause__:
                 inbox.ended = delivery  # just as it came in: no note, no partial result was added

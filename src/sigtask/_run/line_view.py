@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any, TextIO
 
 from ..ladder import Rung
-from ..report import Report
+from ..report import Report, counted
 from .observer import Progress
 
 PATIENCE = 0.3
@@ -84,7 +84,7 @@ class LineView:
 
     def rung(self, rung: Rung, progress: Progress) -> None:
         """A line: what was sent, to how many, and how long they have."""
-        said = f"{progress.cause}: {rung.name}, {rung.grace:g} s for {tasks_text(progress.tasks_left)}"
+        said = f"{progress.cause}: {rung.name}, {rung.grace:g} s for {counted(progress.tasks_left)}"
         self._tell("rung", said, **_facts(progress, rung))
 
     def tick(self, progress: Progress) -> None:
@@ -158,7 +158,3 @@ def put(text: str, stream: TextIO) -> None:
     data = text.encode(stream.encoding or "utf-8", "backslashreplace")
     while data:
         data = data[os.write(fd, data) :]
-
-
-def tasks_text(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from ..ladder import Rung
-from .line_view import LineView, put, tasks_text
+from ..report import counted
+from .line_view import LineView, put
 from .observer import Progress
 
 SAVE, RESTORE, BOLD, DIM, PLAIN = "\x1b7", "\x1b8", "\x1b[1m", "\x1b[2m", "\x1b[m"
@@ -42,7 +43,7 @@ class LiveView(LineView):
         rungs = progress.ladder.rungs
         after = rungs[rungs.index(due) + 1 :] if due is not None else ()
         then = after[0].name if after else "the process is ended"
-        tasks = f"{tasks_text(progress.tasks_left)} left"
+        tasks = f"{counted(progress.tasks_left)} left"
         head = f"{progress.cause}  {name}  {progress.rung_left:4.1f} s, then {then}  ({tasks})"
         slowest = progress.slowest.replace("the loop is blocked", "the loop: blocked")
         below = re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")

@@ -6,7 +6,7 @@ import logging
 from typing import Protocol
 
 from ..ladder import Ladder, Rung
-from ..report import Report
+from ..report import Report, counted
 
 log = logging.getLogger("sigtask")
 
@@ -70,7 +70,7 @@ class LogObserver:
 
     def rung(self, rung: Rung, progress: Progress) -> None:
         """Log that a rung begins."""
-        log.info("%s: %s, %g s for %d tasks", progress.cause, rung.name, rung.grace, progress.tasks_left)
+        log.info("%s: %s, %g s for %s", progress.cause, rung.name, rung.grace, counted(progress.tasks_left))
 
     def tick(self, progress: Progress) -> None:
         """Nothing: a log is not a screen."""

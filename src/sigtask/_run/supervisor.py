@@ -388,7 +388,8 @@ class Supervisor:
             return self.report
         if self.stoppings:
             return merged([one.done.result() if one.done.done() else one.report() for one in self.stoppings])
-        rows = [TaskReport(t.get_name(), note=task_place(t)) for loop in self._loops for t in asyncio.all_tasks(loop)]
+        tasks = [task for loop in self._loops for task in asyncio.all_tasks(loop)]
+        rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
         return Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), tuple(rows), ())
 
     def conclude_at_exit(self) -> None:

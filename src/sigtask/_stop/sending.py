@@ -13,21 +13,18 @@ from .._core.task import Task
 from ..ladder import Rung
 from ..report import TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
-from .rows import held_back
 
 
-def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: Signal, sent: list[Signal]) -> None:
-    """Send it, for this ladder, and note in the row what is to be known; `sent` are the rungs' signals until now."""
+def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: Signal) -> None:
+    """Send it, for this ladder, and note in the row what is to be known."""
     if isinstance(task, Task):
         inbox = task._inbox or task._mailbox()
         if not inbox.stops:
             inbox.stops = (stopping,)
         elif stopping not in inbox.stops:
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
-        if signal.level >= KILL_LEVEL:
-            if inbox.doom is not None:
-                return  # the Kill of the task that spawned it has come to it already
-            row.note = held_back(inbox, lambda delivery: _is_among(delivery, sent)) or row.note
+        if signal.level >= KILL_LEVEL and inbox.doom is not None:
+            return  # the Kill of the task that spawned it has come to it already
         task._receive(signal, sender=stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:
@@ -44,8 +41,9 @@ def is_unheard(rung: Rung, everyone: Callable[[], Iterable[asyncio.Task[Any]]]) 
 
 def was_thrown_into(task: Task[Any], sent: Iterable[Signal]) -> bool:
     """Whether one of these signals has been thrown into it."""
-    return any(one.fate is Fate.DELIVERED and _is_among(one, sent) for one in task.history)
+    return any(one.fate is Fate.DELIVERED and is_one_of(one, sent) for one in task.history)
 
 
-def _is_among(delivery: Delivery, sent: Iterable[Signal]) -> bool:
+def is_one_of(delivery: Delivery, sent: Iterable[Signal]) -> bool:
+    """Whether what was delivered is one of these signals."""
     return any(delivery.given.origin is origin for origin in sent)

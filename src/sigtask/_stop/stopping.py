@@ -29,9 +29,9 @@ from ..ladder import Ladder, Rung
 from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
-from .rows import ending, place_of, settle
-from .sending import is_unheard, send_rung, was_thrown_into
-from .turns import EVERYBODY, Order, Turn
+from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
+from .sending import is_one_of, is_unheard, send_rung, was_thrown_into
+from .turns import Order, Turns
 
 AnyTask = asyncio.Task[Any]
 LAST_TURNS = 5
@@ -63,8 +63,8 @@ class Stopping:
         order: Callable[[], Order] = lambda: Order(main_first=False),
         sender: object = None,
         seconds: float = math.inf,
-        on_rung: Callable[[Rung], object] | None = None,
-        on_extend: Callable[[float], object] | None = None,
+        on_rung: Callable[[Rung], object] = lambda rung: None,
+        on_extend: Callable[[float], object] = lambda granted: None,
     ) -> None:
         self.loop = loop
         self.ladder = ladder
@@ -77,9 +77,7 @@ class Stopping:
         self._everything = everything
         self._get_order = order
         self._order = order()
-        self._nobody_waits = False
-        self._turns: deque[Turn] = deque()
-        self._turn = EVERYBODY
+        self._turns = Turns()
         self._on_rung = on_rung
         self._on_extend = on_extend
         self._rows: list[TaskReport] = []
@@ -118,22 +116,15 @@ class Stopping:
             return 0.0
         return self.rung_left + sum(rung.grace for rung in later if rung.signal.level < KILL_LEVEL)
 
-    def begin(self, first: int = 0) -> None:
-        """Send the first signal: that of the rung with the index `first`."""
-        self._enter(first)
-
     def advance(self, at_least: int = 0) -> None:
-        """Go to the next rung now, or to the first of at least that level if it is not reached yet.
-
-        Past the last one, nothing happens.
-        """
+        """Go to the next rung now, if there is one, or to the first of at least that level if it is not reached yet."""
         if self.rung is not None and 0 < at_least <= self.rung.signal.level:
             return
         index = self._index + 1
         while index < len(self.ladder.rungs) and self.ladder.rungs[index].signal.level < at_least:
             index += 1
         if index < len(self.ladder.rungs) and not self.done.done():
-            self._enter(index)
+            self.begin(index)
 
     def be_over_in(self, seconds: float) -> None:
         """It may take no longer than that from now on."""
@@ -151,8 +142,7 @@ class Stopping:
             self._wait()
         else:
             self._granted_early += granted
-        if self._on_extend is not None:
-            self._on_extend(granted)
+        self._on_extend(granted)
         return granted
 
     def _then(self, at: float | None, callback: Callable[[], object]) -> None:
@@ -175,13 +165,10 @@ class Stopping:
     def _wait(self) -> None:
         """Until the next turn of this rung, or the next rung."""
         if self._turns:
-            now, ended = self.loop.time(), self._turn.may_be_short and not self._is_waited_for()
-            self._then(None if ended else now + (self._ends_at - now) / 2, self._next_turn)
+            now = self.loop.time()
+            self._then(None if self._turns.may_go_on(self.alive) else (now + self._ends_at) / 2, self._next_turn)
         else:
             self._then(self._ends_at, self._due)
-
-    def _is_waited_for(self) -> bool:
-        return self._turn.tasks is not None and any(task in self.alive for task in self._turn.tasks)
 
     def _due(self) -> None:
         if self._index + 1 == len(self.ladder.rungs) and self._last_turns:
@@ -189,11 +176,12 @@ class Stopping:
             self._tell_newborn()
             self._then(None, self._due)
         else:
-            self._enter(self._index + 1)
+            self.begin(self._index + 1)
 
     # -- rungs ----------------------------------------------------------------------------------------------------
 
-    def _enter(self, index: int) -> None:
+    def begin(self, index: int = 0) -> None:
+        """Begin the rung with that index, or the first after it that somebody can hear."""
         for task in [task for task in self.alive if task.done()]:
             self._one_ended(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
@@ -211,23 +199,21 @@ class Stopping:
         self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))
         try:
-            if self._on_rung is not None:
-                self._on_rung(self.rung)
+            self._on_rung(self.rung)
         finally:
             self._origins.append(self.rung.signal(self.reason, sender=self.sender))
-            turns = self._order.turns(self.rung, self.alive)
-            self._turns = deque(turns[-1:] if self._nobody_waits else turns)
+            self._turns.begin(self._order.turns(self.rung, self.alive))
             self._next_turn()
 
     def _next_turn(self) -> None:
         """Tell those whose turn it is."""
         assert self.rung is not None
-        self._turn, self._told_at = self._turns.popleft(), self.loop.time()
-        if self._turn.outside and self._order.outside is not None:
+        turn, self._told_at = self._turns.next(), self.loop.time()
+        if turn.outside and self._order.outside is not None:
             self._order.outside()
         if self._everything:
             self._track_all()
-        name, tasks = self.rung.name, self._turn.tasks
+        name, tasks = self.rung.name, turn.tasks
         self._to_tell = deque(
             (task, row)
             for task, row in self.alive.items()
@@ -239,12 +225,10 @@ class Stopping:
 
     def let_everybody_be_told(self) -> None:
         """What the others waited for is over."""
-        self._nobody_waits = True
+        self._turns.let_nobody_wait()
+        if not self._turns and self.rung is not None and self.rung.signal.level >= Terminate.level:
+            self._turns.once_more()
         if self._turns:
-            self._turns = deque((self._turns[-1],))
-            self._then(None, self._next_turn)
-        elif self._everything and self.rung is not None and self.rung.signal.level >= Terminate.level:
-            self._turns.append(EVERYBODY)  # who has come since
             self._then(None, self._next_turn)
 
     def _tell(self) -> None:
@@ -276,31 +260,31 @@ class Stopping:
 
     def _tell_one(self, task: AnyTask, row: TaskReport, places: Places) -> None:
         name, signal = self._rungs[-1].name, self._origins[-1]
-        row.stood[name] = place_of(task, places)
+        place = place_of(task, places)
+        if row.stood or row.descendant:
+            look_back(row, task, place, self._is_ours)
+        row.stood[name] = place
         self._rungs[-1].sent += 1
         try:
-            send_rung(self, task, row, signal, self._origins)
+            send_rung(self, task, row, signal)
         except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
             row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
 
     def _everyone(self) -> list[AnyTask]:
         return [*self.alive, *(() if self._everything else descendants(self.alive))]
 
+    def _is_ours(self, delivery: Any) -> bool:
+        return is_one_of(delivery, self._origins)
+
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
-        found: list[tuple[AnyTask, TaskReport]] = []
         everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
-            if (
-                child is not self.asker
-                and child not in self.alive
-                and (everyone or was_thrown_into(child, self._origins))
-            ):
+            is_new = child is not self.asker and child not in self.alive
+            if is_new and (everyone or was_thrown_into(child, self._origins)):
                 self._track(child, descendant=True)
-        for task, row in self.alive.items():
-            if row.descendant and isinstance(task, Task) and (everyone or was_thrown_into(task, self._origins)):
-                found.append((task, row))
-        return found
+        below = [(task, row) for task, row in self.alive.items() if row.descendant and isinstance(task, Task)]
+        return [(task, row) for task, row in below if everyone or was_thrown_into(task, self._origins)]
 
     # -- endings --------------------------------------------------------------------------------------------------
 
@@ -311,7 +295,7 @@ class Stopping:
     def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
         if task in self.alive:
             return
-        row = TaskReport(task.get_name(), descendant=descendant)
+        row = new_row(task, descendant=descendant)
         if task.done():
             if not self._everything:
                 row.ended = "ended before"
@@ -336,7 +320,7 @@ class Stopping:
             row.ended = ending(task, retrieve=not self._everything)
             self._settle(task, row)
         self._rungs[-1].ended += name in row.stood
-        if self._turns and self._ends_at < math.inf and self._turn.may_be_short and not self._is_waited_for():
+        if self._ends_at < math.inf and self._turns.may_go_on(self.alive):
             self._then(None, self._next_turn)
         if not self._targets_left and not self._ending:
             self._ending = True
@@ -377,7 +361,7 @@ class Stopping:
         if self.rung is not None and (name := self.rung.name) in row.stood:
             row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
         if (inbox := getattr(task, "_inbox", None)) is not None:
-            settle(row, task, inbox)
+            settle(row, inbox)
             self._outside |= dict.fromkeys(inbox.outside)
 
     def _close_rung(self) -> None:
@@ -386,6 +370,8 @@ class Stopping:
         self._rungs[-1].seconds = round(self.loop.time() - self._rung_began, 3)
         for task, row in tuple(self.alive.items()):  # the watchdog may ask, from its thread
             self._settle(task, row)
+        if self.rung.signal.level < Interrupt.level and not self._order.heard:
+            self._rungs[-1].unasked = not self._rungs[-1].ended and not was_looked_at(self.alive, self._is_ours)
 
     def finish(self) -> None:
         """End the ladder here, and give the report."""
@@ -408,7 +394,8 @@ class Stopping:
         """The report as of now."""
         if not self.done.done():
             self._close_rung()
+            look_back_at(self.alive, self._is_ours)
         rows = tuple(row for row in self._rows if row.stood or not self._passed_by(row))
         threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
         seconds = round(self.loop.time() - self._began, 3)
-        return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads)
+        return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads, began=since(seconds))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,3 +57,38 @@ class Order:
             return [Turn(frozenset(requests), may_be_short=False), everybody]
         first = [] if self.outside is None else [Turn(frozenset(), outside=True, may_be_short=False)]
         return [*first, *([] if self.main is None else [Turn(frozenset((self.main,)))]), EVERYBODY]
+
+
+class Turns:
+    """Whose turn it is, and whose comes next. It is true while somebody's is still to come."""
+
+    def __init__(self) -> None:
+        self.now = EVERYBODY
+        self._due: deque[Turn] = deque()
+        self._nobody_waits = False
+
+    def __bool__(self) -> bool:
+        return bool(self._due)
+
+    def begin(self, turns: list[Turn]) -> None:
+        """These are the turns of a rung that begins."""
+        self._due = deque(turns[-1:] if self._nobody_waits else turns)
+
+    def next(self) -> Turn:
+        """Go on to the next turn."""
+        self.now = self._due.popleft()
+        return self.now
+
+    def let_nobody_wait(self) -> None:
+        """Everybody is next, in this rung and in those to come."""
+        self._nobody_waits = True
+        if self._due:
+            self._due = deque((self._due[-1],))
+
+    def once_more(self) -> None:
+        """Everybody's turn comes again, for those who have come since."""
+        self._due.append(EVERYBODY)
+
+    def may_go_on(self, alive: Container[AnyTask]) -> bool:
+        """Whether those whose turn it is have ended, and the next need not wait for more."""
+        return bool(self._due) and self.now.may_be_short and not any(task in alive for task in self.now.tasks or ())
