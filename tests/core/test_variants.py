@@ -234,6 +234,53 @@ async def test_r9_the_end_of_an_awaited_future_has_no_cause():
     assert seen == [None]
 
 
+async def test_r9_a_cancel_that_a_mask_holds_is_not_the_cause_of_what_comes_out_of_an_await():
+    shared = asyncio.get_running_loop().create_future()
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await shared
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_a_cancel_that_a_mask_held_has_its_cause_when_it_is_thrown():
+    shared, seen = asyncio.get_running_loop().create_future(), []
+
+    async def child():
+        with mask(Terminate, plain=True):
+            try:
+                await shared
+            except asyncio.CancelledError as error:
+                seen.append(error.__cause__)
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    error = await end_of(task)
+    assert (seen, type(error.__cause__), type(task.ended_by)) == ([None], Interrupt, Interrupt)
+
+
+async def test_r9_a_cancel_that_was_taken_back_while_a_mask_held_it_is_not_the_cause_of_a_later_one():
+    gate = asyncio.get_running_loop().create_future()
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await gate
+            me().uncancel()
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    gate.set_result(None)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
 async def test_r9_a_timeout_in_the_cleanup_does_not_hide_the_cause():
     async def child():
         try:

@@ -346,9 +346,11 @@ class Task(Future):
             self.requests_back()
 
     def take_cause(self):
-        """R9: of the plain cancellation that is about to be thrown."""
-        cause, self.cause_is_due = self.cause if self.cause_is_due else None, False
-        return cause
+        """R9: of the plain cancellation that is about to be thrown, which a held one is not."""
+        if self.plain_held or not self.cause_is_due:
+            return None
+        self.cause_is_due = False
+        return self.cause
 
     def cut_loose(self):
         """R18: what it awaits will not be cancelled."""
@@ -413,6 +415,7 @@ class Task(Future):
         if self.plain_held:
             self.row("uncancel", "a held one")
             self.plain_held -= 1
+            self.cause_is_due = self.cause_is_due and self.plain_held > 0
         elif self.again and not self.requests:
             self.row("uncancel", "one that is to come again")
             self.pending.remove(self.again)

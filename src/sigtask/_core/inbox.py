@@ -367,10 +367,11 @@ class Inbox:
             delivery.fate, delivery.taken_back, self.again = _DELIVERED, True, None
 
     def take_cause(self) -> Signal | None:
-        """The signal behind the plain cancellation that is about to be thrown: it is of one only (R9)."""
-        cause = self.cause if self.cause_is_due else None
+        """The signal behind the plain cancellation that is about to be thrown: of one only, and not while held (R9)."""
+        if self.plain_held or not self.cause_is_due:
+            return None
         self.cause_is_due = False
-        return cause
+        return self.cause
 
     def take_back(self, owed: int) -> int:
         """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""

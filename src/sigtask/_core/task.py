@@ -137,6 +137,7 @@ class Task(Receiver[_T]):
             return int(stock.uncancel(self))
         if inbox.plain_held:
             inbox.plain_held -= 1
+            inbox.cause_is_due &= inbox.plain_held > 0
         elif inbox.again is not None and not stock.cancelling(self):
             inbox.forget_again()
         else:
