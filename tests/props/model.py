@@ -526,6 +526,7 @@ class Task(Future):
         if self.doom or self.done:
             return
         self.doom = delivery
+        self.watch()
         for task in self.family():
             if not task.doom:
                 self.row("kill", "takes a child along")
@@ -535,6 +536,7 @@ class Task(Future):
         self.doom = delivery = Delivery(Signal(kill.cls, kill.reason, self.name))
         delivery.task = self
         self.history.append(delivery)
+        self.watch()
         if self.at_work:
             self.pending.append(delivery)
             self.look_later()
@@ -560,10 +562,9 @@ class Task(Future):
                 self.row("kill", "error")
                 raise
             error, returned = None, False
-            if self.waits < WAITS and self.has_living_children():
+            if self.waits < WAITS and self.watch():
                 self.row("kill", "waits for children")
                 self.waits += 1
-                self.watch()
                 return awaited
             self.row("kill", "refused")
             self.rounds += 1
@@ -589,9 +590,11 @@ class Task(Future):
             raise (Cancelled if others is None else others) from None
 
     def watch(self):
-        if not self.nudged:
+        """R18: it may wait from now on, until some turns after the last of its children."""
+        if not self.nudged and self.has_living_children():
             self.nudged = True
             self.loop.call_soon(self.nudge, TURNS)
+        return self.nudged
 
     def nudge(self, turns):
         if self.done:

@@ -15,6 +15,7 @@ from .family import Kin, descendants
 from .flight import free, launch, passed_on
 from .handling import is_handling, is_handling_now
 from .inbox import Inbox
+from .kill import watch
 from .stock import current
 
 _T = TypeVar("_T")
@@ -134,6 +135,7 @@ class Receiver(_Base[_T]):
         inbox = self._mailbox()
         if inbox.doom is None and not self.done():
             inbox.doom = delivery
+            watch(inbox)
             for task in descendants([self]):
                 task._is_taken_along(delivery.given)
 
@@ -143,6 +145,7 @@ class Receiver(_Base[_T]):
         if inbox.doom is None and not self.done():
             inbox.doom = delivery = Delivery(kill, (inbox.task, self.get_name()), None, inbox.task)
             inbox.history.add(delivery)
+            watch(inbox)
             if self._is_running():
                 inbox.pending = (*inbox.pending, delivery)
                 self._look_later()
