@@ -21,7 +21,6 @@ the user's coroutine is not possible: they go from one object to the next only i
 from __future__ import annotations
 
 import sys
-import weakref
 from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
 from types import CoroutineType
@@ -57,6 +56,8 @@ class Shim:
                     return go_on(self, inbox, None if isinstance(error, CancelledError) else error)
                 if isinstance(error, CancelledError):
                     error = _as_seen(error, inbox)
+                elif inbox is not None:
+                    inbox.drop_cause()  # the awaited task took that cancellation
                 return self.coro.throw(error)
             self.send = self.coro.send
             if inbox.flying.level >= KILL_LEVEL:
@@ -103,6 +104,7 @@ class Shim:
                     _consume(inbox)
                 elif inbox.doom is not None:
                     return go_on(self, inbox, returned=True)
+                inbox.drop_cause()  # a plain cancellation that the awaited task took
             return self.coro.send(value)
         finally:
             del self, inbox
@@ -159,10 +161,7 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     if isinstance(error, Signal):
         awaken_the_running_task()
     elif inbox is not None:
-        inbox.plain_thrown = weakref.ref(error)
-        inbox.plain_under = inbox.in_force()
-        if (cause := inbox.take_cause()) is not None and error.__cause__ is None:
-            error.__cause__ = cause
+        inbox.land_plain(error)
     return error
 
 
