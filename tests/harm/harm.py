@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from allowed import judge
+from allowed import Verdict, judge
 from comparing import LADDER, Case, differences
 from matrix import Result, complaints, page, verdicts
 from observing import Seen, Start, observe
@@ -89,11 +89,11 @@ def with_own_run(source: str) -> str:
 
 
 def compare(bench: Bench, shape: Shape, stimulus: Stimulus, ways: list[str]) -> list[Result]:
-    """One shape with one stimulus: plain, then in each way. Raises: `RuntimeError` where plain does not get ready."""
+    """One shape with one stimulus: plain, then in each way."""
     plain = bench.observe(shape, "plain", stimulus)
     if not plain.ready:
-        text = "\n".join([*plain.lines, *plain.stderr])
-        raise RuntimeError(f"{shape.name} does not get ready under plain Python {bench.python}:\n{text}")
+        broken = Verdict("worse", (f"plain Python does not get ready: status {plain.status}",))
+        return [Result(bench.python, Case(shape, "plain", stimulus, plain, plain), broken)]
     results = []
     for way in ways:
         case = Case(shape, way, stimulus, plain, bench.observe(shape, way, stimulus))

@@ -96,7 +96,8 @@ class Running:
         ours = {"HARM_MARK": self.mark, "PORT": str(self.port), "TMPDIR": self.temporary.name}
         unset = ("PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONUNBUFFERED", "PYTHONWARNINGS")
         inherited = {name: value for name, value in os.environ.items() if name not in unset}
-        fixed = {"PYTHONDONTWRITEBYTECODE": "1", **ours, **self.start.env}
+        fixed = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHON_COLORS": "0"}
+        return {**inherited, **fixed, **ours, **self.start.env}
 
     def _read(self, name: str, stream: Any) -> None:
         while data := _some(stream):
