@@ -9,15 +9,16 @@ import sys
 import weakref
 
 SECONDS = float(os.environ["SECONDS"])
+log = logging.getLogger("shape")
 
 
 async def main():
-    logging.warning("cleanup: kept in memory")
+    log.warning("cleanup: kept in memory")
     print("ready", flush=True)
     try:
         await asyncio.sleep(SECONDS)
     finally:
-        logging.warning("cleanup: main")
+        log.warning("cleanup: main")
 
 
 stream = logging.StreamHandler(sys.stdout)

@@ -5,6 +5,7 @@
 import asyncio
 import multiprocessing
 import os
+import time
 
 SECONDS = float(os.environ["SECONDS"])
 
@@ -35,7 +36,7 @@ def main():
     try:
         workers[0].join(SECONDS)
     finally:
-        workers[1].join(0.3)
+        time.sleep(0.3)
         for worker in workers:
             worker.terminate()
         for worker in workers:

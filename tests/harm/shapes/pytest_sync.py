@@ -1,5 +1,5 @@
 """`-m pytest` with a test that has no loop and sleeps"""
-# harm: command -m pytest -q -s -p no:cacheprovider -p no:terminal {file}
+# harm: command -m pytest -s -p no:cacheprovider -p no:terminal {file}
 # harm: needs pytest
 # harm: also ^C
 

@@ -1,5 +1,5 @@
 """`-m pytest` with two tests: a Ctrl-C in the first, the second is not run"""
-# harm: command -m pytest -q -s -p no:cacheprovider --no-header --tb=no --show-capture=no -r N {file}
+# harm: command -m pytest -s -p no:cacheprovider -p no:terminal {file}
 # harm: needs pytest
 # harm: also none, ^C
 
@@ -18,7 +18,7 @@ def server():
 
 
 async def work():
-    print("\nready", flush=True)
+    print("ready", flush=True)
     try:
         await asyncio.sleep(SECONDS)
     finally:
@@ -32,10 +32,3 @@ def test_first(server):
 
 def test_second(server):
     print("second test runs", flush=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def leave():
-    yield
-    print("cleanup: session", flush=True)
-    os._exit(0) if SECONDS < 1 else None
