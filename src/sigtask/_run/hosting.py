@@ -21,6 +21,7 @@ from typing import Any
 
 from .._core.factory import install
 from . import runner
+from .first_act import seen_through
 from .os_signals import die_of, put_back
 from .supervisor import Supervisor
 
@@ -31,7 +32,7 @@ class Host:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._signums = set(supervisor.signals)
-        self._set: dict[int, Any] = {signum: signal.getsignal(signum) for signum in self._signums}
+        self._set: dict[int, Any] = {n: seen_through(n, signal.getsignal(n)) for n in self._signums}
         self._in_loop: dict[int, tuple[AbstractEventLoop, Callable[..., object], tuple[Any, ...]]] = {}
         self._served = False
         self._moved_in = contextlib.ExitStack()

@@ -6,7 +6,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,6 +13,8 @@ from ..ladder import Rung
 from ..report import Report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .supervisor import Supervisor
 
 PATIENCE = 0.3

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ..ladder import Rung
 from .line_view import LineView, put, tasks_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .supervisor import Supervisor
 
 SAVE, RESTORE, BOLD, DIM, PLAIN = "\x1b7", "\x1b8", "\x1b[1m", "\x1b[2m", "\x1b[m"

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any
 
+from .first_act import seen_through
+
 MERGE = 0.5
 """Seconds within which two signals count as one: a terminal's Ctrl-C and a supervisor's SIGINT arrive together."""
 POKE = 0.05
@@ -53,7 +55,7 @@ class OsSignals:
     def __enter__(self) -> OsSignals:
         if threading.current_thread() is threading.main_thread():
             for signum in self._signums:  # first of all: a subinterpreter refuses, and no thread may be left there
-                self._before[signum] = set_handler(signum, self._handle)
+                self._before[signum] = seen_through(signum, set_handler(signum, self._handle))
             if hasattr(signal, "pthread_kill"):
                 self._bytes = _Bytes(self._on_overdue, self._is_ours)
             _entered.add(self)
