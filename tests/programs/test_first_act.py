@@ -15,7 +15,8 @@ NEW_PIDS = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 SLOW = """
 import time
 print("importing", flush=True)
-time.sleep(1000)
+while True:  # as an import does, it comes back to Python now and then
+    time.sleep(0.01)
 """
 
 
