@@ -28,13 +28,14 @@ if TYPE_CHECKING:
         run_process,
         to_process,
     )
-    from .report import Report, RungReport, TaskReport, ThreadReport
+    from .report import ChildReport, Report, RungReport, TaskReport, ThreadReport
     from .signals import Drain, Interrupt, Kill, Signal, Terminate
     from .threads import checkpoint, defer, to_thread
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChildReport",
     "Delivery",
     "Drain",
     "Fate",
@@ -96,7 +97,7 @@ _HOMES = {
     "ladder": "Ladder Rung",
     "processes": "ProcessError ProcessPool ProcessResult Program RemoteError WorkerDied open_process partial_result "
     "run_process to_process",
-    "report": "Report RungReport TaskReport ThreadReport",
+    "report": "ChildReport Report RungReport TaskReport ThreadReport",
     "signals": "Drain Interrupt Kill Signal Terminate",
     "threads": "checkpoint defer to_thread",
 }

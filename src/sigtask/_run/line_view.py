@@ -10,12 +10,11 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..ladder import Rung
-from ..report import Report
+from ..report import Report, counted
+from .observer import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from .supervisor import Supervisor
 
 PATIENCE = 0.3
 """Seconds to wait for what is being written; a terminal on hold (Ctrl-S) or a full pipe must not stop the stopping."""
@@ -85,31 +84,30 @@ class LineView:
         self._lingering = 0
         self._pen = Pen()
 
-    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
+    def rung(self, rung: Rung, progress: Progress) -> None:
         """A line: what was sent, to how many, and how long they have."""
-        said = f"{supervisor.cause}: {rung.name}, {rung.grace:g} s for {tasks_text(supervisor.tasks_left)}"
-        self._tell("rung", said, **_facts(supervisor, rung))
+        said = f"{progress.cause}: {rung.name}, {rung.grace:g} s for {counted(progress.tasks_left)}"
+        self._tell("rung", said, **_facts(progress, rung))
 
-    def tick(self, supervisor: Supervisor) -> None:
+    def tick(self, progress: Progress) -> None:
         """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
-        due = supervisor.rung_due
-        stopping = supervisor.stopping
-        if stopping is not None and stopping.done.done():
-            self._linger(supervisor)
+        due = progress.rung_due
+        if progress.is_over:
+            self._linger(progress)
             return
-        if due is None or (stopping is not None and stopping.rung is due) or self._blocked == due.name:
+        if due is None or progress.rung is due or self._blocked == due.name:
             return
-        if supervisor.rung_left < due.grace - 0.2:  # else the loop may just be about to
+        if progress.rung_left < due.grace - 0.2:  # else the loop may just be about to
             self._blocked = due.name
-            said = f"{supervisor.cause}: {due.name} is due, and {supervisor.slowest}"
-            self._tell("due", said, "warning", **_facts(supervisor, due))
+            said = f"{progress.cause}: {due.name} is due, and {progress.slowest}"
+            self._tell("due", said, "warning", **_facts(progress, due))
 
-    def _linger(self, supervisor: Supervisor) -> None:
+    def _linger(self, progress: Progress) -> None:
         self._lingering += 1
         if self._lingering == LINGER:
-            left = f"{supervisor.time_left:.1f} s left"
-            said = f"no task is left, but the process is: {left}, waiting for {supervisor.slowest}"
-            self._tell("lingering", said, "warning", **_facts(supervisor))
+            left = f"{progress.time_left:.1f} s left"
+            said = f"no task is left, but the process is: {left}, waiting for {progress.slowest}"
+            self._tell("lingering", said, "warning", **_facts(progress))
 
     def over(self, report: Report) -> None:
         """The report's summary."""
@@ -146,9 +144,9 @@ class LineView:
             self._tell("report", f"the report cannot be written: {error}", "error")
 
 
-def _facts(supervisor: Supervisor, rung: Rung | None = None) -> dict[str, Any]:
+def _facts(progress: Progress, rung: Rung | None = None) -> dict[str, Any]:
     about = {} if rung is None else {"rung": rung.name, "grace": rung.grace}
-    return {"signal": supervisor.cause, **about, "tasks": supervisor.tasks_left}
+    return {"signal": progress.cause, **about, "tasks": progress.tasks_left}
 
 
 def put(text: str, stream: TextIO) -> None:
@@ -162,7 +160,3 @@ def put(text: str, stream: TextIO) -> None:
     data = text.encode(stream.encoding or "utf-8", "backslashreplace")
     while data:
         data = data[os.write(fd, data) :]
-
-
-def tasks_text(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"

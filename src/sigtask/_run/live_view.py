@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING, TextIO
 
 from ..ladder import Rung
-from .line_view import LineView, put, tasks_text
+from ..report import counted
+from .line_view import LineView, put
+from .observer import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from .supervisor import Supervisor
 
 SAVE, RESTORE, BOLD, DIM, PLAIN = "\x1b7", "\x1b8", "\x1b[1m", "\x1b[2m", "\x1b[m"
 
@@ -29,26 +29,25 @@ class LiveView(LineView):
         self._size = (0, 0)
         """Columns and rows the region was set up for; none when it is not."""
 
-    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
+    def rung(self, rung: Rung, progress: Progress) -> None:
         """Show it at once."""
-        self.tick(supervisor)
+        self.tick(progress)
 
-    def tick(self, supervisor: Supervisor) -> None:
+    def tick(self, progress: Progress) -> None:
         """Redraw the two lines."""
         if self._pen.is_busy:
             return
-        stopping = supervisor.stopping
-        if stopping is not None and stopping.done.done():
-            self._linger(supervisor)
+        if progress.is_over:
+            self._linger(progress)
             return
-        due = supervisor.rung_due
+        due = progress.rung_due
         name = "the end" if due is None else due.name
-        rungs = supervisor.ladder.rungs
+        rungs = progress.ladder.rungs
         after = rungs[rungs.index(due) + 1 :] if due is not None else ()
         then = after[0].name if after else "the process is ended"
-        tasks = f"{tasks_text(supervisor.tasks_left)} left"
-        head = f"{supervisor.cause}  {name}  {supervisor.rung_left:4.1f} s, then {then}  ({tasks})"
-        slowest = supervisor.slowest.replace("the loop is blocked", "the loop: blocked")
+        tasks = f"{counted(progress.tasks_left)} left"
+        head = f"{progress.cause}  {name}  {progress.rung_left:4.1f} s, then {then}  ({tasks})"
+        slowest = progress.slowest.replace("the loop is blocked", "the loop: blocked")
         below = re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")
         self._pen.write(lambda: self._draw(head, below))
 

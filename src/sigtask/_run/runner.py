@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import logging
 import signal
-from asyncio import AbstractEventLoop, CancelledError
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from .._core.factory import install
-from ..ladder import DEFAULT, Ladder, Rung
-from ..report import Report
-from ..signals import Signal, Terminate, level_of
+from ..ladder import Ladder
+from ..signals import Signal, level_of
 from ..threads import dismiss_idle
+from .observer import LogObserver, Observer
 from .os_signals import name_of
 from .settings import DEFAULT_SIGNALS, NOT_TO_BE_HANDLED, default_ladder
-from .supervisor import Observer, Supervisor
+from .supervisor import Supervisor
 from .view import default_observer
 
 _T = TypeVar("_T")
-log = logging.getLogger("sigtask")
-
-
-class LogObserver:
-    """Tells `logging.getLogger("sigtask")`: a line a rung, and the report if anyone resisted."""
-
-    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
-        """Log that a rung begins."""
-        log.info("%s: %s, %g s for %d tasks", supervisor.cause, rung.name, rung.grace, supervisor.tasks_left)
-
-    def tick(self, supervisor: Supervisor) -> None:
-        """Nothing: a log is not a screen."""
-
-    def over(self, report: Report) -> None:
-        """Log the report."""
-        log.log(logging.WARNING if report.resisted else logging.INFO, "%s", report)
-
-    def forced(self, report: Report, told: bool) -> None:
-        """Log why."""
-        log.error("%s", report.last_words if told else report)
 
 
 def run(
@@ -69,32 +47,40 @@ def run(
     `main` is no coroutine, or `SIGTASK_LADDER` no ladder; `TypeError` for a wrong ladder or signal.
     """
     ladder, signals = _checked(main, ladder, signals)
-    with _hosted() or Supervisor(ladder, signals, observer or default_observer() or LogObserver()) as supervisor:
-        runner = asyncio.Runner(debug=debug, loop_factory=loop_factory)
+    if host is not None:  # its ladder and its view are what the person asked for: it joins them
+        return _run(host, main, loop_factory, debug)
+    with Supervisor(ladder, signals, observer or default_observer() or LogObserver()) as supervisor:
+        value = _run(supervisor, main, loop_factory, debug)
+        supervisor.watchdog.stop()  # what comes now is the caller's own time
+        return value
+
+
+def _run(
+    supervisor: Supervisor,
+    main: Coroutine[Any, Any, _T],
+    loop_factory: Callable[[], AbstractEventLoop] | None,
+    debug: bool | None,
+) -> _T:
+    runner = asyncio.Runner(debug=debug, loop_factory=loop_factory)
+    try:
+        loop = runner.get_loop()
+        install(loop)
+        supervisor.attach(loop)
+        if supervisor is not host:
+            supervisor.os_signals.listen_with(loop)
         try:
-            install(runner.get_loop())
-            supervisor.attach(runner.get_loop())
-            try:
+            with supervisor.running(loop, main):
                 return runner.run(main)
-            except CancelledError:
-                if supervisor.signum is None:
-                    raise
-                raise SystemExit(128 + supervisor.signum) from None
-            finally:
-                _wind_up(supervisor, runner.get_loop())
         finally:
-            _close(supervisor, runner)
+            supervisor.wind_up(loop)
+    finally:
+        _close(supervisor, runner)
 
 
 host: Supervisor | None = None
 """The supervisor of `sigtask run`, in the process of a program that it hosts."""
 refusal: Exception | None = None
 """What `run()` raises in place of running: set while `sigtask run package.module:main` imports the program."""
-
-
-def _hosted() -> contextlib.AbstractContextManager[Supervisor] | None:
-    """Under `sigtask run`, its ladder and its view are what the person asked for: a `run()` inside joins them."""
-    return None if host is None else contextlib.nullcontext(host)
 
 
 def _checked(
@@ -126,28 +112,9 @@ def _checked(
     return ladder, DEFAULT_SIGNALS if signals is None else signals
 
 
-def _wind_up(supervisor: Supervisor, loop: AbstractEventLoop) -> None:
-    """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
-    stopping = supervisor.stopping
-    if stopping is None or stopping.done.done():
-        if not asyncio.all_tasks(loop):
-            return
-        terminate = supervisor.ladder.from_level(Terminate.level).rungs[0]
-        if terminate.signal.level < Terminate.level and supervisor.signum is None:
-            # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
-            supervisor.ladder = DEFAULT.from_level(Terminate.level)
-            terminate = supervisor.ladder.rungs[0]
-        first = supervisor.ladder.rungs.index(terminate)
-        cause = "" if supervisor.signum is None else f"{supervisor.cause}: "
-        stopping = supervisor.stop_everything(loop, first, reason=f"{cause}main() has ended")
-    else:
-        stopping.advance(at_least=Terminate.level)
-    loop.run_until_complete(stopping.done)
-
-
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
     """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
-    report = supervisor.conclude() if supervisor.stopping is not None else None
+    report = supervisor.conclude() if supervisor.stoppings else None
     dismiss_idle()
     if report is None or not report.survivors:
         runner.close()

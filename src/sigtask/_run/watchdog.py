@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from .._stop import forced_end as _last_acts
+from .children import take_along
 
 if not hasattr(os, "memfd_create"):  # else Linux has something that takes no time to import
     import tempfile
@@ -33,7 +34,8 @@ class Watchdog:
     """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
 
     When `tick()` gives an exit status, `last_words()` is called, the program's own output is flushed, all stacks are
-    dumped, and the process is gone. The stacks go to `say_stacks`, where it is given, else to stderr.
+    dumped, and the process is gone, with the processes that it has started (see `children`). The stacks go to
+    `say_stacks`, where it is given, else to stderr.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Watchdog:
             self._may_speak.put(True)
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
-            for act in _last_acts.acts:
+            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
                 with contextlib.suppress(Exception):
                     act()
         finally:
@@ -101,7 +103,7 @@ class Watchdog:
     def _speak(self) -> None:
         if not self._may_speak.get():
             return
-        for step in (self._last_words, self._dump, _flush):
+        for step in (self._last_words, self._dump, flush):
             with contextlib.suppress(Exception):
                 step()
         self._has_spoken.put(True)
@@ -137,7 +139,8 @@ def _file() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Flush what the program has written, whatever has become of its streams."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError, OSError, AttributeError):
             stream.flush()

@@ -181,9 +181,11 @@ The first signal starts the ladder. A second one, such as another Ctrl-C, moves 
 within half a second count as one.
 """
 EPILOG = """\b
-Exit status: the program's own if it ended by itself, also after a drain;
-128 + the signal's number (130 for SIGINT, 143 for SIGTERM) if it was stopped
-by a stronger rung; 2 for a mistake in the command line or the environment."""
+Exit status: the program's own if it ended by itself, also after a drain. If a
+stronger rung has stopped it, it ends by the signal, which a shell shows as
+128 + n: 130 for SIGINT, 143 for SIGTERM; and with that number as its status
+if it had to be ended by force. 2: a mistake in the command line or the
+environment."""
 
 
 @click.group(cls=_Group, context_settings=HELP)
@@ -247,5 +249,4 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
 
 def _run(program: Program, settings: Settings) -> int:
     view = make_view(quiet=settings.quiet, report_file=settings.report_file, log=settings.log)
-    # Here go in settings.signals and settings.main_first.
-    return run_program(program, settings.ladder, view, uvloop=settings.uvloop)
+    return run_program(program, settings, view)
