@@ -47,21 +47,19 @@ def test_R29_pid_1_that_is_told_while_the_command_itself_is_imported_ends_at_onc
     assert program.stderr == ""
 
 
-def test_R29_a_signal_that_is_ignored_stays_so_for_pid_1(as_pid_1):
-    program, pid = as_pid_1(
-        """
-        import signal, sys
-        from sigtask._run import first_act
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as inherited
-        first_act.listen()
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-        print("importing", flush=True)
-        signal.pause()
-        """
-    )
-    os.kill(pid, signal.SIGTERM)
-    os.kill(pid, signal.SIGINT)
-    assert program.wait() == 128 + signal.SIGINT
+def test_R29_a_signal_that_is_ignored_stays_so_for_pid_1(start):
+    code = """
+import os, signal
+from sigtask._run import first_act
+os.getpid = lambda: 1
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as inherited
+first_act.listen()
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+signal.raise_signal(signal.SIGTERM)
+signal.raise_signal(signal.SIGINT)
+"""
+    program = start("-c", code)
+    assert program.wait() == 128 + signal.SIGINT, program.stderr
 
 
 TOLD = """
