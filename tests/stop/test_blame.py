@@ -118,7 +118,7 @@ async def test_r28_who_is_still_cleaning_up_at_the_kill_has_swallowed_nothing(bo
     row = await row_of(body(9))
     assert (row.rung, row.swallowed, row.resisted) == ("kill", [], True)
     assert row.cleaning_up.startswith("Terminate at ")
-    assert "was still cleaning up after Terminate at " in str(row) and "swallowed" not in str(row)
+    assert "at kill it was still cleaning up after Terminate, at " in str(row) and "swallowed" not in str(row)
 
 
 @pytest.mark.parametrize("body", [finally_for, raises_on_after])
@@ -131,6 +131,7 @@ async def test_r28_without_a_kill_too_a_cleanup_is_told_from_a_swallower():
     first, second = (await stop(*tasks, ladder=Ladder((Terminate, 1)))).tasks
     assert (bool(first.cleaning_up), first.swallowed) == (True, [])
     assert (second.cleaning_up, len(second.swallowed)) == (None, 1)
+    assert "in the end it was still cleaning up after Terminate, at " in str(first)
     assert [row.ended for row in (first, second)] == ["still running"] * 2
 
 

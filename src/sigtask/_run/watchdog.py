@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -106,7 +107,13 @@ class Watchdog:
             stacks = file.read().strip().split(b"\n\n")
         ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
         others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
+        others = [_without_the_command(stack) for stack in others]
         os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), b"\n\n".join(others) + b"\n")
+
+
+def _without_the_command(stack: bytes) -> bytes:
+    """A stack, innermost line first, without what has called the program under `sigtask run`."""
+    return re.split(rb'\n  File "[^"\n]*sigtask/cli/', stack, maxsplit=1)[0]
 
 
 def _faulthandler() -> Any:

@@ -99,6 +99,8 @@ def thread_place(ident: int) -> str:
     walk: FrameType | None = frame
     while walk is not None and not is_the_users(walk.f_code.co_filename):
         walk = walk.f_back
+    if walk is None and frame.f_code.co_qualname == "_shutdown":  # of `threading`
+        return "the end of the program, where it waits for other threads"
     return frame_place(walk or frame)
 
 
@@ -114,12 +116,14 @@ def thread_stack(ident: int) -> str:
 
 
 def threads() -> tuple[ThreadReport, ...]:
-    """The process's threads, and where each stands; not our own."""
-    return tuple(
+    """The process's threads, and where each stands; not our own. Those that keep the process come first."""
+    main = threading.main_thread().name
+    found = [
         ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
         for thread in threading.enumerate()
         if thread.ident is not None and not thread.name.startswith("sigtask-")
-    )
+    ]
+    return tuple(sorted(found, key=lambda thread: (thread.daemon, thread.name == main)))
 
 
 def thread_places() -> str:

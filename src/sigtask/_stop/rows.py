@@ -65,8 +65,8 @@ def look_back(row: TaskReport, task: AnyTask, place: str, is_ours: Callable[[Del
     for one in inbox.history:
         if one.fate is not Fate.DELIVERED or one.level >= KILL_LEVEL:
             continue
-        keeper = _keeper(one, task)
-        if one.is_busy or _is_to_be_raised(one, task, keeper):
+        keeper = None
+        if one.is_busy or _is_to_be_raised(one, task, keeper := _keeper(one, task)):
             answering = one if answering is None or one.level >= answering.level else answering
         elif is_ours(one) and not one.taken_back:  # `catch`, `until` and `uncancel()` take back what they took
             (swallowed if keeper is None else kept).append(one)
