@@ -362,7 +362,11 @@ def test_r28_rows_that_differ_are_shown_apart(other):
 
 
 def test_r28_who_is_still_running_comes_first():
-    rows = (TaskReport("a", "ended by Kill", "kill"), TaskReport("b", "abandoned", "kill", abandoned=True), TaskReport("c"))
+    rows = (
+        TaskReport("a", "ended by Kill", "kill"),
+        TaskReport("b", "abandoned", "kill", abandoned=True),
+        TaskReport("c"),
+    )
     text = str(Report("kill=1s", None, 1.0, rows, ()))
     assert text.index("\n  c: ") < text.index("\n  b: ") < text.index("\n  a: ")
 
