@@ -94,7 +94,7 @@ class TaskReport:
         if self.abandoned:
             lines.append(f"went on after {counted(self.refused, 'Kill')}, and was abandoned")
         elif self.refused:
-            lines.append(f"the Kill had to be repeated {counted(self.refused, 'time')}")
+            lines.append(f"the Kill had to be repeated {'once' if self.refused == 1 else f'{self.refused} times'}")
         return [f"    {line}" for line in lines]
 
 

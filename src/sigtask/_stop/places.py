@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ _NOT_THE_USERS = (
     "<frozen",
 )
 _NOWHERE = "no Python frame"
+_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")  # they do not show whose step they are
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -61,6 +63,9 @@ def _innermost(coro: Any) -> FrameType | None:
     found: FrameType | None = None
     for _ in range(100_000):  # a chain that is longer is a loop
         names = _names(coro.__class__)
+        if names is None and coro.__class__.__name__ in _STEPS:
+            coro = next((one for one in gc.get_referents(coro) if _names(one.__class__) is not None), None)
+            names = _names(coro.__class__)
         if names is None or (frame := getattr(coro, names[0])) is None:
             break
         if found is None or is_the_users(frame.f_code.co_filename):
