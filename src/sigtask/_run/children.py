@@ -36,7 +36,10 @@ def waiting_for() -> str:
 
 
 def take_along() -> None:
-    """SIGKILL to all of them. They are stopped first, so that none starts another meanwhile."""
+    """SIGKILL to all of them. They are stopped first, so that none starts another meanwhile.
+
+    The next thing is to be this process's own end: no other thread of it is let run from here on.
+    """
     stopped: set[int] = set()
     for _ in range(ROUNDS):
         fresh = set(_pids()) - stopped
@@ -44,6 +47,7 @@ def take_along() -> None:
             break
         _send(fresh, "SIGSTOP")
         stopped |= fresh
+    sys.setswitchinterval(1e6)  # who waits for a child would start it anew
     _send(stopped, "SIGKILL")
 
 
