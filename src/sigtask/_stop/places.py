@@ -144,16 +144,3 @@ def thread_places() -> str:
     main = threading.main_thread()
     others = [str(thread) for thread in threads() if not thread.daemon and thread.name != main.name]
     return "; ".join(others) or f"the main thread at {thread_place(main.ident or 0)}"
-
-
-def swallow_places(task: Any) -> list[str]:
-    """Where a sigtask task caught a signal and went on (`Terminate at file:line`).
-
-    Not what `catch` took back, nor what it raised on after a cleanup, nor a TaskGroup that waits for its children.
-    """
-    ended_by: object = type(task.ended_by) if task.done() else None
-    return [
-        f"{type(one.signal).__name__} at {short(one.caught_at)}"
-        for one in task.history
-        if one.caught_at and not one.taken_back and type(one.signal) is not ended_by and is_the_users(one.caught_at)
-    ]
