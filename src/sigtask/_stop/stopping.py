@@ -88,8 +88,7 @@ class Stopping:
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
         self._to_tell: deque[tuple[AnyTask, TaskReport]] = deque()
-        self._granted = 0.0
-        self._granted_early = 0.0
+        self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
         self._targets_left = 0
@@ -278,7 +277,7 @@ class Stopping:
 
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
-        everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
+        everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
             is_new = child is not self.asker and child not in self.alive
             if is_new and (everyone or was_thrown_into(child, self._origins)):
