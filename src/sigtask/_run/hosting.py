@@ -25,6 +25,7 @@ from typing import Any
 
 from .._core.factory import install
 from . import runner
+from .first_act import seen_through
 from .os_signals import die_of, put_back
 from .settings import Settings
 from .supervisor import Supervisor
@@ -38,7 +39,7 @@ class Host:
         self._supervisor = supervisor
         self._settings = settings
         self._signums = set(supervisor.signals)
-        self._set: dict[int, Any] = {signum: signal.getsignal(signum) for signum in self._signums}
+        self._set: dict[int, Any] = {n: seen_through(n, signal.getsignal(n)) for n in self._signums}
         self._moved_in = contextlib.ExitStack()
         self._signals_taken = contextlib.ExitStack()
         self._hears = False
