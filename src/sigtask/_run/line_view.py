@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..ladder import Rung
 from ..report import Report, counted
 from .observer import Progress
+from .os_signals import start_deaf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ class Pen:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="sigtask-view", daemon=True)
                 with contextlib.suppress(RuntimeError):  # at its exit, an interpreter starts none (3.12)
-                    thread.start()
+                    start_deaf(thread)
                     self._thread = thread
             return self._thread is not None
 

@@ -104,7 +104,7 @@ class Supervisor:
         elif own is None and self._heard:
             self._orderly_end_is_over(signum, frame)
         elif fresh:
-            self._go_on()
+            self._go_on(for_good=own is None)
         if own is not None:
             own(signum, frame)
         elif fresh and blocked:
@@ -126,7 +126,7 @@ class Supervisor:
             if self._running():
                 self._start(signum, heard=True)
         elif fresh:
-            self._go_on()
+            self._go_on(for_good=False)
 
     def tell_main_thread(self, signum: int, frame: FrameType | None = None) -> NoReturn:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
@@ -146,8 +146,11 @@ class Supervisor:
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
         self._in_each_loop(self._begin, self._first)
 
-    def _go_on(self) -> None:
-        self._in_each_loop(self._advance, self._clock.hurry())
+    def _go_on(self, *, for_good: bool = True) -> None:
+        """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
+        due = self._clock.rung
+        if for_good or (due is not None and due.signal.level < Terminate.level):
+            self._in_each_loop(self._advance, self._clock.hurry())
 
     def _orderly_end_is_over(self, signum: int, frame: FrameType | None) -> None:
         """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from .._stop import forced_end as _last_acts
 from .children import take_along
+from .os_signals import start_deaf
 
 if not hasattr(os, "memfd_create"):  # else Linux has something that takes no time to import
     import tempfile
@@ -59,8 +60,8 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
-        self._thread.start()
-        self._speaker.start()
+        start_deaf(self._thread)
+        start_deaf(self._speaker)
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""

@@ -10,7 +10,6 @@ import importlib.util
 import inspect
 import os
 import runpy
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -28,6 +27,10 @@ from .._run.settings import Settings
 from .._run.supervisor import Supervisor
 from .._run.view import LineView
 from .._run.watchdog import flush
+
+
+class Interrupted(BaseException):
+    """The program has ended by a `KeyboardInterrupt`, which has been shown: click would make something else of it."""
 
 
 class BadInput(Exception):
@@ -94,8 +97,10 @@ def _run_hosted(program: Program, supervisor: Supervisor) -> int:
             return _end_by(supervisor.signum, wait_for_threads=not supervisor.reraised)
         raise error.with_traceback(None) from error.__cause__
     except BaseException as error:
-        status = _show(error)
-        return _end_by(signal.SIGINT) if isinstance(error, KeyboardInterrupt) else status
+        _show(error)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted from None
+        return 1
     return 0
 
 
@@ -182,14 +187,13 @@ def _run_script(name: str) -> None:
     exec(code, module.__dict__)
 
 
-def _show(error: BaseException) -> int:
-    """Show it as Python does, without the frames that are ours; gives the exit status."""
+def _show(error: BaseException) -> None:
+    """Show it as Python does, without the frames that are ours."""
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
     sys.excepthook(type(error), error, error.__traceback__)
     sys.stderr.flush()
-    return 1
 
 
 def _strip(error: BaseException) -> BaseException:
