@@ -75,11 +75,12 @@ class Pen:
 class LineView:
     """One line per rung on `stream`, and the report's summary at the end; `report_file` gets the whole of it.
 
-    The file is JSON when its name ends in `.json`, else text.
+    The file is JSON when its name ends in `.json`, else text. Each line begins with `name`.
     """
 
-    def __init__(self, stream: TextIO | None, report_file: Path | None = None) -> None:
+    def __init__(self, stream: TextIO | None, report_file: Path | None = None, name: str = "sigtask") -> None:
         self._stream = stream
+        self._name = name
         self._report_file = report_file
         self._blocked = ""
         self._lingering = 0
@@ -123,7 +124,7 @@ class LineView:
 
     def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
         """What happened, in the words of a person; a view for programs has the rest, too."""
-        self._say(f"sigtask: {said}")
+        self._say(f"{self._name}: {said}")
 
     def _say(self, text: str) -> None:
         if self._stream is not None:

@@ -24,7 +24,7 @@ from .._stop.turns import Order
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, TaskReport, merged
 from ..signals import Signal, Terminate
-from .children import children
+from .children import children, waiting_for
 from .clock import LadderClock
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
@@ -132,6 +132,7 @@ class Supervisor:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
+                self.conclude_at_exit()
                 die_of(signum)
             raise KeyboardInterrupt
         self.exit = SystemExit(128 + signum)
@@ -345,7 +346,7 @@ class Supervisor:
         if self._yet_to_turn or any(task is asyncio.current_task(task.get_loop()) for task in rows):
             return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
         if not rows:
-            return thread_places()
+            return ", ".join(filter(None, (waiting_for(), thread_places())))
         parents = {task._parent for task in rows if isinstance(task, Task)}
         first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
         return f"{first.get_name()} at {task_place(first)}"

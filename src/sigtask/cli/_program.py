@@ -12,7 +12,6 @@ import os
 import runpy
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -21,7 +20,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from .._run import runner
-from .._run.hosting import Host
+from .._run.hosting import Host, make_default
 from .._run.os_signals import die_of
 from .._run.runner import run
 from .._run.settings import Settings
@@ -69,9 +68,9 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
     A program that is stopped by a signal ends the process by that signal.
     """
     if settings.uvloop:
-        _make_default(_uvloop_factory())
+        make_default(_uvloop_factory())
     supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
-    host = Host(supervisor)
+    host = Host(supervisor, settings)
     runner.host = supervisor
     try:
         with supervisor:
@@ -222,15 +221,3 @@ def _uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         raise BadInput("--loop uvloop: uvloop is not installed; pip install 'sigtask[uvloop]'") from None
     return uvloop.new_event_loop
-
-
-def _make_default(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """Let `asyncio.run` and `new_event_loop` in the program make this kind of loop."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # policies go in 3.16; programs' loops still come from one
-
-        class Policy(asyncio.DefaultEventLoopPolicy):
-            def new_event_loop(self) -> asyncio.AbstractEventLoop:
-                return loop_factory()
-
-        asyncio.set_event_loop_policy(Policy())
