@@ -299,8 +299,7 @@ class Inbox:
         delivery = self.flying
         assert delivery is not None
         delivery.fate, delivery.requests = _DELIVERED, self.weight
-        delivery.below = ()
-        delivery.taken_back = self.weight == 0
+        delivery.below, delivery.taken_back = (), self.weight == 0
         self.owed += self.weight
         self.flying, self.weight = None, 0
         self.landed += 1
@@ -314,13 +313,19 @@ class Inbox:
             self.delivered = (delivery,)
         return delivery
 
+    def hold_what_was_let_in(self) -> None:
+        """What only the block that has ended admitted, and was not thrown in it, is pending again (R13, R16)."""
+        delivery = self.flying
+        if delivery is not None and not self.admits(delivery):
+            self.flying, self.weight, delivery.fate = None, 0, _PENDING
+            self._hold(delivery)
+
     def consume(self) -> int:
         """The task that was awaited took the signal (R8). Gives the number of requests to take back."""
         delivery, weight = self.flying, self.weight
         assert delivery is not None
         self.flying, self.weight = None, 0
-        delivery.fate = _CONSUMED
-        delivery.below = ()
+        delivery.fate, delivery.below = _CONSUMED, ()
         return weight
 
     def revived(self, delivery: Delivery) -> Signal:

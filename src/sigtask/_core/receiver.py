@@ -171,8 +171,6 @@ class Receiver(_Base[_T]):
         inbox: Inbox | None = self._inbox
         if inbox is None:
             inbox = self._inbox = Inbox(self)
-            if (shim := stock.get_shim(self)) is not None:
-                shim.inbox = inbox
         return inbox
 
     def _is_running(self) -> bool:
