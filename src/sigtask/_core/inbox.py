@@ -23,7 +23,7 @@ The life of one signal
       └────► in flight ──► delivered     thrown into the task
                  └───────► consumed      the task that was awaited took it and went on (R8)
 
-Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and no more.
+Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and the signal behind a parent's (R9).
 """
 
 from __future__ import annotations
