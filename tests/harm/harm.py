@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,6 +29,7 @@ from stimuli import Stimulus
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.13", "3.15")
 AT_A_TIME = 4
+CTRL_C = Stimulus.parse("INT")
 OWN = f"""
 from sigtask import Ladder, run as _run
 def run(main, **options):
@@ -44,6 +45,8 @@ class Bench:
     python: str
     exe: str
     folder: Path
+    known: dict[tuple[str, str], Future[Seen]] = field(default_factory=dict)
+    asking: threading.Lock = field(default_factory=threading.Lock)
 
     def set_up(self, shapes: list[Shape]) -> None:
         """Write the programs down."""
@@ -78,6 +81,17 @@ class Bench:
         folder = self.folder / ("own" if way == "own" else "as_is")
         return Start(command, folder, env, tuple(shape.words("ignores")), shape.one("serves"))
 
+    def plain(self, shape: Shape, stimulus: Stimulus) -> Seen:
+        """What it does under plain Python: run once, however many ask."""
+        with self.asking:
+            known = self.known.setdefault((shape.name, stimulus.name), Future())
+            first = not known.running() and not known.done()
+            if first:
+                known.set_running_or_notify_cancel()
+        if first:
+            known.set_result(self.observe(shape, "plain", stimulus))
+        return known.result()
+
     def observe(self, shape: Shape, way: str, stimulus: Stimulus) -> Seen:
         """What the shape does in that way."""
         return observe(self.start(shape, way, stimulus), stimulus)
@@ -90,13 +104,15 @@ def with_own_run(source: str) -> str:
 
 def compare(bench: Bench, shape: Shape, stimulus: Stimulus, ways: list[str]) -> list[Result]:
     """One shape with one stimulus: plain, then in each way."""
-    plain = bench.observe(shape, "plain", stimulus)
+    plain = bench.plain(shape, stimulus)
     if not plain.ready:
         broken = Verdict("worse", (f"plain Python does not get ready: status {plain.status}",))
-        return [Result(bench.python, Case(shape, "plain", stimulus, plain, plain), broken)]
+        return [Result(bench.python, Case(shape, "plain", stimulus, plain, plain, plain, plain), broken)]
+    interrupted = bench.plain(shape, CTRL_C) if plain.status == -signal.SIGTERM else plain
+    once = bench.plain(shape, stimulus.first) if stimulus.is_double else plain
     results = []
     for way in ways:
-        case = Case(shape, way, stimulus, plain, bench.observe(shape, way, stimulus))
+        case = Case(shape, way, stimulus, plain, bench.observe(shape, way, stimulus), interrupted, once)
         results.append(Result(bench.python, case, judge(case)))
     return results
 
@@ -121,8 +137,10 @@ def examine(bench: Bench, shapes: list[Shape], options: argparse.Namespace) -> l
         if not bench.has(shape):
             print(f"Python {bench.python} has not what {shape.name} needs.", flush=True)
             continue
-        ways = [way for way in options.ways if way == "plain" or way in shape.ways]
-        jobs += [(shape, s, ways) for s in shape.stimuli if not options.stimuli or s.name in options.stimuli]
+        for stimulus in shape.stimuli:
+            ways = [way for way in options.ways if way == "plain" or way in shape.ways_for(stimulus)]
+            if not options.stimuli or stimulus.name in options.stimuli:
+                jobs.append((shape, stimulus, ways))
 
     def one(job: tuple[Shape, Stimulus, list[str]]) -> list[Result]:
         results = compare(bench, *job)
@@ -147,7 +165,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page for the docs there")
     parser.add_argument("--worse", type=Path, metavar="FILE", help="write what is worse there, in full")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv", help="where the Pythons are")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    options.pythons = {version: options.venvs / version / "bin" / "python" for version in options.python}
+    return options
 
 
 def default_signals() -> None:
@@ -161,8 +181,7 @@ def run_all(shapes: list[Shape], options: argparse.Namespace) -> list[Result]:
     """All of those shapes on those Pythons that are there."""
     default_signals()
     results = []
-    for python in options.python:
-        exe = options.venvs / python / "bin" / "python"
+    for python, exe in options.pythons.items():
         if not exe.exists():
             print(f"There is no Python {python} here ({exe}).", flush=True)
             continue

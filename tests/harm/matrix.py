@@ -46,6 +46,15 @@ def cell(results: Iterable[Result]) -> str:
     return "; ".join(text if text == "same" else f"{text}: {', '.join(names)}" for text, names in groups.items())
 
 
+def letters_in(cell: str, stimulus: str) -> str:
+    """The letters of the improvements that a cell of the page has for a stimulus."""
+    for part in cell.split("; "):
+        text, colon, names = part.partition(": ")
+        if text.startswith("better ") and (not colon or stimulus in names.split(", ")):
+            return text.removeprefix("better ")
+    return ""
+
+
 def _short(verdict: Verdict) -> str:
     return {"same": "same", "worse": "**worse**"}.get(verdict.word, f"better {''.join(verdict.why)}")
 
