@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 from sigtask.testing import turns
 
@@ -37,3 +38,9 @@ def me():
 
 def now():
     return asyncio.get_running_loop().time()
+
+
+def line_of(function, text):
+    """The number of the line of `function` that has `text` in it."""
+    lines, first = inspect.getsourcelines(function)
+    return first + next(index for index, line in enumerate(lines) if text in line)

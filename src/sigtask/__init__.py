@@ -13,7 +13,7 @@ from ._run.runner import run
 from ._stop.stop import stop
 from ._stop.time import extend, time_left
 from .ladder import Ladder, Rung
-from .report import Report, RungReport, TaskReport, ThreadReport
+from .report import ChildReport, Report, RungReport, TaskReport, ThreadReport
 from .signals import Interrupt, Kill, Terminate
 from .threads import checkpoint, defer, to_thread
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChildReport",
     "Delivery",
     "Drain",
     "Fate",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from typing import Any
 
 SHOWN = 20
-"""How many tasks `str(report)` names; `tasks` and `to_dict()` have all."""
+"""How many entries `str(report)` has for tasks; `tasks` and `to_dict()` have all."""
+
+
+def counted(count: int, noun: str = "task") -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 @dataclass(slots=True)
@@ -25,8 +33,11 @@ class TaskReport:
     """For each rung it saw, the seconds it spent on it."""
     stood: dict[str, str] = field(default_factory=dict)
     """For each rung it saw, where it stood when that rung began (`file:line in function`)."""
+    cleaning_up: str | None = None
+    """The signal it was still answering when the last rung began, or the report was made, and where it stood: in an
+    `except`, `finally` or `with` that the signal led to (`Terminate at file:line in function`)."""
     swallowed: list[str] = field(default_factory=list)
-    """Where it caught a signal and went on (`Terminate at file:line`)."""
+    """Where it caught a signal of this stop, went on, and had not ended by the next rung (`Terminate at file:line`)."""
     refused: int = 0
     """How many awaits a Kill had to refuse it."""
     abandoned: bool = False
@@ -34,6 +45,8 @@ class TaskReport:
     descendant: bool = False
     """Whether it was not a target itself, but spawned by one."""
     note: str | None = None
+    coroutine: str = ""
+    """The `__qualname__` of what it runs, `Producer.send` for example; empty where that is not known."""
 
     @property
     def resisted(self) -> bool:
@@ -41,14 +54,62 @@ class TaskReport:
         return bool(self.ended == "still running" or self.abandoned or self.swallowed or self.rung == "kill")
 
     def __str__(self) -> str:
-        rung = f" at {self.rung}" if self.rung else ""
-        lines = [f"{self.name}: {self.ended}{rung}"]
-        lines += [f"    {place}" for place in [self.note] if place]
-        lines += [f"    at {rung} it stood at {place}" for rung, place in self.stood.items()]
-        lines += [f"    swallowed {place}" for place in self.swallowed]
-        if self.refused:
-            lines.append(f"    refused {self.refused} more awaits{', then abandoned' if self.abandoned else ''}")
-        return "\n".join(lines)
+        return "\n".join([f"{self._label}: {self._ending}", *self._details("it")])
+
+    @property
+    def _label(self) -> str:
+        what = _short(self.coroutine)
+        return f"{self.name} ({what})" if what and what != self.name else self.name
+
+    @property
+    def _ending(self) -> str:
+        if self.rung is None or self.ended.lower() == f"ended by {self.rung}":
+            return self.ended
+        return f"{self.ended} at {self.rung}"
+
+    @property
+    def _as_shown(self) -> tuple[object, ...]:
+        """What rows have in common that `str(report)` shows as one."""
+        told = (self.note, self.cleaning_up, *self.swallowed)
+        return (self.coroutine, self.ended, self.rung, self.refused, self.abandoned, *self.stood.items(), told)
+
+    def _details(self, who: str) -> list[str]:
+        lines = [self.note] if self.note else []
+        for place, rungs in groupby(self.stood, self.stood.__getitem__):
+            lines.append(f"at {' and '.join(rungs)} {who} stood at {place}")
+        if self.cleaning_up:
+            lines.append(f"was still cleaning up after {self.cleaning_up}")
+        lines += [f"swallowed {place}" for place in self.swallowed]
+        if self.abandoned:
+            lines.append(f"went on after {counted(self.refused, 'Kill')}, and was abandoned")
+        elif self.refused:
+            lines.append(f"the Kill cut {counted(self.refused, 'more await')} of it short")
+        return [f"    {line}" for line in lines]
+
+
+def _short(coroutine: str) -> str:
+    return coroutine.rpartition("<locals>.")[2]
+
+
+def _grouped(rows: Iterable[TaskReport]) -> list[str]:
+    """Equal rows as one entry; those that are still there come first."""
+    groups: dict[tuple[object, ...], list[TaskReport]] = {}
+    for row in rows:
+        groups.setdefault(row._as_shown, []).append(row)
+    order = ("still running", "abandoned")
+    entries = sorted(groups.values(), key=lambda group: order.index(group[0].ended) if group[0].ended in order else 2)
+    lines: list[str] = []
+    for group in entries[:SHOWN]:
+        first = group[0]
+        if len(group) == 1:
+            lines += str(first).splitlines()
+            continue
+        what = f" ({name})" if (name := _short(first.coroutine)) else ""
+        lines.append(f"{counted(len(group))}{what}, e.g. {first.name}: {first._ending}")
+        lines += first._details("each")
+    if rest := sum(map(len, entries[SHOWN:])):
+        lines.append(f"and {counted(rest, 'other task')}")
+    return lines
 
 
 @dataclass(slots=True)
@@ -61,6 +122,15 @@ class RungReport:
     ended: int = 0
     skipped: bool = False
     """Nobody could hear it (R26)."""
+    unasked: bool = False
+    """It was waited out, and nobody has looked at what it sent: a Drain that no task asks for."""
+
+    def __str__(self) -> str:
+        if self.skipped:
+            what = "skipped: nobody can hear it"
+        else:
+            what = f"{self.ended} of {self.sent} ended{': no task has asked for it' if self.unasked else ''}"
+        return f"{self.name:<10} {self.seconds:6.2f} s  {what}"
 
 
 @dataclass(slots=True)
@@ -76,6 +146,17 @@ class ThreadReport:
 
 
 @dataclass(slots=True)
+class ChildReport:
+    """A process that this one, or one of its children, had started, and that was ended by force with it (R30)."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})" if self.command else str(self.pid)
+
+
+@dataclass(slots=True)
 class Report:
     """What a `stop()` or a `run()` did. `str()` is for people, `to_dict()` for programs."""
 
@@ -86,6 +167,13 @@ class Report:
     rungs: tuple[RungReport, ...]
     threads: tuple[ThreadReport, ...] = ()
     note: str | None = None
+    children: tuple[ChildReport, ...] = ()
+    pid: int = field(default_factory=os.getpid)
+    """The process that was stopped, or that asked for it on a cluster."""
+    began: str | None = None
+    """When the stop began: in UTC, as ISO 8601 has it (`2027-01-31T03:12:45.123+00:00`)."""
+    status: int | None = None
+    """The exit status of the process, as far as it is known: of `run()` and the command only."""
 
     @property
     def survivors(self) -> tuple[TaskReport, ...]:
@@ -104,8 +192,12 @@ class Report:
 
     @property
     def last_words(self) -> str:
-        """Why the process had to be ended by force, if it had, and the threads that kept it or were left behind."""
-        return "\n".join([self.note or "", *(str(thread) for thread in self.threads)])
+        """Why the process had to be ended by force, if it had, what it took along, and the threads that kept it."""
+        lines = [self.note or ""]
+        if self.children:
+            many = "1 child process" if len(self.children) == 1 else f"{len(self.children)} child processes"
+            lines.append(f"took {many} along: {', '.join(map(str, self.children))}")
+        return "\n".join([*lines, *(str(thread) for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
@@ -113,22 +205,36 @@ class Report:
 
     def __str__(self) -> str:
         reason = f" (reason: {self.reason})" if self.reason else ""
-        many = f"{len(self.tasks)} task{'' if len(self.tasks) == 1 else 's'}"
+        many = counted(len(self.tasks))
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
-        lines = [f"{head} {many} in {self.seconds:.2f} s{reason}"]
-        for rung in self.rungs:
-            what = "skipped: nobody can hear it" if rung.skipped else f"{rung.ended} of {rung.sent} ended"
-            lines.append(f"  {rung.name:<10} {rung.seconds:6.2f} s  {what}")
+        lines = [f"{head} {many} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
         totals = sorted(self.totals.items(), key=lambda item: -item[1])
         lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
-        if self.note or self.threads:
+        if self.status is not None:
+            since = f", told to stop at {self.began}," if self.began else ""
+            lines.append(f"  process {self.pid}{since} ends with status {self.status}")
+        if self.note or self.threads or self.children:
             lines += [f"  {line}" for line in self.last_words.splitlines() if line]
-        for task in self.resisted[:SHOWN]:
-            lines += [f"  {line}" for line in str(task).splitlines()]
-        if len(self.resisted) > SHOWN:
-            lines.append(f"  and {len(self.resisted) - SHOWN} more")
+        lines += [f"  {line}" for line in _grouped(self.resisted)]
         return "\n".join(lines)
 
 
-for _cls in (Report, TaskReport, RungReport, ThreadReport):
+def merged(reports: list[Report]) -> Report:
+    """One report of what the same ladder did in several loops."""
+    first = reports[0]
+    if len(reports) == 1:
+        return first
+    rungs: dict[str, RungReport] = {}
+    for rung in (rung for report in reports for rung in report.rungs):
+        known = rungs.setdefault(rung.name, RungReport(rung.name, skipped=True))
+        known.seconds = max(known.seconds, rung.seconds)
+        known.sent, known.ended = known.sent + rung.sent, known.ended + rung.ended
+        known.skipped, known.unasked = known.skipped and rung.skipped, known.unasked or rung.unasked
+    tasks = tuple(task for report in reports for task in report.tasks)
+    threads = tuple(thread for report in reports for thread in report.threads)
+    seconds = max(report.seconds for report in reports)
+    return Report(first.ladder, first.reason, seconds, tasks, tuple(rungs.values()), threads, began=first.began)
+
+
+for _cls in (Report, TaskReport, RungReport, ThreadReport, ChildReport):
     _cls.__module__ = "sigtask"

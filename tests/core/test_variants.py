@@ -10,7 +10,7 @@ import pytest
 from tasks import end_of, fates, forever, me, started
 
 from sigtask import Fate, Interrupt, Terminate, catch, mask
-from sigtask._core.inbox import HISTORY
+from sigtask._core.delivery import HISTORY
 from sigtask.testing import turns
 
 pytestmark = pytest.mark.clock
@@ -232,6 +232,122 @@ async def test_r9_the_end_of_an_awaited_future_has_no_cause():
     shared.cancel()
     await end_of(task)
     assert seen == [None]
+
+
+async def test_r9_a_cancel_that_a_mask_holds_is_not_the_cause_of_what_comes_out_of_an_await():
+    shared = asyncio.get_running_loop().create_future()
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await shared
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_a_cancel_that_a_mask_held_has_its_cause_when_it_is_thrown():
+    shared, seen = asyncio.get_running_loop().create_future(), []
+
+    async def child():
+        with mask(Terminate, plain=True):
+            try:
+                await shared
+            except asyncio.CancelledError as error:
+                seen.append(error.__cause__)
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    error = await end_of(task)
+    assert (seen, type(error.__cause__), type(task.ended_by)) == ([None], Interrupt, Interrupt)
+
+
+async def test_r9_a_cancel_that_was_taken_back_while_a_mask_held_it_is_not_the_cause_of_a_later_one():
+    gate = asyncio.get_running_loop().create_future()
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await gate
+            me().uncancel()
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    gate.set_result(None)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_the_end_of_an_awaited_sibling_is_not_the_cancel_that_a_mask_holds():
+    children = []
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await children[0]
+
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            children.extend(group.create_task(coro) for coro in (forever(), child()))
+            await forever()
+
+    task = await started(parent())
+    await turns(1)
+    task.interrupt("why")
+    await end_of(task)
+    assert [type(one.ended_by) for one in children] == [Interrupt, type(None)]
+
+
+async def test_r9_a_cancel_that_the_awaited_task_swallowed_is_not_the_cause_of_a_later_one():
+    async def swallows():
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+
+    async def child():
+        await asyncio.create_task(swallows())
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_a_cancel_that_the_awaited_task_answered_with_an_error_is_not_the_cause_of_a_later_one():
+    async def fails():
+        try:
+            await forever()
+        finally:
+            raise ValueError
+
+    async def child():
+        with contextlib.suppress(ValueError):
+            await asyncio.create_task(fails())
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_an_error_with_a_cause_of_its_own_does_not_hide_the_parents_signal():
+    async def inner():
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            raise asyncio.CancelledError from ValueError("its own")
+
+    async def child():
+        await asyncio.create_task(inner())
+
+    task = await cancelled_by_its_parent(child)
+    error = await end_of(task)
+    assert (type(error.__cause__), type(task.ended_by)) == (ValueError, Interrupt)
 
 
 async def test_r9_a_timeout_in_the_cleanup_does_not_hide_the_cause():

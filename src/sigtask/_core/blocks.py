@@ -277,9 +277,9 @@ class catch(BaseBlock, Generic[_S]):
         if stock.cancelling(task) <= self._count:
             return True
         error = CancelledError()
-        inbox.plain_thrown = weakref.ref(error)
+        inbox.land_plain(error)
         try:
-            raise error from inbox.take_cause()
+            raise error from error.__cause__
         finally:
             del task, inbox, exc, tb, error
 

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from ..signals import KILL_LEVEL, Addressee, Signal
 
+HISTORY = 20
+"""How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
+
 
 class Fate(Enum):
     """What became of a signal (R21)."""
@@ -89,7 +92,7 @@ class Delivery:
         self.inside: tuple[object, ...] = ()  # the masks that its sender is inside of: these do not hold it (R14)
         self.number = 0  # of those that were thrown into the task
         self.requests = 0  # asyncio's cancel requests that it stands for, once it was delivered
-        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task
+        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task; not if it died where it landed
         self.below: Any = ()  # what it was passed on to, or what stands for it: a list of `PassedOn`
         self.caught_at: str | None = None
         self.taken_back = False
@@ -108,6 +111,11 @@ class Delivery:
         signal = self.given.addressed(self.to, self.sender, self.sent_at)
         self.thrown = weakref.ref(signal)
         return signal
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether somebody has looked at it: a task that asked for it, or was told."""
+        return self._copy is not None
 
     @property
     def lives(self) -> bool:
@@ -135,6 +143,24 @@ class Delivery:
 
     def __repr__(self) -> str:
         return f"<{self.signal!r} {self.fate.value}>"
+
+
+class History(list[Delivery]):
+    """The signals that a task remembers, in order (R21)."""
+
+    __slots__ = ()
+
+    def add(self, delivery: Delivery) -> None:
+        """Remember it, for now."""
+        self.append(delivery)
+        if len(self) >= 2 * HISTORY:
+            self.forget()
+
+    def forget(self) -> None:
+        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
+        if len(self) > HISTORY:
+            order = sorted(range(len(self) - 1), key=lambda at: (self[at].weight, self[at].level, at))
+            self[:] = [self[at] for at in sorted(order[1 - HISTORY :])] + self[-1:]
 
 
 def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:

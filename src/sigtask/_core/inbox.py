@@ -35,10 +35,7 @@ from typing import Any
 
 from ..signals import KILL_LEVEL, Interrupt, Signal
 from .around import Block, Outside, Waiter
-from .delivery import Delivery, Fate, is_over, strongest
-
-HISTORY = 20
-"""How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
+from .delivery import HISTORY, Delivery, Fate, History, is_over, strongest
 
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
@@ -57,6 +54,7 @@ class Inbox:
         "blocks",
         "cause",
         "cause_is_due",
+        "caused",
         "covers",
         "delivered",
         "doom",
@@ -87,7 +85,7 @@ class Inbox:
 
     def __init__(self, task: object, covers: tuple[Any, ...] = ()) -> None:
         self.task: weakref.ref[Any] = weakref.ref(task)
-        self.history: list[Delivery] = []
+        self.history = History()
         self.pending: tuple[Delivery, ...] = ()
         self.looking = False  # the loop is to look at what is pending, at its next turn
         self.missed = 0  # how often it waited in another mask by then
@@ -101,8 +99,9 @@ class Inbox:
         self.plain_msg: object = None
         self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
         self.plain_under: Delivery | None = None  # and the signal that was being handled then
-        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9),
-        self.cause_is_due = False  # and whether that is still to be thrown
+        self.cause: Signal | None = None  # the signal under which this task's parent last cancelled it (R9),
+        self.cause_is_due = False  # whether that is still to be thrown,
+        self.caused: tuple[weakref.ref[CancelledError], Signal | None] | None = None  # or else by what it was
         self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
         self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
         self.doom: Delivery | None = None  # the Kill that is ending it
@@ -191,19 +190,6 @@ class Inbox:
     def remove_waiter(self, entry: Waiter) -> None:
         """Wait no more."""
         self.waiters = tuple(other for other in self.waiters if other is not entry)
-
-    def record(self, delivery: Delivery) -> None:
-        """Remember it, for now."""
-        self.history.append(delivery)
-        if len(self.history) >= 2 * HISTORY:
-            self.forget()
-
-    def forget(self) -> None:
-        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
-        history = self.history
-        if len(history) > HISTORY:
-            order = sorted(range(len(history) - 1), key=lambda at: (history[at].weight, history[at].level, at))
-            self.history = [history[at] for at in sorted(order[1 - HISTORY :])] + history[-1:]
 
     def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
         """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.
@@ -366,11 +352,21 @@ class Inbox:
             self.pending = tuple(one for one in self.pending if one is not delivery)
             delivery.fate, delivery.taken_back, self.again = _DELIVERED, True, None
 
-    def take_cause(self) -> Signal | None:
-        """The signal behind the plain cancellation that is about to be thrown: it is of one only (R9)."""
-        cause = self.cause if self.cause_is_due else None
-        self.cause_is_due = False
-        return cause
+    def land_plain(self, error: CancelledError) -> None:
+        """A plain cancellation is being thrown. The signal under which the parent asked for it is its cause (R9)."""
+        self.plain_thrown, self.plain_under = weakref.ref(error), self.in_force()
+        if self.cause_is_due and not self.plain_held:
+            self.cause_is_due, self.caused = False, (self.plain_thrown, self.cause)
+            if error.__cause__ is None:
+                error.__cause__ = self.cause
+
+    def drop_cause(self) -> None:
+        """The plain cancellation that it is of will not be thrown, unless a mask holds it."""
+        self.cause_is_due = self.cause_is_due and self.plain_held > 0
+
+    def cause_of(self, error: CancelledError) -> Signal | None:
+        """The signal under which the parent asked for this cancellation."""
+        return self.caused[1] if self.caused is not None and self.caused[0]() is error else None
 
     def take_back(self, owed: int) -> int:
         """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""

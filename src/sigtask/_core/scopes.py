@@ -43,6 +43,10 @@ class Leaving:
         """The strongest signal that came while the scope was left, or that led to its being left."""
         return strongest([*self._led, *inbox.landed_since(self._left_at)])
 
+    def has(self, delivery: Delivery) -> bool:
+        """Whether this signal is one of those."""
+        return delivery in self._led or delivery.number > self._left_at
+
     def answers(self, inbox: Inbox) -> bool:
         """Whether the `cancel()` that asyncio's group makes of itself, for a request that it found, is for a signal.
 

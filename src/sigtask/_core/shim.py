@@ -21,7 +21,6 @@ the user's coroutine is not possible: they go from one object to the next only i
 from __future__ import annotations
 
 import sys
-import weakref
 from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
 from types import CoroutineType
@@ -57,6 +56,8 @@ class Shim:
                     return go_on(self, inbox, None if isinstance(error, CancelledError) else error)
                 if isinstance(error, CancelledError):
                     error = _as_seen(error, inbox)
+                elif inbox is not None:
+                    inbox.drop_cause()  # the awaited task took that cancellation
                 return self.coro.throw(error)
             self.send = self.coro.send
             if inbox.flying.level >= KILL_LEVEL:
@@ -74,16 +75,16 @@ class Shim:
 
     def _deliver(self, inbox: Inbox, error: CancelledError) -> Any:
         delivery = inbox.land()
-        signal = delivery.fresh()
+        signal: Any = delivery.fresh()
         if (trace := error.__traceback__) is not None:
             signal.__traceback__ = trace  # what the cancelled await has to tell
         try:
             yielded = self.coro.throw(signal)
             delivery.caught_at = _outermost(signal)
+            signal = None
+            if not delivery.lives:
+                delivery.thrown = None  # so a report can tell that it was swallowed right there
             return yielded
-        except StopIteration:
-            delivery.caught_at = _outermost(signal)
-            raise
         except Signal as raised:
             if raised is signal and not signal.__dict__ and signal.__cause__ is delivery.given.__cause__:
                 inbox.ended = delivery  # just as it came in: no note, no partial result was added
@@ -103,6 +104,7 @@ class Shim:
                     _consume(inbox)
                 elif inbox.doom is not None:
                     return go_on(self, inbox, returned=True)
+                inbox.drop_cause()  # a plain cancellation that the awaited task took
             return self.coro.send(value)
         finally:
             del self, inbox
@@ -159,10 +161,7 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     if isinstance(error, Signal):
         awaken_the_running_task()
     elif inbox is not None:
-        inbox.plain_thrown = weakref.ref(error)
-        inbox.plain_under = inbox.in_force()
-        if (cause := inbox.take_cause()) is not None and error.__cause__ is None:
-            error.__cause__ = cause
+        inbox.land_plain(error)
     return error
 
 

@@ -119,7 +119,7 @@ class Task(Receiver[_T]):
                 return True
             if leaving and self._is_running() and (scope := leaving.get(self)) and scope.answers(inbox):
                 return True  # a TaskGroup, which an error leaves: what is thrown again is the signal (`scopes`)
-            self._forget_what_is_over(inbox)
+            return self._cancel_plainly(inbox, msg)
         return bool(_cancel(self, msg))
 
     # -- counts (R23) ---------------------------------------------------------------------------------------------
@@ -137,6 +137,7 @@ class Task(Receiver[_T]):
             return int(stock.uncancel(self))
         if inbox.plain_held:
             inbox.plain_held -= 1
+            inbox.drop_cause()
         elif inbox.again is not None and not stock.cancelling(self):
             inbox.forget_again()
         else:
@@ -161,7 +162,7 @@ class Task(Receiver[_T]):
         """
         if (inbox := self._inbox) is None:
             return ()
-        inbox.forget()
+        inbox.history.forget()
         return tuple(inbox.history)
 
     @property
@@ -277,7 +278,7 @@ def adopt(task: Any, shim: Any, parent: Any) -> None:
         inbox = task._inbox = shim.inbox = Inbox(task, covers)
         task.__class__ = _full
         inbox.doom = delivery = Delivery(doom.given, (inbox.task, "a task born killed"), doom.sender, inbox.task)
-        inbox.record(delivery)
+        inbox.history.add(delivery)
         inbox.launch(delivery)
         shim.send = shim._born_killed
 

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import os
 import signal
-from asyncio import AbstractEventLoop
-from collections.abc import Callable
-from types import FrameType
+import threading
 from typing import Any
 
 from .._core.factory import install
 from . import runner
-from .os_signals import die_of, put_back
+from .os_signals import put_back
 from .supervisor import Supervisor
 
 
@@ -32,17 +29,15 @@ class Host:
         self._supervisor = supervisor
         self._signums = set(supervisor.signals)
         self._set: dict[int, Any] = {signum: signal.getsignal(signum) for signum in self._signums}
-        self._in_loop: dict[int, tuple[AbstractEventLoop, Callable[..., object], tuple[Any, ...]]] = {}
-        self._served = False
         self._moved_in = contextlib.ExitStack()
-        supervisor.program_handler = self._on_signal
-        supervisor.program_listens = self._listens
+        supervisor.own_handler = self._set.get
 
     def move_in(self) -> None:
         """Patch this process: `signal.signal`, `signal.getsignal`, and what new loops are."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._leave_to_the_fork)
         self._patch_signal_module()
+        self._patch_runner()
         self._patch_loops(asyncio.BaseEventLoop)
         try:
             from uvloop import Loop
@@ -64,59 +59,32 @@ class Host:
 
     # -- signals --------------------------------------------------------------------------------------------------
 
-    def _on_signal(self, signum: int, frame: FrameType | None) -> bool:
-        """What the program does about this signal. `True` at the first says that it listens, later that it acted."""
-        if self._supervisor.stopping is None and not self._served:
-            self._served = self._call_its_own(signum, frame)
-            return self._served
-        if not self._served or self._listens(signum):
-            return False
-        # Its handler ran, it has drained, and has put the default action back: this signal is its own way to end.
-        if signum == signal.SIGINT:
-            signal.default_int_handler(signum, frame)
-        self._supervisor.conclude_by_default_action()
-        die_of(signum)
-        return True
-
-    def _listens(self, signum: int) -> bool:
-        return signum in self._in_loop or self._own_handler(signum) is not None
-
-    def _call_its_own(self, signum: int, frame: FrameType | None) -> bool:
-        if signum in self._in_loop:
-            loop, callback, args = self._in_loop[signum]
-            loop.call_soon_threadsafe(callback, *args)
-            return True
-        handler = self._own_handler(signum)
-        if handler is None:
-            return False
-        self._served = True  # before the call: it may raise
-        handler(signum, frame)
-        return True
-
-    def _own_handler(self, signum: int) -> Callable[[int, FrameType | None], object] | None:
-        handler = self._set[signum]
-        if not callable(handler) or handler is signal.default_int_handler:
-            return None
-        # asyncio.run() sets a handler for SIGINT in every program: that is not the program's own word for "drain".
-        owner = getattr(getattr(handler, "func", None), "__self__", None)
-        return None if isinstance(owner, asyncio.Runner) else handler
-
     def _patch_signal_module(self) -> None:
-        real_signal, real_getsignal = signal.signal, signal.getsignal
+        real_signal, real_getsignal, real_set_wakeup_fd = signal.signal, signal.getsignal, signal.set_wakeup_fd
+        os_signals = self._supervisor.os_signals
 
         def set_signal(signalnum: int, handler: Any) -> Any:
             if signalnum not in self._signums:
                 return real_signal(signalnum, handler)
             if not callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN):
                 raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+            if threading.current_thread() is not threading.main_thread():
+                return real_signal(signalnum, handler)  # which says why not
+            os_signals.hear(signalnum, ignored=handler == signal.SIG_IGN)
             before, self._set[signalnum] = self._set[signalnum], handler
             return before
 
         def get_signal(signalnum: int) -> Any:
             return self._set[signalnum] if signalnum in self._signums else real_getsignal(signalnum)
 
+        def set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
+            if threading.current_thread() is not threading.main_thread():
+                return real_set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
+            return os_signals.lend(fd)
+
         self._put(signal, "signal", set_signal)
         self._put(signal, "getsignal", get_signal)
+        self._put(signal, "set_wakeup_fd", set_wakeup_fd)
 
     def _put(self, place: Any, name: str, new: Any) -> None:
         self._moved_in.callback(setattr, place, name, getattr(place, name))
@@ -125,33 +93,35 @@ class Host:
     # -- loops ----------------------------------------------------------------------------------------------------
 
     def _patch_loops(self, cls: Any) -> None:
-        host, made = self, cls.__init__
+        host, made, run_until_complete = self, cls.__init__, cls.run_until_complete
 
         def __init__(loop: Any, *args: Any, **kwargs: Any) -> None:
             made(loop, *args, **kwargs)
-            host._adopt(loop)
+            install(loop)
+            host._supervisor.attach(loop)
+
+        def run_bare(loop: Any, future: Any) -> Any:
+            if host._supervisor.is_run_by_us(loop):
+                return run_until_complete(loop, future)
+            with host._supervisor.running_bare():
+                return run_until_complete(loop, future)
 
         self._put(cls, "__init__", __init__)
+        self._put(cls, "run_until_complete", run_bare)
 
-    def _adopt(self, loop: Any) -> None:
-        install(loop)
-        self._supervisor.attach(loop)
-        add, remove = loop.add_signal_handler, loop.remove_signal_handler
+    def _patch_runner(self) -> None:
+        supervisor, run, close = self._supervisor, asyncio.Runner.run, asyncio.Runner.close
 
-        def add_signal_handler(sig: int, callback: Callable[..., object], *args: Any) -> None:
-            if sig not in self._signums:
-                add(sig, callback, *args)
-                self._supervisor.listen()  # the loop has taken the interpreter's bytes for itself
-                return
-            if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
-                raise TypeError("coroutines cannot be used with add_signal_handler()")
-            self._in_loop[sig] = (loop, callback, args)
+        def run_main(runner: asyncio.Runner, coro: Any, **kwargs: Any) -> Any:
+            with supervisor.running(runner.get_loop(), coro):
+                return run(runner, coro, **kwargs)
 
-        def remove_signal_handler(sig: int) -> bool:
-            if sig not in self._signums:
-                removed = bool(remove(sig))
-                self._supervisor.listen()  # with its last handler, the loop has given the bytes up
-                return removed
-            return self._in_loop.pop(sig, None) is not None
+        def wind_up_and_close(runner: asyncio.Runner) -> None:
+            """Its closing cancel-all is a part of the ladder: a mask holds."""
+            if supervisor.signum is not None:
+                with contextlib.suppress(RuntimeError):  # closed already
+                    supervisor.wind_up(runner.get_loop())
+            close(runner)
 
-        loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
+        self._put(asyncio.Runner, "run", run_main)
+        self._put(asyncio.Runner, "close", wind_up_and_close)

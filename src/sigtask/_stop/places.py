@@ -12,12 +12,15 @@ from typing import Any
 
 from ..report import ThreadReport
 
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _NOT_THE_USERS = (
     os.path.dirname(asyncio.__file__) + os.sep,
-    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    _OURS,
     "<frozen",
 )
 _NOWHERE = "no Python frame"
+C_FUNCTION = "(), a C function"
+"""How a place ends that is no line of Python."""
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -92,14 +95,28 @@ def short(path: str) -> str:
 
 
 def thread_place(ident: int) -> str:
-    """Where a thread stands: its innermost frame that is the user's own or a library's, not the interpreter's."""
+    """Where a thread stands: its innermost frame that is the user's own or a library's, not the interpreter's.
+
+    A C function that `to_thread` was given has no frame: `input(), a C function`.
+    """
     frame = sys._current_frames().get(ident)
     if frame is None:
         return "no Python frame"
     walk: FrameType | None = frame
     while walk is not None and not is_the_users(walk.f_code.co_filename):
         walk = walk.f_back
-    return frame_place(walk or frame)
+    return frame_place(walk) if walk is not None else _c_function(frame) or frame_place(frame)
+
+
+def _c_function(frame: FrameType) -> str | None:
+    """The function that this frame of ours, `Function.run`, has called, and that has no frame itself."""
+    fn = getattr(frame.f_locals.get("self"), "fn", None) if frame.f_code.co_filename.startswith(_OURS) else None
+    if fn is None:
+        return None
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    name, module = getattr(fn, "__qualname__", type(fn).__qualname__), getattr(fn, "__module__", None)
+    return f"{name if module in (None, 'builtins') else f'{module}.{name}'}{C_FUNCTION}"
 
 
 def thread_stack(ident: int) -> str:
@@ -127,16 +144,3 @@ def thread_places() -> str:
     main = threading.main_thread()
     others = [str(thread) for thread in threads() if not thread.daemon and thread.name != main.name]
     return "; ".join(others) or f"the main thread at {thread_place(main.ident or 0)}"
-
-
-def swallow_places(task: Any) -> list[str]:
-    """Where a sigtask task caught a signal and went on (`Terminate at file:line`).
-
-    Not what `catch` took back, nor what it raised on after a cleanup, nor a TaskGroup that waits for its children.
-    """
-    ended_by: object = type(task.ended_by) if task.done() else None
-    return [
-        f"{type(one.signal).__name__} at {short(one.caught_at)}"
-        for one in task.history
-        if one.caught_at and not one.taken_back and type(one.signal) is not ended_by and is_the_users(one.caught_at)
-    ]

@@ -1,19 +1,27 @@
-"""What a report's row says of a task: where it stands, what kept it, and how it ended (R28)."""
+"""What a report's row says of a task: where it stands, what it did with its signals, and how it ended (R28)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .._core.delivery import Delivery
+from .._core.delivery import Delivery, Fate
 from .._core.flight import error_left_in
+from .._core.handling import chain
 from .._core.inbox import Inbox
+from .._core.scopes import leaving
 from .._core.task import Task
 from ..report import TaskReport
-from .places import Places, swallow_places, task_place
+from ..signals import KILL_LEVEL
+from .masked import held_back
+from .places import Places, is_the_users, short, task_place
 
 AnyTask = asyncio.Task[Any]
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 
 
 def place_of(task: AnyTask, places: Places) -> str:
@@ -24,9 +32,16 @@ def place_of(task: AnyTask, places: Places) -> str:
     return task_place(task, *(place for one in inbox.outside if (place := one.place()) is not None))
 
 
-def settle(row: TaskReport, task: AnyTask, inbox: Inbox) -> None:
+def new_row(task: AnyTask, *, descendant: bool = False) -> TaskReport:
+    """The row of a task of which nothing is known yet but what it is."""
+    gone = task.done() and not isinstance(task, Task)  # CPython 3.12.1 crashes when such a one is asked
+    coro: Any = None if gone else task.get_coro()
+    what = "" if coro is None else getattr(coro, "__qualname__", type(coro).__qualname__)
+    return TaskReport(task.get_name(), descendant=descendant, coroutine=what)
+
+
+def settle(row: TaskReport, inbox: Inbox) -> None:
     """Note what is to be known of the task by now."""
-    row.swallowed = swallow_places(task)
     row.refused = sum(delivery.refused for delivery in inbox.history)
     row.abandoned = inbox.abandoned
     if inbox.outside:
@@ -35,25 +50,99 @@ def settle(row: TaskReport, task: AnyTask, inbox: Inbox) -> None:
         row.ended = "abandoned"
 
 
+def look_back(row: TaskReport, task: AnyTask, place: str, is_ours: Callable[[Delivery], bool]) -> None:
+    """Note what the task did with the signals so far: the next rung begins, or the ladder is over (R28).
+
+    A signal that was thrown into it has led to a cleanup, which it may still be at; else it has gone on, and swallowed
+    the signal. That can be said of a task that is suspended: `place` is where.
+    """
+    inbox: Inbox | None = getattr(task, "_inbox", None)
+    if inbox is None or not isinstance(task, Task) or task._is_running():
+        return
+    answering: Delivery | None = None
+    swallowed: list[Delivery] = []
+    kept: list[Delivery] = []
+    for one in inbox.history:
+        if one.fate is not Fate.DELIVERED or one.level >= KILL_LEVEL:
+            continue
+        keeper = _keeper(one, task)
+        if one.is_busy or _is_to_be_raised(one, task, keeper):
+            answering = one if answering is None or one.level >= answering.level else answering
+        elif is_ours(one) and not one.taken_back:  # `catch`, `until` and `uncancel()` take back what they took
+            (swallowed if keeper is None else kept).append(one)
+    row.cleaning_up = None if answering is None else f"{_name(answering)} at {place}"
+    row.swallowed = [_swallowed(one, row) for one in swallowed]
+    said = [f"{_name(one)} was caught at {short(one.caught_at or '')} and kept, and it went on" for one in kept]
+    if (held := held_back(inbox, is_ours)) is not None:
+        said.append(held)
+    row.note = "; ".join(said) or row.note
+
+
+def look_back_at(alive: Mapping[AnyTask, TaskReport], is_ours: Callable[[Delivery], bool]) -> None:
+    """As `look_back`, of all tasks that have been told something; from any thread."""
+    places = Places()
+    for task, row in tuple(alive.items()):
+        if row.stood:
+            look_back(row, task, place_of(task, places), is_ours)
+
+
+def was_looked_at(tasks: Iterable[AnyTask], is_ours: Callable[[Delivery], bool]) -> bool:
+    """Whether anybody has asked for what these tasks were sent, or was told of it."""
+    inboxes = [inbox for task in tuple(tasks) if (inbox := getattr(task, "_inbox", None)) is not None]
+    return any(one.was_seen and is_ours(one) for inbox in inboxes for one in inbox.history)
+
+
+def _keeper(one: Delivery, task: Task[Any]) -> str | None:
+    """The file of the code in this task that has the signal in a variable, and so may raise it yet."""
+    if one.thrown is None and not _is_in_a_lock(one.caught_at):
+        return None
+    signal = None if one.thrown is None else one.thrown()
+    for coro in chain(task.get_coro()):
+        code = getattr(coro, "cr_code", None) or getattr(coro, "gi_code", None) or getattr(coro, "ag_code", None)
+        path = "" if code is None else str(code.co_filename)
+        if signal is None and _is_in_a_lock(path) and _is_in_a_lock(one.caught_at):
+            return path  # `Condition.wait()` makes a new one in its place before Python 3.13
+        if signal is not None and any(thing is signal for thing in gc.get_referents(coro)):
+            return path
+    return None
+
+
+def _is_in_a_lock(place: str | None) -> bool:
+    return place is not None and place.startswith(asyncio.locks.__file__)
+
+
+def _is_to_be_raised(one: Delivery, task: Task[Any], keeper: str | None) -> bool:
+    """Whether a part of asyncio has the signal, and raises it in the end: a TaskGroup, `Condition.wait()`."""
+    scope = leaving.get(task)
+    return (scope is not None and scope.has(one)) or (keeper or "").startswith(_ASYNCIO)
+
+
+def _swallowed(one: Delivery, row: TaskReport) -> str:
+    """Where it was caught; of what a cleanup or a scope gave away again, only where it was so first.
+
+    Of a line in the standard library, also which of the user's lines may have called it.
+    """
+    found = f"{_name(one)}{' at' if one.thrown is None else ', first caught at'} {short(one.caught_at or '')}"
+    stood = row.stood.get(_name(one).lower())
+    return found if stood is None or is_the_users(one.caught_at or "") else f"{found} (sent while it stood at {stood})"
+
+
+def _name(one: Delivery) -> str:
+    return one.given.__class__.__name__
+
+
 def ending(task: AnyTask, *, retrieve: bool) -> str:
     """How it ended. Not to `retrieve` an error leaves it to asyncio to complain when nobody else does."""
     if task.cancelled():
-        signal = task.ended_by if isinstance(task, Task) else None
-        if signal is None:
+        if not isinstance(task, Task) or (signal := task.ended_by) is None:
             return "cancelled"
-        if isinstance(task, Task) and signal is task._mailbox().cause:
+        if (caused := task._mailbox().caused) is not None and signal is caused[1]:
             return f"cancelled by its parent: {signal.__class__.__name__} ({signal.reason})"
         return f"ended by {signal.__class__.__name__}"
     error = task.exception() if retrieve else error_left_in(task)
     return "returned" if error is None else f"raised {type(error).__name__}"
 
 
-def held_back(inbox: Inbox, is_ours: Callable[[Delivery], bool]) -> str | None:
-    """What kept the rungs before from a task that has to be killed: a mask (R14)."""
-    held = [one for one in inbox.pending if one.level <= inbox.mask_level and is_ours(one)]
-    if not held:
-        return None
-    name = type(max(held, key=lambda one: one.level).given).__name__
-    if inbox.missed:
-        return f"{name} was held by masks without an await between them: put an `await asyncio.sleep(0)` there"
-    return f"{name} was held by a mask"
+def since(seconds: float) -> str:
+    """So many seconds ago, in UTC, as ISO 8601 has it."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")

@@ -147,7 +147,7 @@ class Function:
             return False
         inbox = self.inbox
         delivery = Delivery(signal, signal._target, signal.sender, inbox.task)
-        inbox.record(delivery)
+        inbox.history.add(delivery)
         passed_on(signal, delivery)
         if any(one.given.origin is signal.origin for one in inbox.delivered):
             delivery.fate = Fate.ABSORBED  # it was pending in the owner, which now passes it on again
