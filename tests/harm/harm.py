@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,22 @@ def run(main, **options):
 """`sigtask.run()` with the ladder of all: what stands in the place of `asyncio.run()` in the way `own`."""
 
 
+UVLOOP = """
+import asyncio, warnings, uvloop
+warnings.simplefilter("ignore")
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+warnings.resetwarnings()
+"""
+"""Plain Python with uvloop: what `--loop uvloop` is compared with, for uvloop is not like asyncio in all."""
+IMPORT = "\nimport asyncio\n"
+CHANGES: dict[str, Callable[[str], str]] = {
+    "as_is": lambda source: source,
+    "own": lambda source: source.replace("asyncio.run(", "_own.run(").replace(IMPORT, "\nimport asyncio, _own\n", 1),
+    "uvloop": lambda source: source.replace(IMPORT, "\nimport asyncio, _uvloop\n", 1),
+}
+"""How the programs are changed, by the folder they are in."""
+
+
 @dataclass
 class Bench:
     """One Python, and the folders with the programs as they are and with `sigtask.run()` in them."""
@@ -45,17 +62,17 @@ class Bench:
     python: str
     exe: str
     folder: Path
-    known: dict[tuple[str, str], Future[Seen]] = field(default_factory=dict)
+    known: dict[tuple[str, str, str], Future[Seen]] = field(default_factory=dict)
     asking: threading.Lock = field(default_factory=threading.Lock)
 
     def set_up(self, shapes: list[Shape]) -> None:
-        """Write the programs down."""
-        for way in "as_is", "own":
-            (self.folder / way).mkdir()
+        """Write the programs down: as they are, with `sigtask.run()`, and with uvloop's policy set in them."""
+        for folder in "as_is", "own", "uvloop":
+            (self.folder / folder).mkdir()
             for shape in shapes:
-                source = with_own_run(shape.source) if way == "own" else shape.source
-                (self.folder / way / f"{shape.name}.py").write_text(source, "utf-8")
+                (self.folder / folder / f"{shape.name}.py").write_text(CHANGES[folder](shape.source), "utf-8")
         (self.folder / "own" / "_own.py").write_text(OWN, "utf-8")
+        (self.folder / "uvloop" / "_uvloop.py").write_text(UVLOOP, "utf-8")
 
     def has(self, shape: Shape) -> bool:
         """Whether this Python is new enough, and has what the shape needs."""
@@ -78,18 +95,19 @@ class Bench:
         }.get(way, [self.exe, *words])
         seconds = shape.one("seconds") or ("60" if stimulus.steps else "0.3")
         env = {"PYTHONPATH": str(ROOT / "src"), "SECONDS": seconds}
-        folder = self.folder / ("own" if way == "own" else "as_is")
+        folder = self.folder / {"own": "own", "plain on uvloop": "uvloop"}.get(way, "as_is")
         return Start(command, folder, env, tuple(shape.words("ignores")), shape.one("serves"))
 
-    def plain(self, shape: Shape, stimulus: Stimulus) -> Seen:
-        """What it does under plain Python: run once, however many ask."""
+    def plain(self, shape: Shape, stimulus: Stimulus, way: str = "") -> Seen:
+        """What it does under plain Python, with that way's loop: run once, however many ask."""
+        how = "plain on uvloop" if way == "uvloop" else "plain"
         with self.asking:
-            known = self.known.setdefault((shape.name, stimulus.name), Future())
+            known = self.known.setdefault((shape.name, how, stimulus.name), Future())
             first = not known.running() and not known.done()
             if first:
                 known.set_running_or_notify_cancel()
         if first:
-            known.set_result(self.observe(shape, "plain", stimulus))
+            known.set_result(self.observe(shape, how, stimulus))
         return known.result()
 
     def observe(self, shape: Shape, way: str, stimulus: Stimulus) -> Seen:
@@ -97,21 +115,17 @@ class Bench:
         return observe(self.start(shape, way, stimulus), stimulus)
 
 
-def with_own_run(source: str) -> str:
-    """The program with `sigtask.run()` in the place of `asyncio.run()`."""
-    return source.replace("asyncio.run(", "_own.run(").replace("\nimport asyncio\n", "\nimport asyncio, _own\n", 1)
-
-
 def compare(bench: Bench, shape: Shape, stimulus: Stimulus, ways: list[str]) -> list[Result]:
     """One shape with one stimulus: plain, then in each way."""
-    plain = bench.plain(shape, stimulus)
-    if not plain.ready:
-        broken = Verdict("worse", (f"plain Python does not get ready: status {plain.status}",))
-        return [Result(bench.python, Case(shape, "plain", stimulus, plain, plain, plain, plain), broken)]
-    interrupted = bench.plain(shape, CTRL_C) if plain.status == -signal.SIGTERM else plain
-    once = bench.plain(shape, stimulus.first) if stimulus.is_double else plain
     results = []
     for way in ways:
+        plain = bench.plain(shape, stimulus, way)
+        if not plain.ready:
+            broken = Verdict("worse", (f"plain Python does not get ready: status {plain.status}",))
+            results.append(Result(bench.python, Case(shape, way, stimulus, plain, plain, plain, plain), broken))
+            continue
+        interrupted = bench.plain(shape, CTRL_C, way) if plain.status == -signal.SIGTERM else plain
+        once = bench.plain(shape, stimulus.first, way) if stimulus.is_double else plain
         case = Case(shape, way, stimulus, plain, bench.observe(shape, way, stimulus), interrupted, once)
         results.append(Result(bench.python, case, judge(case)))
     return results
@@ -123,7 +137,8 @@ def again(bench: Bench, result: Result) -> Result:
         if result.verdict.word != "worse" or differences(result.case).keys() != {"time"}:
             return result
         case = result.case
-        plain, ours = (bench.observe(case.shape, way, case.stimulus) for way in ("plain", case.way))
+        before = "plain on uvloop" if case.way == "uvloop" else "plain"
+        plain, ours = (bench.observe(case.shape, way, case.stimulus) for way in (before, case.way))
         case = replace(case, plain=plain, ours=ours)
         result = Result(result.python, case, judge(case))
     return result

@@ -131,6 +131,7 @@ the port, and the time; differences in time below {slack:g} s are not looked at.
 
 - **told by**: OS signals, with pauses between two of them. `^C` is a Ctrl-C on a terminal, which goes to all processes
   of the program; `none` is the program left alone.
+- **`--loop uvloop`** is compared with plain Python on uvloop.
 - **same**: no difference to plain Python, for all of the stimuli that are not named. An empty cell: the way does not
   fit the program.
 - **better**: it differs by one of the improvements below, each with a condition that is checked.

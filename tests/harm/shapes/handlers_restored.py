@@ -31,6 +31,6 @@ signal.signal(signal.SIGUSR1, mine)
 show("before")
 try:
     asyncio.run(main())
+    show("after")
 except KeyboardInterrupt:
     print("Ctrl-C seen", flush=True)
-show("cleanup: after")
