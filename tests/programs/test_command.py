@@ -253,7 +253,7 @@ def test_a_report_behind_a_link_is_written_there(sigtask_run, write, tmp_path):
     write("sleeper.py", SLEEPER)
     program = sigtask_run("--report", "r.txt", "sleeper.py").wait_for("ready")
     program.signal(signal.SIGTERM)
-    assert program.wait() == 143
+    assert program.wait() == -signal.SIGTERM
     assert "1 ended by Terminate" in old.read_text()
     assert (tmp_path / "r.txt").is_symlink()
 

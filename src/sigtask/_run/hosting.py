@@ -18,6 +18,7 @@ from typing import Any
 
 from .._core.factory import install
 from . import runner
+from .first_act import seen_through
 from .os_signals import put_back
 from .supervisor import Supervisor
 
@@ -28,7 +29,7 @@ class Host:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._signums = set(supervisor.signals)
-        self._set: dict[int, Any] = {signum: signal.getsignal(signum) for signum in self._signums}
+        self._set: dict[int, Any] = {n: seen_through(n, signal.getsignal(n)) for n in self._signums}
         self._moved_in = contextlib.ExitStack()
         supervisor.own_handler = self._set.get
 

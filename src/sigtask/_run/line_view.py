@@ -6,13 +6,15 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..ladder import Rung
 from ..report import Report, counted
 from .observer import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PATIENCE = 0.3
 """Seconds to wait for what is being written; a terminal on hold (Ctrl-S) or a full pipe must not stop the stopping."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ..ladder import Rung
 from ..report import counted
 from .line_view import LineView, put
 from .observer import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SAVE, RESTORE, BOLD, DIM, PLAIN = "\x1b7", "\x1b8", "\x1b[1m", "\x1b[2m", "\x1b[m"
 

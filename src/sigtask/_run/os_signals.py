@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
+from .first_act import seen_through
+
 MERGE = 0.5
 """Seconds within which two signals count as one: a terminal's Ctrl-C and a supervisor's SIGINT arrive together."""
 POKE = 0.05
@@ -64,7 +66,7 @@ class OsSignals:
         if threading.current_thread() is threading.main_thread():
             for earlier in tuple(_on_guard):
                 earlier.leave()
-            self.before = {signum: _get_handler(signum) for signum in self._signums}
+            self.before = {signum: seen_through(signum, _get_handler(signum)) for signum in self._signums}
             for signum in self._signums:  # first of all: a subinterpreter refuses, and no thread may be left there
                 if self.before[signum] != signal.SIG_IGN:
                     set_handler(signum, self._handle)

@@ -5,16 +5,17 @@ A `Settings` can be given to another process as text. Nothing here starts, handl
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..ladder import DEFAULT, Ladder
 from ..signals import Drain, Signal, class_named, name_of_class
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT_SIGNALS: Mapping[int, type[Signal]] = {signal.SIGINT: Drain, signal.SIGTERM: Drain}
 NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
@@ -34,6 +35,8 @@ class Settings:
 
     def as_text(self) -> str:
         """One line of JSON, from which `from_text` makes an equal value in any process that can import the classes."""
+        import json  # here, and not for every program that never needs it
+
         return json.dumps(
             {
                 "ladder": [[name_of_class(rung.signal), rung.grace] for rung in self.ladder.rungs],
@@ -50,6 +53,9 @@ class Settings:
     @classmethod
     def from_text(cls, text: str) -> Settings:
         """The value that `as_text` has written. Raises: `ValueError` or `KeyError` for other text."""
+        import json
+        from pathlib import Path
+
         said = json.loads(text)
         rungs = [(class_named(name), grace) for name, grace in said["ladder"]]
         return cls(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from .line_view import LineView
 from .live_view import LiveView
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["LineView", "LiveView", "default_observer", "make_view"]
 

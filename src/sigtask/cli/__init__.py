@@ -1,12 +1,13 @@
 """The command `sigtask`. Needs the extra `cli`: `pip install 'sigtask[cli]'`."""
 
-from __future__ import annotations
-
 import sys
+
+from .._run import first_act
 
 
 def main() -> None:
     """Run the command with the arguments of this process."""
+    first_act.listen()
     try:
         from ._command import sigtask
     except ModuleNotFoundError as error:

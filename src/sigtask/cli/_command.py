@@ -6,18 +6,21 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from .. import __version__
 from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
 from .._run.view import make_view
 from ..ladder import DEFAULT, Ladder
 from ._program import BadInput, Program, run_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
 
 
 class _Mistake(click.ClickException):
@@ -130,6 +133,8 @@ def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, cli
 
 
 def _report_file(text: str) -> Path:
+    from pathlib import Path
+
     file = Path(text).absolute()  # the program may go to another directory
     if file.is_dir():
         raise ValueError(f"{text} is a directory")
@@ -176,9 +181,11 @@ The first signal starts the ladder. A second one, such as another Ctrl-C, moves 
 within half a second count as one.
 """
 EPILOG = """\b
-Exit status: the program's own if it ended by itself, also after a drain;
-128 + the signal's number (130 for SIGINT, 143 for SIGTERM) if it was stopped
-by a stronger rung; 2 for a mistake in the command line or the environment."""
+Exit status: the program's own if it ended by itself, also after a drain. If a
+stronger rung has stopped it, it ends by the signal, which a shell shows as
+128 + n: 130 for SIGINT, 143 for SIGTERM; and with that number as its status
+if it had to be ended by force. 2: a mistake in the command line or the
+environment."""
 
 
 @click.group(cls=_Group, context_settings=HELP)
@@ -188,6 +195,8 @@ def sigtask() -> None:
 
 
 def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 
