@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
+from .._core.stock import running_loop
 from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.stopping import Stopping
@@ -93,7 +94,7 @@ class Supervisor:
         """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
         own = programs_own(self.own_handler(signum))
         late, self._overdue = self._overdue, False
-        loop = asyncio._get_running_loop()
+        loop = running_loop()
         blocked = loop is None or (fresh and loop in self._yet_to_turn)
         if self.signum is None:
             fresh = True
