@@ -133,7 +133,7 @@ class Supervisor:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
-                self.conclude_at_exit()
+                self.conclude_at_exit(-signum)
                 die_of(signum)
             raise KeyboardInterrupt
         self.exit = SystemExit(128 + signum)
@@ -158,7 +158,7 @@ class Supervisor:
         self.reraised = True
         self._in_each_loop(self._advance, self._first, Terminate.level)
         if not self._running() and signum != signal.SIGINT:
-            self.conclude_at_exit()
+            self.conclude_at_exit(-signum)
             die_of(signum)
 
     def _in_each_loop(self, do: Callable[..., None], *args: Any) -> None:
@@ -370,6 +370,7 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = Report(str(self.ladder), self.cause, self._clock.seconds, (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
+        report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
         report.children = children()
         self.observer.forced(report, told)
@@ -384,13 +385,14 @@ class Supervisor:
         rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
         return Report(str(self.ladder), self.cause, self._clock.seconds, tuple(rows), ())
 
-    def conclude_at_exit(self) -> None:
+    def conclude_at_exit(self, status: int) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""
         if self.signum is not None and self.report is None:
             for stopping in self.stoppings:
                 if not stopping.loop.is_running():
                     stopping.finish()
             self.report = self.conclude()
+            self.report.status = status
             if self.reraised:
                 self.report.note = f"the program drained, and ended itself by {self.cause}"
             self.observer.over(self.report)
