@@ -19,7 +19,7 @@ _NOT_THE_USERS = (
     "<frozen",
 )
 _NOWHERE = "no Python frame"
-_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")  # they do not show whose step they are
+_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")  # which do not show whose they are
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
