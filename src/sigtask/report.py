@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -68,6 +69,12 @@ class TaskReport:
         return f"{self.ended} at {self.rung}"
 
     @property
+    def _urgency(self) -> int:
+        """What a person wants to see first: what is still there, what could not be ended, who swallowed signals."""
+        signs = (self.ended == "still running", self.abandoned, bool(self.swallowed), True)
+        return signs.index(True)
+
+    @property
     def _as_shown(self) -> tuple[object, ...]:
         """What rows have in common that `str(report)` shows as one."""
         told = (self.note, self.cleaning_up, *self.swallowed)
@@ -75,15 +82,20 @@ class TaskReport:
 
     def _details(self, who: str) -> list[str]:
         lines = [self.note] if self.note else []
-        for place, rungs in groupby(self.stood, self.stood.__getitem__):
-            lines.append(f"at {' and '.join(rungs)} {who} stood at {place}")
-        if self.cleaning_up:
-            lines.append(f"was still cleaning up after {self.cleaning_up}")
+        cleaning_up, place = (self.cleaning_up or "").split(" at ", 1) if self.cleaning_up else ("", "")
+        *before, last = self.stood or ("",)
+        began_in_it = bool(before) and self.stood[last] == place  # the last rung found it there
+        shown = [(place, rung) for rung, place in self.stood.items() if not (began_in_it and rung == last)]
+        for stood, rungs in groupby(shown, lambda one: one[0]):
+            lines.append(f"at {' and '.join(rung for _, rung in rungs)} {who} stood at {stood}")
+        if cleaning_up:
+            when = f"at {last}" if began_in_it else "in the end"
+            lines.append(f"{when} {who} was still cleaning up after {cleaning_up}, at {place}")
         lines += [f"swallowed {place}" for place in self.swallowed]
         if self.abandoned:
             lines.append(f"went on after {counted(self.refused, 'Kill')}, and was abandoned")
         elif self.refused:
-            lines.append(f"the Kill cut {counted(self.refused, 'more await')} of it short")
+            lines.append(f"the Kill had to be repeated {'once' if self.refused == 1 else f'{self.refused} times'}")
         return [f"    {line}" for line in lines]
 
 
@@ -92,12 +104,11 @@ def _short(coroutine: str) -> str:
 
 
 def _grouped(rows: Iterable[TaskReport]) -> list[str]:
-    """Equal rows as one entry; those that are still there come first."""
+    """Equal rows as one entry; the most urgent come first."""
     groups: dict[tuple[object, ...], list[TaskReport]] = {}
     for row in rows:
         groups.setdefault(row._as_shown, []).append(row)
-    order = ("still running", "abandoned")
-    entries = sorted(groups.values(), key=lambda group: order.index(group[0].ended) if group[0].ended in order else 2)
+    entries = sorted(groups.values(), key=lambda group: group[0]._urgency)
     lines: list[str] = []
     for group in entries[:SHOWN]:
         first = group[0]
@@ -173,7 +184,7 @@ class Report:
     began: str | None = None
     """When the stop began: in UTC, as ISO 8601 has it (`2027-01-31T03:12:45.123+00:00`)."""
     status: int | None = None
-    """The exit status of the process, as far as it is known: of `run()` and the command only."""
+    """The exit status of the process, as far as it is known, by the command only; `-n`: it dies of signal n."""
 
     @property
     def survivors(self) -> tuple[TaskReport, ...]:
@@ -197,7 +208,7 @@ class Report:
         if self.children:
             many = "1 child process" if len(self.children) == 1 else f"{len(self.children)} child processes"
             lines.append(f"took {many} along: {', '.join(map(str, self.children))}")
-        return "\n".join([*lines, *(str(thread) for thread in self.threads)])
+        return "\n".join([*lines, *(f"  {thread}" for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
@@ -205,16 +216,18 @@ class Report:
 
     def __str__(self) -> str:
         reason = f" (reason: {self.reason})" if self.reason else ""
-        many = counted(len(self.tasks))
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
-        lines = [f"{head} {many} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
-        totals = sorted(self.totals.items(), key=lambda item: -item[1])
-        lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
+        what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
+        lines = [f"{what} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
+        if self.tasks:
+            totals = sorted(self.totals.items(), key=lambda item: -item[1])
+            lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals))
         if self.status is not None:
             since = f", told to stop at {self.began}," if self.began else ""
-            lines.append(f"  process {self.pid}{since} ends with status {self.status}")
+            how = f"with status {self.status}" if self.status >= 0 else f"by {signal.Signals(-self.status).name}"
+            lines.append(f"  process {self.pid}{since} ends {how}")
         if self.note or self.threads or self.children:
-            lines += [f"  {line}" for line in self.last_words.splitlines() if line]
+            lines += [f"  {line.strip()}" for line in self.last_words.splitlines() if line]
         lines += [f"  {line}" for line in _grouped(self.resisted)]
         return "\n".join(lines)
 

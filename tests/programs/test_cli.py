@@ -238,8 +238,8 @@ def test_R28_both_reports_name_the_file_and_line_of_who_refused(sigtask_run, wri
     assert task["stood"] == dict.fromkeys(("drain", "terminate", "kill"), f"stubborn.py:{line} in main")
     assert task["swallowed"] == [f"Terminate at stubborn.py:{line}"]
     text = (tmp_path / "r.txt").read_text()
-    assert f"at kill it stood at stubborn.py:{line} in main" in text
-    assert "ended by Kill at kill" in text
+    assert f"kill it stood at stubborn.py:{line} in main" in text
+    assert "ended by Kill" in text
 
 
 # -- the program's own handlers ---------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import signal
 import threading
 import weakref
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
+from .._core.stock import running_loop
 from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.stopping import Stopping
@@ -25,10 +25,11 @@ from .._stop.turns import Order
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, TaskReport, merged
 from ..signals import Signal, Terminate
-from .children import children
+from .children import children, waiting_for
+from .clock import LadderClock
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
-from .watchdog import Watchdog, now
+from .watchdog import Watchdog
 
 log = logging.getLogger("sigtask")
 
@@ -58,9 +59,7 @@ class Supervisor:
         """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._zero = math.inf  # when the ladder began, by the watchdog's count of its rungs
-        self._deadline = math.inf  # when the process is to be gone: the seconds of a skipped rung are a reserve
-        self._signalled_at = 0.0
+        self._clock = LadderClock(ladder)
         self._first = 0
         self._heard = self._overdue = False
         self.reraised = False
@@ -95,7 +94,7 @@ class Supervisor:
         """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
         own = programs_own(self.own_handler(signum))
         late, self._overdue = self._overdue, False
-        loop = asyncio._get_running_loop()
+        loop = running_loop()
         blocked = loop is None or (fresh and loop in self._yet_to_turn)
         if self.signum is None:
             fresh = True
@@ -106,7 +105,7 @@ class Supervisor:
         elif own is None and self._heard:
             self._orderly_end_is_over(signum, frame)
         elif fresh:
-            self._go_on()
+            self._go_on(for_good=own is None)
         if own is not None:
             own(signum, frame)
         elif fresh and blocked:
@@ -128,12 +127,13 @@ class Supervisor:
             if self._running():
                 self._start(signum, heard=True)
         elif fresh:
-            self._go_on()
+            self._go_on(for_good=False)
 
     def tell_main_thread(self, signum: int, frame: FrameType | None = None) -> NoReturn:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
+                self.conclude_at_exit(-signum)
                 die_of(signum)
             raise KeyboardInterrupt
         self.exit = SystemExit(128 + signum)
@@ -141,25 +141,24 @@ class Supervisor:
 
     def _start(self, signum: int, heard: bool) -> None:
         self._heard = heard
-        self.signum, self._signalled_at = signum, now()
+        self.signum = signum
         self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
-        self._moved_to(self._first)
-        self._deadline = self._zero + self.ladder.total
+        self._clock.start(self._first)
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
         self._in_each_loop(self._begin, self._first)
 
-    def _go_on(self) -> None:
-        index = self.ladder.index_at(now() - self._zero) + 1
-        self._moved_to(index)
-        self._deadline = min(self._deadline, self._zero + self.ladder.total)  # a person is in a hurry
-        self._in_each_loop(self._advance, index)
+    def _go_on(self, *, for_good: bool = True) -> None:
+        """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
+        due = self._clock.rung
+        if for_good or (due is not None and due.signal.level < Terminate.level):
+            self._in_each_loop(self._advance, self._clock.hurry())
 
     def _orderly_end_is_over(self, signum: int, frame: FrameType | None) -> None:
         """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""
         self.reraised = True
         self._in_each_loop(self._advance, self._first, Terminate.level)
         if not self._running() and signum != signal.SIGINT:
-            self.conclude_at_exit()
+            self.conclude_at_exit(-signum)
             die_of(signum)
 
     def _in_each_loop(self, do: Callable[..., None], *args: Any) -> None:
@@ -174,10 +173,6 @@ class Supervisor:
     def _running(self) -> list[AbstractEventLoop]:
         return [loop for loop in tuple(self._loops) if loop.is_running()]
 
-    def _moved_to(self, index: int) -> None:
-        """Keep the watchdog's count of the ladder, without the loop's; a late rung buys no time (R30)."""
-        self._zero = min(self._zero, now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1)))
-
     # -- in the loops ---------------------------------------------------------------------------------------------
 
     def _begin(self, loop: AbstractEventLoop, first: int) -> None:
@@ -189,33 +184,35 @@ class Supervisor:
         if not self.stoppings:
             self._begin(loop, self._first)  # the signal came before there was any loop
         else:
-            loop.call_later(self.rung_left, lambda: self._begin(loop, self.ladder.index_at(now() - self._zero)))
+            loop.call_later(self.rung_left, lambda: self._begin(loop, self._clock.index))
 
     def _advance(self, loop: AbstractEventLoop, index: int, at_least: int = 0) -> None:
         stopping = self.at_work_on(loop)
         if stopping is None:
             self._begin(loop, index)
         else:
-            stopping.be_over_in(self._deadline - now())
+            stopping.be_over_in(self._clock.left)
             stopping.advance(at_least)
 
     def at_work_on(self, loop: AbstractEventLoop) -> Stopping | None:
         """The ladder that is at work on this loop."""
         return next((one for one in self.stoppings if one.loop is loop and not one.done.done()), None)
 
-    def stop_everything(self, loop: AbstractEventLoop, first: int, reason: str | None = None) -> Stopping:
+    def stop_everything(
+        self, loop: AbstractEventLoop, first: int, reason: str | None = None, ladder: Ladder | None = None
+    ) -> Stopping:
         """Put the ladder, from its rung `first`, to every task of the loop."""
         stopping = Stopping(
             loop,
             (),
-            self.ladder,
+            ladder or self.ladder,
             reason or self.cause,
             everything=True,
             order=lambda: self._order(loop),
             sender="sigtask.run",
-            seconds=self._deadline - now(),
+            seconds=self._clock.left,
             on_rung=self._on_rung,
-            on_extend=self._on_extend,
+            on_extend=self._clock.extend,
         )
         self.stoppings.append(stopping)
         stopping.begin(first)
@@ -234,13 +231,9 @@ class Supervisor:
         return Order(main, outside, heard=self._heard, main_first=self.main_first)
 
     def _on_rung(self, rung: Rung) -> None:
-        self._moved_to(self.ladder.rungs.index(rung))
         if self.signum is not None:
+            self._clock.moved_to(self.ladder.rungs.index(rung))
             self.observer.rung(rung, self)
-
-    def _on_extend(self, granted: float) -> None:
-        self._zero += granted
-        self._deadline += granted
 
     # -- around the loops -----------------------------------------------------------------------------------------
 
@@ -292,14 +285,14 @@ class Supervisor:
                 self._mains.pop(loop, None)
 
     def _stop_what_is_left(self, loop: AbstractEventLoop) -> Stopping:
-        terminate = self.ladder.from_level(Terminate.level).rungs[0]
+        ladder, cause = self.ladder, "" if self.signum is None else f"{self.cause}: "
+        terminate = ladder.from_level(Terminate.level).rungs[0]
         if terminate.signal.level < Terminate.level and self.signum is None:
             # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
-            self.ladder = DEFAULT.from_level(Terminate.level)
-            terminate = self.ladder.rungs[0]
-        cause = "" if self.signum is None else f"{self.cause}: "
+            ladder = DEFAULT.from_level(Terminate.level)
+            terminate = ladder.rungs[0]
         self._mains[loop] = None
-        return self.stop_everything(loop, self.ladder.rungs.index(terminate), reason=f"{cause}main() has ended")
+        return self.stop_everything(loop, ladder.rungs.index(terminate), f"{cause}main() has ended", ladder)
 
     def wind_up_all(self) -> None:
         """The program has run to its end: loops of the main thread that it has left with tasks in them are wound up."""
@@ -335,18 +328,17 @@ class Supervisor:
     @property
     def rung_due(self) -> Rung | None:
         """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
-        index = self.ladder.index_at(now() - self._zero)
-        return self.ladder.rungs[index] if index < len(self.ladder.rungs) else None
+        return self._clock.rung
 
     @property
     def rung_left(self) -> float:
         """Seconds until the next rung, by the watchdog's count."""
-        return self.ladder.left(now() - self._zero)
+        return self._clock.rung_left
 
     @property
     def time_left(self) -> float:
         """Seconds until the process is to be gone."""
-        return max(0.0, self._deadline - now())
+        return max(0.0, self._clock.left)
 
     @property
     def slowest(self) -> str:
@@ -355,7 +347,7 @@ class Supervisor:
         if self._yet_to_turn or any(task is asyncio.current_task(task.get_loop()) for task in rows):
             return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
         if not rows:
-            return thread_places()
+            return ", ".join(filter(None, (waiting_for(), thread_places())))
         parents = {task._parent for task in rows if isinstance(task, Task)}
         first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
         return f"{first.get_name()} at {task_place(first)}"
@@ -363,7 +355,7 @@ class Supervisor:
     # -- in the watchdog's thread ---------------------------------------------------------------------------------
 
     def _tick(self) -> int | None:
-        if now() >= self._deadline + MARGIN:
+        if self._clock.left <= -MARGIN:
             return 128 + (self.signum or signal.SIGTERM)
         try:
             self.observer.tick(self)
@@ -376,8 +368,9 @@ class Supervisor:
         try:
             report = self.conclude()
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
-            report = Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), (), ())
+            report = Report(str(self.ladder), self.cause, self._clock.seconds, (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
+        report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
         report.children = children()
         self.observer.forced(report, told)
@@ -390,15 +383,16 @@ class Supervisor:
             return merged([one.done.result() if one.done.done() else one.report() for one in self.stoppings])
         tasks = [task for loop in self._loops for task in asyncio.all_tasks(loop)]
         rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
-        return Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), tuple(rows), ())
+        return Report(str(self.ladder), self.cause, self._clock.seconds, tuple(rows), ())
 
-    def conclude_at_exit(self) -> None:
+    def conclude_at_exit(self, status: int) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""
         if self.signum is not None and self.report is None:
             for stopping in self.stoppings:
                 if not stopping.loop.is_running():
                     stopping.finish()
             self.report = self.conclude()
+            self.report.status = status
             if self.reraised:
                 self.report.note = f"the program drained, and ended itself by {self.cause}"
             self.observer.over(self.report)

@@ -88,8 +88,7 @@ class Stopping:
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
         self._to_tell: deque[tuple[AnyTask, TaskReport]] = deque()
-        self._granted = 0.0
-        self._granted_early = 0.0
+        self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
         self._targets_left = 0
@@ -165,8 +164,7 @@ class Stopping:
     def _wait(self) -> None:
         """Until the next turn of this rung, or the next rung."""
         if self._turns:
-            now = self.loop.time()
-            self._then(None if self._turns.may_go_on(self.alive) else (now + self._ends_at) / 2, self._next_turn)
+            self._then((self.loop.time() + self._ends_at) / 2, self._next_turn)
         else:
             self._then(self._ends_at, self._due)
 
@@ -278,7 +276,7 @@ class Stopping:
 
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
-        everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
+        everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
             is_new = child is not self.asker and child not in self.alive
             if is_new and (everyone or was_thrown_into(child, self._origins)):
@@ -320,8 +318,6 @@ class Stopping:
             row.ended = ending(task, retrieve=not self._everything)
             self._settle(task, row)
         self._rungs[-1].ended += name in row.stood
-        if self._ends_at < math.inf and self._turns.may_go_on(self.alive):
-            self._then(None, self._next_turn)
         if not self._targets_left and not self._ending:
             self._ending = True
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
