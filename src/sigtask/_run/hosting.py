@@ -26,6 +26,7 @@ from typing import Any
 from .._core.factory import install
 from . import runner
 from .first_act import seen_through
+from .importing import when_imported
 from .os_signals import die_of, put_back
 from .settings import Settings
 from .supervisor import Supervisor
@@ -58,11 +59,7 @@ class Host:
         self._moved_in.callback(reach_workers(self._settings, self._at_workers_end))
         self._patch_runner()
         self._patch_loops(asyncio.BaseEventLoop)
-        try:
-            from uvloop import Loop
-        except ImportError:
-            return
-        self._patch_loops(Loop)
+        self._moved_in.callback(when_imported("uvloop", lambda uvloop: self._patch_loops(uvloop.Loop)))
 
     def move_out(self) -> None:
         """Put back what was there before."""

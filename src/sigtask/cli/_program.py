@@ -14,11 +14,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from io import open_code
 from types import ModuleType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .._run import runner
 from .._run.hosting import Host, make_default
@@ -38,8 +37,7 @@ class BadInput(Exception):
     """Something the person at the command line got wrong: one line, exit status 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program and its arguments. `kind` is `function`, `script` or `module`."""
 
     kind: str
