@@ -37,6 +37,7 @@ def work():
     time.sleep(600)
 
 async def main():
+    print("ready", flush=True)
     time.sleep(600)
 
 if __name__ == "__main__":
@@ -49,6 +50,7 @@ STARTS = """
 import asyncio, subprocess, sys, time
 
 async def main():
+    print("ready", flush=True)
     subprocess.Popen([sys.executable, "-c", sys.argv[1]], start_new_session=len(sys.argv) > 2)
     time.sleep(600)
 
@@ -62,6 +64,7 @@ PARENT = f"""
 import signal, subprocess, sys
 
 signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
+print("ready", flush=True)
 while True:
     subprocess.run([sys.executable, "-c", {SLEEPER!r}])  # and again, when it has ended
 """
@@ -74,6 +77,7 @@ def work():
     time.sleep(600)
 
 async def main():
+    print("ready", flush=True)
     time.sleep(600)
 
 if __name__ == "__main__":
@@ -100,11 +104,11 @@ def gone(there, *args):
 
 @pytest.fixture
 def pids():
-    """`pids(process, count)` waits until so many children have said their pids; what is left of them is ended."""
+    """`pids(process, count)` waits until it and so many children are ready; what is left of these is ended."""
     found = []
 
     def pids(process, count):
-        process.wait_for("child ", count=count)
+        process.wait_for("ready").wait_for("child ", count=count)
         found.extend(map(int, re.findall(r"child (\d+)", process.stdout)))
         return found
 
@@ -175,7 +179,7 @@ def test_r30_a_parent_without_a_loop_takes_its_children_along_and_starts_none_an
 
 
 def test_r30_the_resource_tracker_is_left_to_clean_up(sigtask_run, write):
-    process = sigtask_run(*LADDER, write("shares.py", SHARES)).wait_for("working")
+    process = sigtask_run(*LADDER, write("shares.py", SHARES)).wait_for("working").wait_for("ready")
     memory = Path("/dev/shm") / re.search(r"memory (\S+)", process.stdout)[1]
     assert memory.exists()
     forced(process)

@@ -74,7 +74,11 @@ def test_signals_change_the_default_map(settings):
 
 def test_a_level_may_be_a_class_of_ones_own(monkeypatch):
     monkeypatch.setitem(sys.modules, "own", sys.modules[__name__])
-    assert parse_signals("USR1=own:Own") == {signal.SIGUSR1: Own}
+    assert parse_signals("USR1=own:Own") == {**DEFAULT_SIGNALS, signal.SIGUSR1: Own}
+
+
+def test_a_signal_is_left_to_python_by_default():
+    assert parse_signals("INT=default") == {signal.SIGTERM: Drain}
 
 
 def test_a_report_is_where_it_was_wanted_wherever_the_program_goes(settings, tmp_path):

@@ -31,6 +31,7 @@ def main_thread_sleeps():
 
 def send_here():
     """SIGUSR1, delivered in this thread: the interpreter marks it, and no sleep of the main thread ends."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])  # which a thread of ours has blocked
     signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
 

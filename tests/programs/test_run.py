@@ -663,8 +663,6 @@ class TestOsSignals:
 
     def test_r29_a_signal_that_is_not_ours_is_left_to_asyncio(self, program):
         process = program("""
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may be run with it ignored, as by nohup
-
             async def main():
                 say("ready")
                 await forever()

@@ -5,39 +5,57 @@ they are kept, and called at the first rung as the program's own Drain. To the p
 without us: `signal.signal` and `signal.getsignal` answer with what it set itself.
 
 This is the one place that patches; it does so in a process that `sigtask run` has started for the purpose.
+
+The program's worker processes get such a house, too (`workers`). In them, signals are the program's alone until the
+first loop runs: a worker that runs none ends as it would without us.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import threading
+import warnings
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from typing import Any
 
 from .._core.factory import install
 from . import runner
 from .first_act import seen_through
-from .os_signals import put_back
+from .os_signals import die_of, put_back
+from .settings import Settings
 from .supervisor import Supervisor
+from .workers import ladder_of_worker, reach_workers, view_of_worker
 
 
 class Host:
     """Stands between one program and this process's signals and loops."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, settings: Settings) -> None:
         self._supervisor = supervisor
+        self._settings = settings
         self._signums = set(supervisor.signals)
         self._set: dict[int, Any] = {n: seen_through(n, signal.getsignal(n)) for n in self._signums}
         self._moved_in = contextlib.ExitStack()
+        self._signals_taken = contextlib.ExitStack()
+        self._hears = False
         supervisor.own_handler = self._set.get
 
     def move_in(self) -> None:
         """Patch this process: `signal.signal`, `signal.getsignal`, and what new loops are."""
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._leave_to_the_fork)
+        self._hears = True
         self._patch_signal_module()
+        self.wait_for_a_loop()
+
+    def wait_for_a_loop(self) -> None:
+        """Patch what new loops are. Signals are left alone until one runs in the main thread."""
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew_in_the_fork)
+        self._moved_in.callback(reach_workers(self._settings, self._at_workers_end))
         self._patch_runner()
         self._patch_loops(asyncio.BaseEventLoop)
         try:
@@ -48,15 +66,38 @@ class Host:
 
     def move_out(self) -> None:
         """Put back what was there before."""
+        self._signals_taken.close()
         self._moved_in.close()
 
-    def _leave_to_the_fork(self) -> None:
-        """What the program forks is on its own: no ladder, and the handlers are the program's."""
+    def _begin_anew_in_the_fork(self) -> None:
+        """In what the program forks, the handlers are the program's, until it runs a loop of its own."""
         if runner.host is not self._supervisor:
             return  # the program is over, and the handlers are as they were
-        self.move_out()
-        runner.host = None
-        put_back(self._set)
+        if self._hears:
+            self._signals_taken.close()
+            put_back(self._set)
+        self._hears = False
+        # The same object, as the frames around know it: no signal has come here; loops and threads are the parent's.
+        _supervise(self._settings, self._supervisor)
+        self._supervisor.own_handler = self._set.get
+
+    def _hear(self) -> None:
+        """A worker's loop runs: from now on its signals come to us."""
+        if not self._hears and threading.current_thread() is threading.main_thread():
+            self._hears = True
+            self._set.update((signum, signal.getsignal(signum)) for signum in self._signums)
+            self._supervisor.__enter__()
+            self._patch_signal_module()
+
+    def _at_workers_end(self, status: int) -> int:
+        """Called when a worker of `multiprocessing` ends; gives its exit status."""
+        supervisor = self._supervisor
+        if supervisor.signum is not None:
+            supervisor.wind_up_all()
+            supervisor.conclude_at_exit()
+            if supervisor.exit is not None and supervisor.exit.code == status:  # as it would have without us
+                die_of(supervisor.signum)
+        return status
 
     # -- signals --------------------------------------------------------------------------------------------------
 
@@ -83,12 +124,12 @@ class Host:
                 return real_set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
             return os_signals.lend(fd)
 
-        self._put(signal, "signal", set_signal)
-        self._put(signal, "getsignal", get_signal)
-        self._put(signal, "set_wakeup_fd", set_wakeup_fd)
+        self._put(signal, "signal", set_signal, self._signals_taken)
+        self._put(signal, "getsignal", get_signal, self._signals_taken)
+        self._put(signal, "set_wakeup_fd", set_wakeup_fd, self._signals_taken)
 
-    def _put(self, place: Any, name: str, new: Any) -> None:
-        self._moved_in.callback(setattr, place, name, getattr(place, name))
+    def _put(self, place: Any, name: str, new: Any, stack: contextlib.ExitStack | None = None) -> None:
+        (stack or self._moved_in).callback(setattr, place, name, getattr(place, name))
         setattr(place, name, new)
 
     # -- loops ----------------------------------------------------------------------------------------------------
@@ -100,6 +141,8 @@ class Host:
             made(loop, *args, **kwargs)
             install(loop)
             host._supervisor.attach(loop)
+            if not host._hears:
+                loop.call_soon(host._hear)
 
         def run_bare(loop: Any, future: Any) -> Any:
             if host._supervisor.is_run_by_us(loop):
@@ -126,3 +169,31 @@ class Host:
 
         self._put(asyncio.Runner, "run", run_main)
         self._put(asyncio.Runner, "close", wind_up_and_close)
+
+
+def move_in_as_worker(settings_text: str) -> None:
+    """Called first of all in a process that `multiprocessing` has started for a hosted program: see `workers`."""
+    settings = Settings.from_text(settings_text)
+    if settings.uvloop:
+        with contextlib.suppress(ImportError):
+            make_default(importlib.import_module("uvloop").new_event_loop)
+    runner.host = supervisor = _supervise(settings, Supervisor.__new__(Supervisor))
+    Host(supervisor, settings).wait_for_a_loop()
+
+
+def _supervise(settings: Settings, worker: Supervisor) -> Supervisor:
+    ladder, view = ladder_of_worker(settings), view_of_worker(settings)
+    Supervisor.__init__(worker, ladder, settings.signals, view, main_first=settings.main_first)
+    return worker
+
+
+def make_default(loop_factory: Callable[[], AbstractEventLoop]) -> None:
+    """Let `asyncio.run` and `new_event_loop` in the program make this kind of loop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # policies go in 3.16; programs' loops still come from one
+
+        class Policy(asyncio.DefaultEventLoopPolicy):
+            def new_event_loop(self) -> AbstractEventLoop:
+                return loop_factory()
+
+        asyncio.set_event_loop_policy(Policy())

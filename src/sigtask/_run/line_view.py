@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ..ladder import Rung
 from ..report import Report, counted
 from .observer import Progress
+from .os_signals import start_deaf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ class Pen:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="sigtask-view", daemon=True)
                 with contextlib.suppress(RuntimeError):  # at its exit, an interpreter starts none (3.12)
-                    thread.start()
+                    start_deaf(thread)
                     self._thread = thread
             return self._thread is not None
 
@@ -74,11 +75,12 @@ class Pen:
 class LineView:
     """One line per rung on `stream`, and the report's summary at the end; `report_file` gets the whole of it.
 
-    The file is JSON when its name ends in `.json`, else text.
+    The file is JSON when its name ends in `.json`, else text. Each line begins with `name`.
     """
 
-    def __init__(self, stream: TextIO | None, report_file: Path | None = None) -> None:
+    def __init__(self, stream: TextIO | None, report_file: Path | None = None, name: str = "sigtask") -> None:
         self._stream = stream
+        self._name = name
         self._report_file = report_file
         self._blocked = ""
         self._lingering = 0
@@ -122,7 +124,7 @@ class LineView:
 
     def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
         """What happened, in the words of a person; a view for programs has the rest, too."""
-        self._say(f"sigtask: {said}")
+        self._say(f"{self._name}: {said}")
 
     def _say(self, text: str) -> None:
         if self._stream is not None:

@@ -146,7 +146,7 @@ class OsSignals:
         timer = threading.Timer(left, poke)
         timer.daemon = True
         with contextlib.suppress(RuntimeError):  # the interpreter is at its end, and starts no thread (3.12)
-            timer.start()
+            start_deaf(timer)
 
     def _afterwards(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
         if self._to_put_back:
@@ -210,7 +210,7 @@ class _Bytes:
         self._sending = threading.Lock()
         self._late = self._pokes = self._own = 0  # what has not been handled; how often we pressed; those bytes
         self._thread = threading.Thread(target=self._run, name="sigtask-signals", daemon=True)
-        self._thread.start()
+        start_deaf(self._thread)
 
     def take(self) -> None:
         """Have the interpreter's bytes."""
@@ -304,6 +304,21 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
+
+
+def start_deaf(thread: threading.Thread) -> None:
+    """Start a thread of our own that the system gives no signals: who waits for one, in `sigwait`, is to get it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        thread.start()
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_FAULTS = {getattr(signal, name, None) for name in ("SIGSEGV", "SIGFPE", "SIGILL", "SIGBUS", "SIGABRT")}
 
 
 def put_back(handlers: Mapping[int, Any]) -> None:

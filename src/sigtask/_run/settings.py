@@ -84,11 +84,13 @@ def default_ladder() -> Ladder:
 
 
 def parse_signals(text: str) -> dict[int, type[Signal]]:
-    """The map that `text` describes, as in `"HUP=drain,QUIT=terminate"`; SIG may stand before a name, in any case.
+    """The map that `text` describes, as in `"HUP=drain,QUIT=terminate"`, beside `DEFAULT_SIGNALS`.
+
+    SIG may stand before a name, in any case. `INT=default` leaves that signal to the program and to Python.
 
     Raises: `ValueError` that names the part that is wrong.
     """
-    found: dict[int, type[Signal]] = {}
+    found: dict[int, type[Signal] | None] = {}
     for part in text.split(","):
         name, given, level = (piece.strip() for piece in part.partition("="))
         if not given:
@@ -97,10 +99,10 @@ def parse_signals(text: str) -> dict[int, type[Signal]]:
         if signum in found:
             raise ValueError(f"{signum.name} is there twice")
         try:
-            found[signum] = class_named(level)
+            found[signum] = None if level.lower() == "default" else class_named(level)
         except ValueError as error:
             raise ValueError(f"{part.strip()!r}: {error}") from None
-    return found
+    return {signum: cls for signum, cls in {**DEFAULT_SIGNALS, **found}.items() if cls is not None}
 
 
 def _number(name: str) -> signal.Signals:

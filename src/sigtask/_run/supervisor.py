@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
+from .._core.stock import running_loop
 from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.stopping import Stopping
@@ -24,7 +25,7 @@ from .._stop.turns import Order
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, TaskReport, merged
 from ..signals import Signal, Terminate
-from .children import children
+from .children import children, waiting_for
 from .clock import LadderClock
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
@@ -93,7 +94,7 @@ class Supervisor:
         """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
         own = programs_own(self.own_handler(signum))
         late, self._overdue = self._overdue, False
-        loop = asyncio._get_running_loop()
+        loop = running_loop()
         blocked = loop is None or (fresh and loop in self._yet_to_turn)
         if self.signum is None:
             fresh = True
@@ -104,7 +105,7 @@ class Supervisor:
         elif own is None and self._heard:
             self._orderly_end_is_over(signum, frame)
         elif fresh:
-            self._go_on()
+            self._go_on(for_good=own is None)
         if own is not None:
             own(signum, frame)
         elif fresh and blocked:
@@ -126,12 +127,13 @@ class Supervisor:
             if self._running():
                 self._start(signum, heard=True)
         elif fresh:
-            self._go_on()
+            self._go_on(for_good=False)
 
     def tell_main_thread(self, signum: int, frame: FrameType | None = None) -> NoReturn:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
+                self.conclude_at_exit()
                 die_of(signum)
             raise KeyboardInterrupt
         self.exit = SystemExit(128 + signum)
@@ -145,8 +147,11 @@ class Supervisor:
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
         self._in_each_loop(self._begin, self._first)
 
-    def _go_on(self) -> None:
-        self._in_each_loop(self._advance, self._clock.hurry())
+    def _go_on(self, *, for_good: bool = True) -> None:
+        """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
+        due = self._clock.rung
+        if for_good or (due is not None and due.signal.level < Terminate.level):
+            self._in_each_loop(self._advance, self._clock.hurry())
 
     def _orderly_end_is_over(self, signum: int, frame: FrameType | None) -> None:
         """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""
@@ -342,7 +347,7 @@ class Supervisor:
         if self._yet_to_turn or any(task is asyncio.current_task(task.get_loop()) for task in rows):
             return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
         if not rows:
-            return thread_places()
+            return ", ".join(filter(None, (waiting_for(), thread_places())))
         parents = {task._parent for task in rows if isinstance(task, Task)}
         first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
         return f"{first.get_name()} at {task_place(first)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import IO, Any
 
 from .._stop import forced_end as _last_acts
 from .children import take_along
+from .os_signals import start_deaf
 
 if not hasattr(os, "memfd_create"):  # else Linux has something that takes no time to import
     import tempfile
@@ -59,8 +61,8 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
-        self._thread.start()
-        self._speaker.start()
+        start_deaf(self._thread)
+        start_deaf(self._speaker)
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
@@ -116,11 +118,16 @@ class Watchdog:
             stacks = file.read().strip().split(b"\n\n")
         ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
         others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
-        text = b"\n\n".join(others)
+        text = b"\n\n".join(map(_without_the_command, others))
         if self._say_stacks is not None:
             self._say_stacks(text.decode(errors="replace"))
         else:
             os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), text + b"\n")
+
+
+def _without_the_command(stack: bytes) -> bytes:
+    """A stack, innermost line first, without what has called the program under `sigtask run`."""
+    return re.split(rb'\n  File "[^"\n]*sigtask/cli/', stack, maxsplit=1)[0]
 
 
 def _faulthandler() -> Any:

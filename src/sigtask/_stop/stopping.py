@@ -164,8 +164,7 @@ class Stopping:
     def _wait(self) -> None:
         """Until the next turn of this rung, or the next rung."""
         if self._turns:
-            now = self.loop.time()
-            self._then(None if self._turns.may_go_on(self.alive) else (now + self._ends_at) / 2, self._next_turn)
+            self._then((self.loop.time() + self._ends_at) / 2, self._next_turn)
         else:
             self._then(self._ends_at, self._due)
 
@@ -319,8 +318,6 @@ class Stopping:
             row.ended = ending(task, retrieve=not self._everything)
             self._settle(task, row)
         self._rungs[-1].ended += name in row.stood
-        if self._ends_at < math.inf and self._turns.may_go_on(self.alive):
-            self._then(None, self._next_turn)
         if not self._targets_left and not self._ending:
             self._ending = True
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,12 @@ AnyTask = asyncio.Task[Any]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Those who are told together. The next turn comes at half of the time that is left, or when these have ended."""
+    """Those who are told together. The next turn comes at half of the time that is left."""
 
     tasks: frozenset[AnyTask] | None
     """`None`: all who have not been told by then."""
     outside: bool = False
     """Whether the code around the loop is told, too."""
-    may_be_short: bool = True
-    """Whether the next turn comes as soon as these have ended."""
 
 
 EVERYBODY = Turn(None)
@@ -54,8 +52,8 @@ class Order:
             return [everybody]
         if self.heard:
             requests = (task for task in tasks if task is not self.main and getattr(task, "_parent", None) is None)
-            return [Turn(frozenset(requests), may_be_short=False), everybody]
-        first = [] if self.outside is None else [Turn(frozenset(), outside=True, may_be_short=False)]
+            return [Turn(frozenset(requests)), everybody]
+        first = [] if self.outside is None else [Turn(frozenset(), outside=True)]
         return [*first, *([] if self.main is None else [Turn(frozenset((self.main,)))]), EVERYBODY]
 
 
@@ -88,7 +86,3 @@ class Turns:
     def once_more(self) -> None:
         """Everybody's turn comes again, for those who have come since."""
         self._due.append(EVERYBODY)
-
-    def may_go_on(self, alive: Container[AnyTask]) -> bool:
-        """Whether those whose turn it is have ended, and the next need not wait for more."""
-        return bool(self._due) and self.now.may_be_short and not any(task in alive for task in self.now.tasks or ())

@@ -14,4 +14,10 @@ def main() -> None:
         if error.name != "click":
             raise
         sys.exit("sigtask: the command needs click; install it with: pip install 'sigtask[cli]'")
-    sigtask(prog_name="sigtask")
+    from ._program import Interrupted
+
+    try:
+        sigtask(prog_name="sigtask")
+    except Interrupted:
+        sys.excepthook = lambda *error: None
+        raise KeyboardInterrupt from None  # and the interpreter, at its end, dies of SIGINT

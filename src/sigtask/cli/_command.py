@@ -212,7 +212,8 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
               envvar="SIGTASK_LADDER", show_envvar=True, help="The rungs, weakest first.")  # fmt: skip
 @click.option("--signals", metavar="SIGNALS", callback=_parsed(parse_signals), envvar="SIGTASK_SIGNALS",
               show_envvar=True, help="More OS signals, and the rung each begins with, as in "
-              "HUP=drain,QUIT=terminate; INT=drain,TERM=drain are there.")  # fmt: skip
+              "HUP=drain,QUIT=terminate; INT=drain,TERM=drain are there, and INT=default leaves it "
+              "to Python.")  # fmt: skip
 @click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
               help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
               "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
@@ -230,7 +231,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
     """Run a program under a ladder."""
     settings = Settings(
         ladder=said["ladder"],
-        signals={**DEFAULT_SIGNALS, **(said["signals"] or {})},
+        signals=said["signals"] or DEFAULT_SIGNALS,
         main_first=said["main_first"],
         uvloop=said["loop"] == "uvloop",
         quiet=said["quiet"],

@@ -10,10 +10,8 @@ import importlib.util
 import inspect
 import os
 import runpy
-import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -22,13 +20,17 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from .._run import runner
-from .._run.hosting import Host
+from .._run.hosting import Host, make_default
 from .._run.os_signals import die_of
 from .._run.runner import run
 from .._run.settings import Settings
 from .._run.supervisor import Supervisor
 from .._run.view import LineView
 from .._run.watchdog import flush
+
+
+class Interrupted(BaseException):
+    """The program has ended by a `KeyboardInterrupt`, which has been shown: click would make something else of it."""
 
 
 class BadInput(Exception):
@@ -66,9 +68,9 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
     A program that is stopped by a signal ends the process by that signal.
     """
     if settings.uvloop:
-        _make_default(_uvloop_factory())
+        make_default(_uvloop_factory())
     supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
-    host = Host(supervisor)
+    host = Host(supervisor, settings)
     runner.host = supervisor
     try:
         with supervisor:
@@ -95,8 +97,10 @@ def _run_hosted(program: Program, supervisor: Supervisor) -> int:
             return _end_by(supervisor.signum, wait_for_threads=not supervisor.reraised)
         raise error.with_traceback(None) from error.__cause__
     except BaseException as error:
-        status = _show(error)
-        return _end_by(signal.SIGINT) if isinstance(error, KeyboardInterrupt) else status
+        _show(error)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted from None
+        return 1
     return 0
 
 
@@ -183,14 +187,13 @@ def _run_script(name: str) -> None:
     exec(code, module.__dict__)
 
 
-def _show(error: BaseException) -> int:
-    """Show it as Python does, without the frames that are ours; gives the exit status."""
+def _show(error: BaseException) -> None:
+    """Show it as Python does, without the frames that are ours."""
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
     sys.excepthook(type(error), error, error.__traceback__)
     sys.stderr.flush()
-    return 1
 
 
 def _strip(error: BaseException) -> BaseException:
@@ -218,15 +221,3 @@ def _uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         raise BadInput("--loop uvloop: uvloop is not installed; pip install 'sigtask[uvloop]'") from None
     return uvloop.new_event_loop
-
-
-def _make_default(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """Let `asyncio.run` and `new_event_loop` in the program make this kind of loop."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # policies go in 3.16; programs' loops still come from one
-
-        class Policy(asyncio.DefaultEventLoopPolicy):
-            def new_event_loop(self) -> asyncio.AbstractEventLoop:
-                return loop_factory()
-
-        asyncio.set_event_loop_policy(Policy())
