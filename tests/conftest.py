@@ -27,6 +27,7 @@ import sigtask
 from sigtask.testing import FakeClockLoop
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "tools"))  # whose `pages` reads the programs in the docs
 
 
 def pytest_configure(config):

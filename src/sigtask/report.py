@@ -68,6 +68,12 @@ class TaskReport:
         return f"{self.ended} at {self.rung}"
 
     @property
+    def _urgency(self) -> int:
+        """What a person wants to see first: what is still there, what could not be ended, who swallowed signals."""
+        signs = (self.ended == "still running", self.abandoned, bool(self.swallowed), True)
+        return signs.index(True)
+
+    @property
     def _as_shown(self) -> tuple[object, ...]:
         """What rows have in common that `str(report)` shows as one."""
         told = (self.note, self.cleaning_up, *self.swallowed)
@@ -75,15 +81,20 @@ class TaskReport:
 
     def _details(self, who: str) -> list[str]:
         lines = [self.note] if self.note else []
-        for place, rungs in groupby(self.stood, self.stood.__getitem__):
-            lines.append(f"at {' and '.join(rungs)} {who} stood at {place}")
-        if self.cleaning_up:
-            lines.append(f"was still cleaning up after {self.cleaning_up}")
+        cleaning_up, place = (self.cleaning_up or "").split(" at ", 1) if self.cleaning_up else ("", "")
+        *before, last = self.stood or ("",)
+        began_in_it = bool(before) and self.stood[last] == place  # the last rung found it there
+        shown = [(place, rung) for rung, place in self.stood.items() if not (began_in_it and rung == last)]
+        for stood, rungs in groupby(shown, lambda one: one[0]):
+            lines.append(f"at {' and '.join(rung for _, rung in rungs)} {who} stood at {stood}")
+        if cleaning_up:
+            when = f"at {last}" if began_in_it else "in the end"
+            lines.append(f"{when} {who} was still cleaning up after {cleaning_up}, at {place}")
         lines += [f"swallowed {place}" for place in self.swallowed]
         if self.abandoned:
             lines.append(f"went on after {counted(self.refused, 'Kill')}, and was abandoned")
         elif self.refused:
-            lines.append(f"the Kill cut {counted(self.refused, 'more await')} of it short")
+            lines.append(f"the Kill had to be repeated {'once' if self.refused == 1 else f'{self.refused} times'}")
         return [f"    {line}" for line in lines]
 
 
@@ -92,12 +103,11 @@ def _short(coroutine: str) -> str:
 
 
 def _grouped(rows: Iterable[TaskReport]) -> list[str]:
-    """Equal rows as one entry; those that are still there come first."""
+    """Equal rows as one entry; the most urgent come first."""
     groups: dict[tuple[object, ...], list[TaskReport]] = {}
     for row in rows:
         groups.setdefault(row._as_shown, []).append(row)
-    order = ("still running", "abandoned")
-    entries = sorted(groups.values(), key=lambda group: order.index(group[0].ended) if group[0].ended in order else 2)
+    entries = sorted(groups.values(), key=lambda group: group[0]._urgency)
     lines: list[str] = []
     for group in entries[:SHOWN]:
         first = group[0]
@@ -197,7 +207,7 @@ class Report:
         if self.children:
             many = "1 child process" if len(self.children) == 1 else f"{len(self.children)} child processes"
             lines.append(f"took {many} along: {', '.join(map(str, self.children))}")
-        return "\n".join([*lines, *(str(thread) for thread in self.threads)])
+        return "\n".join([*lines, *(f"  {thread}" for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
@@ -214,7 +224,7 @@ class Report:
             since = f", told to stop at {self.began}," if self.began else ""
             lines.append(f"  process {self.pid}{since} ends with status {self.status}")
         if self.note or self.threads or self.children:
-            lines += [f"  {line}" for line in self.last_words.splitlines() if line]
+            lines += [f"  {line.strip()}" for line in self.last_words.splitlines() if line]
         lines += [f"  {line}" for line in _grouped(self.resisted)]
         return "\n".join(lines)
 

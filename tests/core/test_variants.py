@@ -335,6 +335,30 @@ async def test_r9_a_cancel_that_the_awaited_task_answered_with_an_error_is_not_t
     assert (error.__cause__, task.ended_by) == (None, None)
 
 
+async def test_r9_a_cancel_that_came_together_with_a_signal_keeps_its_cause_until_catch_raises_it():
+    async def child():
+        with catch(Interrupt):
+            with contextlib.suppress(Interrupt):
+                await forever()
+            await forever()
+
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            children.append(group.create_task(child()))
+            await forever()
+
+    children = []
+    task = await started(parent())
+    await turns(1)
+    task.interrupt("the parent's")
+    await turns(1)
+    children[0].interrupt("its own")
+    await turns(2)
+    children[0].interrupt("its own, again")
+    await end_of(task)
+    assert (fates(children[0]), children[0].ended_by.reason) == ([(Interrupt, Fate.DELIVERED)] * 2, "the parent's")
+
+
 async def test_r9_an_error_with_a_cause_of_its_own_does_not_hide_the_parents_signal():
     async def inner():
         try:

@@ -247,6 +247,70 @@ def test_a_signal_that_ends_a_job_comes_out_of_its_future_and_cancels_nobody_the
     assert not isinstance(error, asyncio.CancelledError)
 
 
+class Records(logging.Handler):
+    """What Dask's workers log."""
+
+    def __init__(self):
+        super().__init__()
+        self.all = []
+
+    def emit(self, record):
+        self.all.append((record.levelname, record.getMessage()))
+
+
+@pytest.fixture
+def worker_log():
+    logger, records = logging.getLogger("distributed.worker"), Records()
+    logger.addHandler(records)
+    logger.setLevel(logging.INFO)
+    yield records
+    logger.removeHandler(records)
+    logger.setLevel(logging.NOTSET)
+
+
+async def fails():
+    raise ValueError("a bug")
+
+
+async def stop_one_and_have_one_fail(client):
+    job = sigtask.dask.submit(client, patient)
+    await board.heard("begun")
+    await sigtask.dask.stop(job, ladder=Ladder((Terminate, 20)), reason="deploy")
+    with pytest.raises(ValueError, match="a bug"):
+        await sigtask.dask.submit(client, fails)
+    return job.key
+
+
+def test_the_worker_logs_a_job_that_was_stopped_in_one_calm_line(worker_log):
+    key = on_cluster(stop_one_and_have_one_fail, workers=2)
+    [(level, text)] = [one for one in worker_log.all if key in one[1]]
+    assert (level, text.count("\n")) == ("INFO", 0)
+    assert text.startswith(f"the job {key} at inproc://") and " was ended by Terminate: deploy" in text
+
+
+def test_the_worker_logs_a_job_that_failed_as_ever(worker_log):
+    on_cluster(stop_one_and_have_one_fail)
+    [failed] = [text for level, text in worker_log.all if level == "ERROR"]
+    assert "Compute Failed" in failed and "a bug" in failed
+
+
+def test_a_worker_that_has_closed_leaves_dasks_log_as_it_was(worker_log):
+    before = list(logging.getLogger("distributed.worker").filters)
+    on_cluster(stop_one_and_have_one_fail)
+    assert logging.getLogger("distributed.worker").filters == before
+
+
+def test_the_row_of_a_job_names_its_function():
+    async def main(client):
+        job = sigtask.dask.submit(client, patient)
+        await board.heard("begun")
+        return await sigtask.dask.stop(job, ladder=Ladder((Terminate, 20)))
+
+    report = on_cluster(main)
+    assert only(report).coroutine == "patient"
+    assert report.began is not None
+
+
 def test_a_plain_function_is_told_in_its_thread():
     async def main(client):
         jobs = [sigtask.dask.submit(client, plain), sigtask.dask.submit(client, plain_and_asking)]

@@ -88,6 +88,29 @@ def _raised_143(case: Case) -> bool:
     return case.way == "own" and case.plain.status == -15 and case.ours.status == 143 and not case.ours.forced
 
 
+def _as_on_ctrl_c(case: Case) -> bool:
+    """Ours does, line by line, what plain Python does on a Ctrl-C, where the program then ends by its own choice."""
+    there, ours = case.interrupted, case.ours
+    chosen = there.status is not None and there.status >= 0 and not ours.forced
+    return (
+        case.plain.status == -15
+        and chosen
+        and (_ordered(case, there.lines), there.status) == (_ordered(case, ours.lines), ours.status)
+    )
+
+
+def _two_as_one(case: Case) -> bool:
+    """Ours does what plain does on the first of two alone, and of what plain does on both it lacks nothing whole."""
+    ours, once = case.ours, case.once
+    whole = [line for line in case.missing if not line.startswith(TORN)]
+    as_once = (_ordered(case, ours.lines), ours.status) == (_ordered(case, once.lines), once.status)
+    return case.stimulus.is_double and as_once and not whole and ours.took <= once.took + SLACK
+
+
+def _ordered(case: Case, lines: tuple[str, ...]) -> list[str]:
+    return sorted(lines) if "order" in case.shape.head else list(lines)
+
+
 def _fewer_left(case: Case) -> bool:
     plain, ours = case.plain, case.ours
     return len(ours.children) <= len(plain.children) and len(ours.files) <= len(plain.files) and ours.port <= plain.port
@@ -122,5 +145,18 @@ ALLOWED = (
         "Plain Python dies of the SIGTERM at once; ours gives the program its ladder's grace, for it cannot know that "
         "the program has nothing to clean up: its loop is blocked, or a task refuses. It is gone in the ladder's time.",
         frozenset({"time"}), lambda case: "grace" in case.shape.head and _died(case) and _in_time(case),
+    ),
+    Improvement(
+        "f", "the program's own end",
+        "Plain Python dies of the SIGTERM at once. The program cleans up and then ends by its own choice: its `main` "
+        "returns, exits or fails. Lines and status are those of a Ctrl-C under plain Python.",
+        frozenset({"status"}), _as_on_ctrl_c,
+    ),
+    Improvement(
+        "g", "two as one",
+        "Two of one signal came within half a second, as from a wrapper that passes on what the program had already. "
+        "In plain Python the second tears the cleanup; ours does what plain Python does on one, and all handlers that "
+        "plain calls are called.",
+        frozenset({"lines", "status", "time"}), _two_as_one,
     ),
 )  # fmt: skip

@@ -26,6 +26,10 @@ class Case:
     stimulus: Stimulus
     plain: Seen
     ours: Seen
+    interrupted: Seen
+    """What it does under plain Python on one SIGINT."""
+    once: Seen
+    """What it does under plain Python on the first of these signals alone."""
 
     def __str__(self) -> str:
         return f"{self.shape.name}, {self.way}, {self.stimulus.name}"

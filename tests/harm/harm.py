@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,12 +30,29 @@ from stimuli import Stimulus
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.13", "3.15")
 AT_A_TIME = 4
+CTRL_C = Stimulus.parse("INT")
 OWN = f"""
 from sigtask import Ladder, run as _run
 def run(main, **options):
     return _run(main, ladder=Ladder.parse({LADDER!r}), **options)
 """
 """`sigtask.run()` with the ladder of all: what stands in the place of `asyncio.run()` in the way `own`."""
+
+
+UVLOOP = """
+import asyncio, warnings, uvloop
+warnings.simplefilter("ignore")
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+warnings.resetwarnings()
+"""
+"""Plain Python with uvloop: what `--loop uvloop` is compared with, for uvloop is not like asyncio in all."""
+IMPORT = "\nimport asyncio\n"
+CHANGES: dict[str, Callable[[str], str]] = {
+    "as_is": lambda source: source,
+    "own": lambda source: source.replace("asyncio.run(", "_own.run(").replace(IMPORT, "\nimport asyncio, _own\n", 1),
+    "uvloop": lambda source: source.replace(IMPORT, "\nimport asyncio, _uvloop\n", 1),
+}
+"""How the programs are changed, by the folder they are in."""
 
 
 @dataclass
@@ -44,15 +62,17 @@ class Bench:
     python: str
     exe: str
     folder: Path
+    known: dict[tuple[str, str, str], Future[Seen]] = field(default_factory=dict)
+    asking: threading.Lock = field(default_factory=threading.Lock)
 
     def set_up(self, shapes: list[Shape]) -> None:
-        """Write the programs down."""
-        for way in "as_is", "own":
-            (self.folder / way).mkdir()
+        """Write the programs down: as they are, with `sigtask.run()`, and with uvloop's policy set in them."""
+        for folder in "as_is", "own", "uvloop":
+            (self.folder / folder).mkdir()
             for shape in shapes:
-                source = with_own_run(shape.source) if way == "own" else shape.source
-                (self.folder / way / f"{shape.name}.py").write_text(source, "utf-8")
+                (self.folder / folder / f"{shape.name}.py").write_text(CHANGES[folder](shape.source), "utf-8")
         (self.folder / "own" / "_own.py").write_text(OWN, "utf-8")
+        (self.folder / "uvloop" / "_uvloop.py").write_text(UVLOOP, "utf-8")
 
     def has(self, shape: Shape) -> bool:
         """Whether this Python is new enough, and has what the shape needs."""
@@ -75,28 +95,38 @@ class Bench:
         }.get(way, [self.exe, *words])
         seconds = shape.one("seconds") or ("60" if stimulus.steps else "0.3")
         env = {"PYTHONPATH": str(ROOT / "src"), "SECONDS": seconds}
-        folder = self.folder / ("own" if way == "own" else "as_is")
+        folder = self.folder / {"own": "own", "plain on uvloop": "uvloop"}.get(way, "as_is")
         return Start(command, folder, env, tuple(shape.words("ignores")), shape.one("serves"))
+
+    def plain(self, shape: Shape, stimulus: Stimulus, way: str = "") -> Seen:
+        """What it does under plain Python, with that way's loop: run once, however many ask."""
+        how = "plain on uvloop" if way == "uvloop" else "plain"
+        with self.asking:
+            known = self.known.setdefault((shape.name, how, stimulus.name), Future())
+            first = not known.running() and not known.done()
+            if first:
+                known.set_running_or_notify_cancel()
+        if first:
+            known.set_result(self.observe(shape, how, stimulus))
+        return known.result()
 
     def observe(self, shape: Shape, way: str, stimulus: Stimulus) -> Seen:
         """What the shape does in that way."""
         return observe(self.start(shape, way, stimulus), stimulus)
 
 
-def with_own_run(source: str) -> str:
-    """The program with `sigtask.run()` in the place of `asyncio.run()`."""
-    return source.replace("asyncio.run(", "_own.run(").replace("\nimport asyncio\n", "\nimport asyncio, _own\n", 1)
-
-
 def compare(bench: Bench, shape: Shape, stimulus: Stimulus, ways: list[str]) -> list[Result]:
     """One shape with one stimulus: plain, then in each way."""
-    plain = bench.observe(shape, "plain", stimulus)
-    if not plain.ready:
-        broken = Verdict("worse", (f"plain Python does not get ready: status {plain.status}",))
-        return [Result(bench.python, Case(shape, "plain", stimulus, plain, plain), broken)]
     results = []
     for way in ways:
-        case = Case(shape, way, stimulus, plain, bench.observe(shape, way, stimulus))
+        plain = bench.plain(shape, stimulus, way)
+        if not plain.ready:
+            broken = Verdict("worse", (f"plain Python does not get ready: status {plain.status}",))
+            results.append(Result(bench.python, Case(shape, way, stimulus, plain, plain, plain, plain), broken))
+            continue
+        interrupted = bench.plain(shape, CTRL_C, way) if plain.status == -signal.SIGTERM else plain
+        once = bench.plain(shape, stimulus.first, way) if stimulus.is_double else plain
+        case = Case(shape, way, stimulus, plain, bench.observe(shape, way, stimulus), interrupted, once)
         results.append(Result(bench.python, case, judge(case)))
     return results
 
@@ -107,7 +137,8 @@ def again(bench: Bench, result: Result) -> Result:
         if result.verdict.word != "worse" or differences(result.case).keys() != {"time"}:
             return result
         case = result.case
-        plain, ours = (bench.observe(case.shape, way, case.stimulus) for way in ("plain", case.way))
+        before = "plain on uvloop" if case.way == "uvloop" else "plain"
+        plain, ours = (bench.observe(case.shape, way, case.stimulus) for way in (before, case.way))
         case = replace(case, plain=plain, ours=ours)
         result = Result(result.python, case, judge(case))
     return result
@@ -121,8 +152,10 @@ def examine(bench: Bench, shapes: list[Shape], options: argparse.Namespace) -> l
         if not bench.has(shape):
             print(f"Python {bench.python} has not what {shape.name} needs.", flush=True)
             continue
-        ways = [way for way in options.ways if way == "plain" or way in shape.ways]
-        jobs += [(shape, s, ways) for s in shape.stimuli if not options.stimuli or s.name in options.stimuli]
+        for stimulus in shape.stimuli:
+            ways = [way for way in options.ways if way == "plain" or way in shape.ways_for(stimulus)]
+            if not options.stimuli or stimulus.name in options.stimuli:
+                jobs.append((shape, stimulus, ways))
 
     def one(job: tuple[Shape, Stimulus, list[str]]) -> list[Result]:
         results = compare(bench, *job)
@@ -147,7 +180,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page for the docs there")
     parser.add_argument("--worse", type=Path, metavar="FILE", help="write what is worse there, in full")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv", help="where the Pythons are")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    options.pythons = {version: options.venvs / version / "bin" / "python" for version in options.python}
+    return options
 
 
 def default_signals() -> None:
@@ -161,8 +196,7 @@ def run_all(shapes: list[Shape], options: argparse.Namespace) -> list[Result]:
     """All of those shapes on those Pythons that are there."""
     default_signals()
     results = []
-    for python in options.python:
-        exe = options.venvs / python / "bin" / "python"
+    for python, exe in options.pythons.items():
         if not exe.exists():
             print(f"There is no Python {python} here ({exe}).", flush=True)
             continue

@@ -46,6 +46,15 @@ def cell(results: Iterable[Result]) -> str:
     return "; ".join(text if text == "same" else f"{text}: {', '.join(names)}" for text, names in groups.items())
 
 
+def letters_in(cell: str, stimulus: str) -> str:
+    """The letters of the improvements that a cell of the page has for a stimulus."""
+    for part in cell.split("; "):
+        text, colon, names = part.partition(": ")
+        if text.startswith("better ") and (not colon or stimulus in names.split(", ")):
+            return text.removeprefix("better ")
+    return ""
+
+
 def _short(verdict: Verdict) -> str:
     return {"same": "same", "worse": "**worse**"}.get(verdict.word, f"better {''.join(verdict.why)}")
 
@@ -122,6 +131,7 @@ the port, and the time; differences in time below {slack:g} s are not looked at.
 
 - **told by**: OS signals, with pauses between two of them. `^C` is a Ctrl-C on a terminal, which goes to all processes
   of the program; `none` is the program left alone.
+- **`--loop uvloop`** is compared with plain Python on uvloop.
 - **same**: no difference to plain Python, for all of the stimuli that are not named. An empty cell: the way does not
   fit the program.
 - **better**: it differs by one of the improvements below, each with a condition that is checked.

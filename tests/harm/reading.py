@@ -74,6 +74,11 @@ class Shape:
         """How it is run besides plain, in the order of the table."""
         return [way for way in WAYS if way in (self.words("ways") or self._fitting())]
 
+    def ways_for(self, stimulus: Stimulus) -> list[str]:
+        """The ways it is run in with that stimulus: a second signal is the same to every loop and every start."""
+        twice = len(stimulus.signals) > 1
+        return [way for way in self.ways if not (twice and way in ("uvloop", "function"))]
+
     def _fitting(self) -> list[str]:
         ways = ["run"]
         if re.search(r"^import asyncio$", self.source, re.M):

@@ -31,6 +31,19 @@ class Stimulus:
         return tuple(step for step in told if isinstance(step, int))
 
     @property
+    def is_double(self) -> bool:
+        """Whether it is two of one signal, so close that they count as one."""
+        match self.steps:
+            case (first, float(pause), second):
+                return first == second and pause < 0.5
+        return False
+
+    @property
+    def first(self) -> Stimulus:
+        """Its first signal alone."""
+        return Stimulus.parse(self.name.partition(" ")[0])
+
+    @property
     def on_terminal(self) -> bool:
         """Whether the program needs a terminal."""
         return CTRL_C in self.steps

@@ -44,7 +44,7 @@ class Task(Future):
         self.looking = self.nudged = self.at_work = False
         self.children, self.doom, self.waits, self.rounds = [], None, 0, 0
         self.ended, self.shown, self.plain_thrown, self.plain_under = None, False, None, None
-        self.cause, self.cause_is_due, self.caused = None, False, None
+        self.cause, self.cause_is_due, self.caused, self.plain_below = None, False, None, False
         self.listening = []
         if parent is not None:
             parent.children.append(self)
@@ -247,9 +247,8 @@ class Task(Future):
         if self.plain_held and not self.masks_plain():
             self.row("look", "a plain cancel")
             count, self.plain_held = self.plain_held, 0
-            self.forget_what_is_over()
             for _ in range(count):
-                self.ask(None)
+                self.ask_plainly()
 
     def pick(self):
         """The strongest of what is pending and may now be thrown; the others of it are superseded."""
@@ -294,6 +293,11 @@ class Task(Future):
         if delivery.signal.level >= KILL:
             self.take_along(delivery)
 
+    def ask_plainly(self):
+        self.forget_what_is_over()
+        self.plain_below = True
+        return self.ask(None)
+
     def ask(self, msg):
         """asyncio's `cancel`."""
         if self.done:
@@ -331,8 +335,7 @@ class Task(Future):
         if self.leaving and self.at_work and self.leaving[-1].answers(self):
             return True
         self.row("cancel", "plain")
-        self.forget_what_is_over()
-        return self.ask(None)
+        return self.ask_plainly()
 
     def forget_what_is_over(self):
         if self.flying and self.flying.signal.level < KILL and is_over(self.flying):
@@ -469,8 +472,9 @@ class Task(Future):
         if self.is_born_killed and error is None:
             self.is_born_killed = False
             return None
-        if not isinstance(error, Cancelled):
+        if self.plain_below and not isinstance(error, Cancelled):
             self.drop_cause()  # of a cancellation that what it awaits took
+        self.plain_below = False
         if self.flying and self.flying.signal.level >= KILL:
             self.doom = self.land()
             return self.die(None, False)

@@ -118,7 +118,24 @@ async def test_r28_who_is_still_cleaning_up_at_the_kill_has_swallowed_nothing(bo
     row = await row_of(body(9))
     assert (row.rung, row.swallowed, row.resisted) == ("kill", [], True)
     assert row.cleaning_up.startswith("Terminate at ")
-    assert "was still cleaning up after Terminate at " in str(row) and "swallowed" not in str(row)
+    assert "at kill it was still cleaning up after Terminate, at " in str(row) and "swallowed" not in str(row)
+
+
+async def closes_for(seconds):
+    async def numbers():
+        try:
+            yield 1
+            await forever()
+        finally:
+            await asyncio.sleep(seconds)
+
+    async with contextlib.aclosing(numbers()) as stream:
+        async for _ in stream:
+            pass
+
+
+async def test_r28_the_line_of_an_async_generator_that_takes_too_long_is_named():
+    assert (await row_of(closes_for(9))).cleaning_up.endswith(" in closes_for.<locals>.numbers")
 
 
 @pytest.mark.parametrize("body", [finally_for, raises_on_after])
@@ -131,6 +148,7 @@ async def test_r28_without_a_kill_too_a_cleanup_is_told_from_a_swallower():
     first, second = (await stop(*tasks, ladder=Ladder((Terminate, 1)))).tasks
     assert (bool(first.cleaning_up), first.swallowed) == (True, [])
     assert (second.cleaning_up, len(second.swallowed)) == (None, 1)
+    assert "in the end it was still cleaning up after Terminate, at " in str(first)
     assert [row.ended for row in (first, second)] == ["still running"] * 2
 
 
@@ -151,6 +169,11 @@ async def test_r28_what_catch_and_until_took_is_not_swallowed():
 
     row = await row_of(takes(9), Ladder((Interrupt, 1), *FIRM.rungs))
     assert (row.ended, row.swallowed, row.cleaning_up) == ("ended by Kill", [], None)
+    line = line_of(takes, "await forever()")
+    assert row.note.startswith("Interrupt was caught at ")
+    assert row.note.endswith(
+        f"{HERE}:{line} and taken back, and it went on; Terminate was caught and taken back, and it went on"
+    )
 
 
 async def test_r28_a_signal_from_before_the_stop_is_no_business_of_it():

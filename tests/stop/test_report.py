@@ -168,7 +168,7 @@ async def test_r28_where_a_task_stood_is_the_innermost_of_the_users_lines():
 
 async def test_r28_where_a_task_stood_is_not_a_line_of_the_standard_library():
     [row] = (await stopped(in_a_context_manager())).tasks
-    assert row.stood["terminate"].endswith(" in in_a_context_manager")
+    assert row.stood["terminate"].endswith(" in waits_at_the_end")
 
 
 async def test_r28_where_it_stood_is_told_for_each_rung():
@@ -362,7 +362,11 @@ def test_r28_rows_that_differ_are_shown_apart(other):
 
 
 def test_r28_who_is_still_running_comes_first():
-    rows = (TaskReport("a", "ended by Kill", "kill"), TaskReport("b", "abandoned", "kill"), TaskReport("c"))
+    rows = (
+        TaskReport("a", "ended by Kill", "kill"),
+        TaskReport("b", "abandoned", "kill", abandoned=True),
+        TaskReport("c"),
+    )
     text = str(Report("kill=1s", None, 1.0, rows, ()))
     assert text.index("\n  c: ") < text.index("\n  b: ") < text.index("\n  a: ")
 

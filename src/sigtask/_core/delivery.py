@@ -162,6 +162,15 @@ class History(list[Delivery]):
             order = sorted(range(len(self) - 1), key=lambda at: (self[at].weight, self[at].level, at))
             self[:] = [self[at] for at in sorted(order[1 - HISTORY :])] + self[-1:]
 
+    def take_back(self, requests: int) -> None:
+        """So many of the requests that signals stand for have been taken back: of the last signals first."""
+        for one in reversed(self):
+            if requests <= 0:
+                return
+            if one.fate is _DELIVERED and not one.taken_back:
+                one.taken_back = True
+                requests -= one.requests
+
 
 def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:
     """The strongest of them, the first of equals; `None` of none."""

@@ -40,6 +40,7 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
     shim.send = coro.send
     parent: Any = current_task(loop)
     task: Task[Any] = _new_task(FreshTask)
+    task._shim = shim
     if type(parent) is FreshTask:
         note_parent(task, parent)
     else:

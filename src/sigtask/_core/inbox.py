@@ -23,7 +23,7 @@ The life of one signal
       └────► in flight ──► delivered     thrown into the task
                  └───────► consumed      the task that was awaited took it and went on (R8)
 
-Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and no more.
+Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and the signal behind a parent's (R9).
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Inbox:
         "outside",
         "owed",
         "pending",
+        "plain_below",
         "plain_held",
         "plain_msg",
         "plain_thrown",
@@ -95,6 +96,7 @@ class Inbox:
         self.owed = 0  # cancel requests that these stand for, and that nobody has taken back
         self.delivered: tuple[Delivery, ...] = ()  # those of them that may still be alive there
         self.again: Delivery | None = None  # one that is pending once more: its request is still counted
+        self.plain_below = False  # one was passed on to what the task awaits, and nothing has come of it yet
         self.plain_held = 0  # plain cancels held by mask(plain=True)
         self.plain_msg: object = None
         self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
@@ -299,8 +301,7 @@ class Inbox:
         delivery = self.flying
         assert delivery is not None
         delivery.fate, delivery.requests = _DELIVERED, self.weight
-        delivery.below = ()
-        delivery.taken_back = self.weight == 0
+        delivery.below, delivery.taken_back = (), self.weight == 0
         self.owed += self.weight
         self.flying, self.weight = None, 0
         self.landed += 1
@@ -314,13 +315,19 @@ class Inbox:
             self.delivered = (delivery,)
         return delivery
 
+    def hold_what_was_let_in(self) -> None:
+        """What only the block that has ended admitted, and was not thrown in it, is pending again (R13, R16)."""
+        delivery = self.flying
+        if delivery is not None and not self.admits(delivery):
+            self.flying, self.weight, delivery.fate = None, 0, _PENDING
+            self._hold(delivery)
+
     def consume(self) -> int:
         """The task that was awaited took the signal (R8). Gives the number of requests to take back."""
         delivery, weight = self.flying, self.weight
         assert delivery is not None
         self.flying, self.weight = None, 0
-        delivery.fate = _CONSUMED
-        delivery.below = ()
+        delivery.fate, delivery.below = _CONSUMED, ()
         return weight
 
     def revived(self, delivery: Delivery) -> Signal:
@@ -360,6 +367,13 @@ class Inbox:
             if error.__cause__ is None:
                 error.__cause__ = self.cause
 
+    def await_ended(self, *, in_cancellation: bool) -> None:
+        """If in none, a plain cancellation that was passed on to what the task awaited was taken there (R9)."""
+        if self.plain_below:
+            self.plain_below = False
+            if not in_cancellation:
+                self.drop_cause()
+
     def drop_cause(self) -> None:
         """The plain cancellation that it is of will not be thrown, unless a mask holds it."""
         self.cause_is_due = self.cause_is_due and self.plain_held > 0
@@ -369,19 +383,11 @@ class Inbox:
         return self.caused[1] if self.caused is not None and self.caused[0]() is error else None
 
     def take_back(self, owed: int) -> int:
-        """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""
+        """No more than that many requests are owed: what was thrown in last is taken back. Gives how many requests."""
         back = max(0, self.owed - owed)
-        self._no_longer_owed(back)
+        self.owed -= back
+        self.history.take_back(back)
         return back
-
-    def _no_longer_owed(self, requests: int) -> None:
-        self.owed -= requests
-        for one in reversed(self.history):
-            if requests <= 0:
-                return
-            if one.fate is _DELIVERED and not one.taken_back:
-                one.taken_back = True
-                requests -= one.requests
 
     def settle(self, count: int) -> None:
         """After an `uncancel()`: what `count` requests no longer cover has been taken back, the last one first.
@@ -391,4 +397,4 @@ class Inbox:
         """
         if self.flying is not None:
             self.weight = min(self.weight, max(0, count - self.owed))
-        self._no_longer_owed(max(0, self.owed - count))
+        self.take_back(count)

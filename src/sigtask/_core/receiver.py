@@ -126,6 +126,7 @@ class Receiver(_Base[_T]):
         if inbox.flying is not None and went_on(inbox.flying):
             stock.take_back(self, inbox.consume())
         if inbox.cause_is_due:
+            inbox.plain_below = True
             shim = stock.get_shim(self)
             shim.send = shim._resume
         return bool(_cancel(self, msg))
@@ -171,8 +172,6 @@ class Receiver(_Base[_T]):
         inbox: Inbox | None = self._inbox
         if inbox is None:
             inbox = self._inbox = Inbox(self)
-            if (shim := stock.get_shim(self)) is not None:
-                shim.inbox = inbox
         return inbox
 
     def _is_running(self) -> bool:

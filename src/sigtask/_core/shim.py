@@ -51,13 +51,13 @@ class Shim:
         """asyncio's throw. A cancellation that a signal asked for becomes that signal."""
         inbox = self.inbox
         try:
+            if inbox is not None:
+                inbox.await_ended(in_cancellation=isinstance(error, CancelledError))
             if inbox is None or inbox.flying is None:
                 if inbox is not None and inbox.doom is not None:
                     return go_on(self, inbox, None if isinstance(error, CancelledError) else error)
                 if isinstance(error, CancelledError):
                     error = _as_seen(error, inbox)
-                elif inbox is not None:
-                    inbox.drop_cause()  # the awaited task took that cancellation
                 return self.coro.throw(error)
             self.send = self.coro.send
             if inbox.flying.level >= KILL_LEVEL:
@@ -98,13 +98,13 @@ class Shim:
         inbox = self.inbox
         try:
             if inbox is not None:
+                inbox.await_ended(in_cancellation=False)
                 if inbox.flying is not None:
                     if inbox.flying.level >= KILL_LEVEL:
                         return die(self, inbox)
                     _consume(inbox)
                 elif inbox.doom is not None:
                     return go_on(self, inbox, returned=True)
-                inbox.drop_cause()  # a plain cancellation that the awaited task took
             return self.coro.send(value)
         finally:
             del self, inbox

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -117,11 +118,16 @@ class Watchdog:
             stacks = file.read().strip().split(b"\n\n")
         ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
         others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
-        text = b"\n\n".join(others)
+        text = b"\n\n".join(map(_without_the_command, others))
         if self._say_stacks is not None:
             self._say_stacks(text.decode(errors="replace"))
         else:
             os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), text + b"\n")
+
+
+def _without_the_command(stack: bytes) -> bytes:
+    """A stack, innermost line first, without what has called the program under `sigtask run`."""
+    return re.split(rb'\n  File "[^"\n]*sigtask/cli/', stack, maxsplit=1)[0]
 
 
 def _faulthandler() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import sys
 import threading
@@ -21,6 +22,11 @@ _NOT_THE_USERS = (
 _NOWHERE = "no Python frame"
 C_FUNCTION = "(), a C function"
 """How a place ends that is no line of Python."""
+_STEPS = (
+    "async_generator_asend",
+    "async_generator_athrow",
+    "coroutine_wrapper",
+)  # they do not show whose step they are
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
@@ -64,6 +70,9 @@ def _innermost(coro: Any) -> FrameType | None:
     found: FrameType | None = None
     for _ in range(100_000):  # a chain that is longer is a loop
         names = _names(coro.__class__)
+        if names is None and coro.__class__.__name__ in _STEPS:
+            coro = next((one for one in gc.get_referents(coro) if _names(one.__class__) is not None), None)
+            names = _names(coro.__class__)
         if names is None or (frame := getattr(coro, names[0])) is None:
             break
         if found is None or is_the_users(frame.f_code.co_filename):
@@ -105,6 +114,8 @@ def thread_place(ident: int) -> str:
     walk: FrameType | None = frame
     while walk is not None and not is_the_users(walk.f_code.co_filename):
         walk = walk.f_back
+    if walk is None and frame.f_code.co_qualname == "_shutdown":  # of `threading`
+        return "the end of the program, where it waits for other threads"
     return frame_place(walk) if walk is not None else _c_function(frame) or frame_place(frame)
 
 
@@ -131,12 +142,14 @@ def thread_stack(ident: int) -> str:
 
 
 def threads() -> tuple[ThreadReport, ...]:
-    """The process's threads, and where each stands; not our own."""
-    return tuple(
+    """The process's threads, and where each stands; not our own. Those that keep the process come first."""
+    main = threading.main_thread().name
+    found = [
         ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
         for thread in threading.enumerate()
         if thread.ident is not None and not thread.name.startswith("sigtask-")
-    )
+    ]
+    return tuple(sorted(found, key=lambda thread: (thread.daemon, thread.name == main)))
 
 
 def thread_places() -> str:

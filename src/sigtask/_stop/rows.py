@@ -16,7 +16,7 @@ from .._core.inbox import Inbox
 from .._core.scopes import leaving
 from .._core.task import Task
 from ..report import TaskReport
-from ..signals import KILL_LEVEL
+from ..signals import KILL_LEVEL, Interrupt
 from .masked import held_back
 from .places import Places, is_the_users, short, task_place
 
@@ -61,18 +61,20 @@ def look_back(row: TaskReport, task: AnyTask, place: str, is_ours: Callable[[Del
         return
     answering: Delivery | None = None
     swallowed: list[Delivery] = []
-    kept: list[Delivery] = []
+    answered: list[Delivery] = []
     for one in inbox.history:
         if one.fate is not Fate.DELIVERED or one.level >= KILL_LEVEL:
             continue
-        keeper = _keeper(one, task)
-        if one.is_busy or _is_to_be_raised(one, task, keeper):
+        keeper = None
+        if one.is_busy or _is_to_be_raised(one, task, keeper := _keeper(one, task)):
             answering = one if answering is None or one.level >= answering.level else answering
-        elif is_ours(one) and not one.taken_back:  # `catch`, `until` and `uncancel()` take back what they took
-            (swallowed if keeper is None else kept).append(one)
+        elif is_ours(one) and (one.taken_back or keeper is not None):
+            answered.append(one)
+        elif is_ours(one):
+            swallowed.append(one)
     row.cleaning_up = None if answering is None else f"{_name(answering)} at {place}"
     row.swallowed = [_swallowed(one, row) for one in swallowed]
-    said = [f"{_name(one)} was caught at {short(one.caught_at or '')} and kept, and it went on" for one in kept]
+    said = [_answered(one) for one in answered if one.level >= Interrupt.level]
     if (held := held_back(inbox, is_ours)) is not None:
         said.append(held)
     row.note = "; ".join(said) or row.note
@@ -115,6 +117,12 @@ def _is_to_be_raised(one: Delivery, task: Task[Any], keeper: str | None) -> bool
     """Whether a part of asyncio has the signal, and raises it in the end: a TaskGroup, `Condition.wait()`."""
     scope = leaving.get(task)
     return (scope is not None and scope.has(one)) or (keeper or "").startswith(_ASYNCIO)
+
+
+def _answered(one: Delivery) -> str:
+    """`catch`, `until` and `uncancel()` take back what they took; what a variable has may be raised yet."""
+    at = f" at {short(one.caught_at)}" if one.caught_at and is_the_users(one.caught_at) else ""
+    return f"{_name(one)} was caught{at} and {'taken back' if one.taken_back else 'kept'}, and it went on"
 
 
 def _swallowed(one: Delivery, row: TaskReport) -> str:

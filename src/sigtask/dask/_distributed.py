@@ -10,11 +10,13 @@ Not promised, and used here or through what is here
   the nanny's handlers `kill` and `run`                                     kill a process, ask whether it is dead
   Scheduler.extensions["stealing"]                                          have no idle worker steal a job
   Worker.state.stimulus_log                                                 why Dask has let go of a job
+  the record "Compute Failed" of the logger `distributed.worker`            say in one line that a job was stopped
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +28,7 @@ from distributed.protocol.pickle import dumps
 
 Message = dict[str, Any]
 _rpc: Any = rpc
+_worker_log = logging.getLogger("distributed.worker")
 _dumps: Any = dumps
 LET_GO = {
     "cancel-key": "its Dask future was cancelled",
@@ -215,6 +218,34 @@ def why_let_go(worker: Worker, key: str) -> str:
         why = str(log[-1].stimulus_id)
         return LET_GO.get(why.rsplit("-", 1)[0], f"Dask has let go of it ({why})")
     return "Dask has let go of it"
+
+
+class StoppedQuietly(logging.Filter):
+    """Have Dask's worker log a job that was stopped in one line, at INFO; it logs an error with its traceback.
+
+    `why(key)` is that line, or `None` for a job that was not stopped. All other records pass as they are.
+    """
+
+    def __init__(self, why: Callable[[Any], str | None]) -> None:
+        super().__init__()
+        self._why = why
+
+    def install(self) -> None:
+        """Begin."""
+        _worker_log.addFilter(self)
+
+    def remove(self) -> None:
+        """Let Dask log as it does."""
+        _worker_log.removeFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """`logging` calls it for each record of that logger."""
+        key = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        if not str(record.msg).startswith("Compute Failed") or (why := self._why(key)) is None:
+            return True
+        record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        record.msg, record.args = "%s", (why,)
+        return _worker_log.isEnabledFor(logging.INFO)
 
 
 # -- the client -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from itertools import starmap
 from operator import attrgetter
 from typing import Any
 
+from .._stop.rows import since
 from ..ladder import Ladder
 from ..report import Report, RungReport, TaskReport, ThreadReport
 from ._wire import Message
@@ -40,7 +41,8 @@ def answered(keys: list[str], ladder: Ladder, reason: object, seconds: float, an
         tasks += starmap(TaskReport, pickle.loads(data))
     tasks.sort(key=lambda task: len(order) if task.descendant else order.get(task.name, len(order)))
     threads = tuple(ThreadReport(**thread) for thread in answer["threads"])
-    return Report(str(ladder), _text(reason), round(seconds, 3), tuple(tasks), _rungs(answer["rungs"], ladder), threads)
+    rungs, began = _rungs(answer["rungs"], ladder), since(seconds)
+    return Report(str(ladder), _text(reason), round(seconds, 3), tuple(tasks), rungs, threads, began=began)
 
 
 def unanswered(keys: list[str], ladder: Ladder, reason: object, seconds: float, error: BaseException) -> Report:
@@ -48,7 +50,7 @@ def unanswered(keys: list[str], ladder: Ladder, reason: object, seconds: float, 
     why = f"{type(error).__name__}: {error}".rstrip(": ")
     note = f"the scheduler did not answer within {seconds:.1f} s ({why}): not confirmed dead"
     tasks = tuple(TaskReport(key, note=note) for key in keys)
-    return Report(str(ladder), _text(reason), round(seconds, 3), tasks, (), note=note)
+    return Report(str(ladder), _text(reason), round(seconds, 3), tasks, (), note=note, began=since(seconds))
 
 
 def _rungs(reports: list[list[Message]], ladder: Ladder) -> tuple[RungReport, ...]:
@@ -56,11 +58,14 @@ def _rungs(reports: list[list[Message]], ladder: Ladder) -> tuple[RungReport, ..
     found: dict[str, RungReport] = {}
     for report in reports:
         for one in report:
-            rung: Any = found.setdefault(one["name"], RungReport(one["name"], skipped=True))
+            rung: Any = found.setdefault(one["name"], RungReport(one["name"], skipped=True, unasked=True))
             rung.seconds = max(rung.seconds, one["seconds"])
             rung.sent += one["sent"]
             rung.ended += one["ended"]
             rung.skipped = rung.skipped and one["skipped"]
+            rung.unasked = rung.unasked and (one["skipped"] or one["unasked"])
+    for rung in found.values():
+        rung.unasked = rung.unasked and not rung.skipped
     return tuple(found[rung.name] for rung in ladder.rungs if rung.name in found)
 
 

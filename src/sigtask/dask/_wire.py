@@ -14,7 +14,7 @@ from distributed.protocol.pickle import dumps
 from ..ladder import Ladder
 from ..signals import Drain, Interrupt, Kill, Signal, Terminate, _revive
 
-WIRE = 1
+WIRE = 2
 """What client, scheduler and workers must agree on; raised when a message changes."""
 
 _BUILT_IN: dict[str, type[Signal]] = {cls.__name__: cls for cls in (Drain, Interrupt, Terminate, Kill)}

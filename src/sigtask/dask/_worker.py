@@ -66,12 +66,20 @@ class WorkerSide(WorkerPlugin):
             "sigtask-leave": self._leave,
         }
         dask.listen(worker, calls)
+        self._stopped: dict[str, str] = {}  # what is to be logged of jobs that are just ending so
+        self._log = dask.StoppedQuietly(self._stopped.get)
+        self._log.install()
         _adopt_jobs_children(asyncio.get_running_loop())
         retire_on_sigterm(worker)
         worker.log_event(NAME, {"worker": worker.address, "wire": WIRE})  # where nobody listens, it is just an event
 
+    def teardown(self, worker: Worker) -> None:
+        """Dask calls it when the worker closes, or takes another plugin of that name."""
+        self._log.remove()
+
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
         """Dask calls it as a task changes its state here. Dask lets a job it has let go of run on; we do not."""
+        self._stopped.pop(key, None)
         if finish not in ("released", "forgotten"):
             return
         if start not in ("executing", "long-running"):
@@ -85,8 +93,8 @@ class WorkerSide(WorkerPlugin):
 
     # -- a job's life -------------------------------------------------------------------------------------------------
 
-    async def run(self, key: str, body: Callable[[], Any]) -> Any:
-        """Run the job and give what it returns.
+    async def run(self, key: str, body: Callable[[], Any], what: str = "") -> Any:
+        """Run the job, which calls the function of the name `what`, and give what it returns.
 
         Raises: what it raises, and `Stopped`; `Reschedule` in a worker that retires, where it would miss its ladder.
         """
@@ -95,7 +103,9 @@ class WorkerSide(WorkerPlugin):
         if dask.retires(self._worker) and key not in self._early:
             raise Reschedule
         began: list[bool] = []
-        task = Task(_noting(began, body), name=key, loop=asyncio.get_running_loop())
+        coro: Any = _noting(began, body)
+        coro.__qualname__ = what  # what its row in a report names
+        task = Task(coro, name=key, loop=asyncio.get_running_loop())
         self._jobs[key] = task
         if not self._watching:
             self._watching = True
@@ -107,7 +117,9 @@ class WorkerSide(WorkerPlugin):
         finally:
             del self._jobs[key]
         if task.cancelled():
-            raise Stopped(key, task.ended_by, self._worker.address, began=bool(began))
+            stopped = Stopped(key, task.ended_by, self._worker.address, began=bool(began))
+            self._stopped[key] = str(stopped)
+            raise stopped
         return task.result()
 
     async def _become_known(self) -> None:
@@ -244,7 +256,8 @@ async def host(key: str, isolated: bool, fn: Callable[..., Any], /, *args: Any, 
         await worker.plugin_add(WorkerSide(), name=NAME, catch_errors=False)
     plugin: Any = worker.plugins[NAME]
     listening.look_through(fn)  # R26: it may ask for a Drain later, and has come from a module that is not here
-    return await plugin.run(key, partial(_body, isolated, partial(fn, *args, **kwargs)))
+    what = getattr(fn, "__qualname__", type(fn).__qualname__)
+    return await plugin.run(key, partial(_body, isolated, partial(fn, *args, **kwargs)), what)
 
 
 async def _body(isolated: bool, call: partial[Any]) -> Any:

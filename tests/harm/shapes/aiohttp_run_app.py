@@ -28,9 +28,9 @@ async def handle(request):
     await response.prepare(request)
     try:
         await asyncio.sleep(0.7)
-        print("answered", flush=True)
+        print("cleanup: answered", flush=True)
     except asyncio.CancelledError:
-        print("the request was cut", flush=True)
+        print("torn: the request was cut", flush=True)
         raise
     return response
 
@@ -41,4 +41,4 @@ app.on_shutdown.append(on_shutdown)
 app.on_cleanup.append(on_cleanup)
 app.router.add_get("/", handle)
 web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), print=None)
-print("end", flush=True)
+print("cleanup: end", flush=True)

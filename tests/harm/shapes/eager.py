@@ -2,6 +2,7 @@
 # harm: since 3.12
 # harm: also none, ^C, INT 1s INT
 # harm: function main
+# harm: ways run, own, function
 
 import asyncio
 import os

@@ -1,5 +1,6 @@
 """exit codes of workers that are terminated, killed, interrupted, or end by themselves, by fork and spawn"""
 # harm: also none
+# harm: ways run, uvloop
 # harm: grace it is between two waits, and ends what it does
 
 import asyncio

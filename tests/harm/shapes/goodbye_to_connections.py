@@ -21,7 +21,7 @@ async def handle(goodbye, writer):
         await writer.drain()
         print("cleanup: said goodbye with 1001", flush=True)
     except asyncio.CancelledError:
-        print("the connection was cut with 1011", flush=True)
+        print("torn: the connection was cut with 1011", flush=True)
         raise
     finally:
         writer.close()

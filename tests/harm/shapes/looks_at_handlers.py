@@ -1,5 +1,6 @@
 """prints what `signal.getsignal()` says, before the loop, in main, and after it"""
 # harm: also none, ^C
+# harm: ways run, uvloop
 
 import asyncio
 import os

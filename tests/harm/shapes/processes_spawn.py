@@ -1,6 +1,7 @@
 """multiprocessing workers by spawn, each with a loop of its own, terminated and joined in `finally`"""
 # harm: also none, ^C, TERM 1s TERM
 # harm: order any
+# harm: ways run, uvloop
 
 import asyncio
 import multiprocessing

@@ -11,7 +11,7 @@ async def command(n):
     try:
         await asyncio.sleep(3600)
     finally:
-        print("command", n, "ended", flush=True)
+        print("cleanup: command", n, "ended", flush=True)
 
 
 for n in range(3):

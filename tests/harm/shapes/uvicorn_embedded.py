@@ -15,7 +15,7 @@ async def app(scope, receive, send):
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await asyncio.sleep(0.2)
-        print("lifespan ended", flush=True)
+        print("cleanup: lifespan ended", flush=True)
         await send({"type": "lifespan.shutdown.complete"})
     else:
         await send({"type": "http.response.start", "status": 200, "headers": []})
