@@ -75,7 +75,9 @@ class Host:
             put_back(self._set)
         self._hears = False
         # The same object, as the frames around know it: no signal has come here; loops and threads are the parent's.
-        _supervise(self._settings, self._supervisor)
+        told = self._settings
+        ladder, view = ladder_of_worker(told), view_of_worker(told)
+        Supervisor.__init__(self._supervisor, ladder, told.signals, view, main_first=told.main_first)
         self._supervisor.own_handler = self._set.get
 
     def _hear(self) -> None:
@@ -175,14 +177,9 @@ def move_in_as_worker(settings_text: str) -> None:
     if settings.uvloop:
         with contextlib.suppress(ImportError):
             make_default(importlib.import_module("uvloop").new_event_loop)
-    runner.host = supervisor = _supervise(settings, Supervisor.__new__(Supervisor))
-    Host(supervisor, settings).wait_for_a_loop()
-
-
-def _supervise(settings: Settings, worker: Supervisor) -> Supervisor:
     ladder, view = ladder_of_worker(settings), view_of_worker(settings)
-    Supervisor.__init__(worker, ladder, settings.signals, view, main_first=settings.main_first)
-    return worker
+    runner.host = supervisor = Supervisor(ladder, settings.signals, view, main_first=settings.main_first)
+    Host(supervisor, settings).wait_for_a_loop()
 
 
 def make_default(loop_factory: Callable[[], AbstractEventLoop]) -> None:

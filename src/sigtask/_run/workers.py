@@ -22,7 +22,7 @@ from .settings import Settings
 
 SHORTER = 1.0
 """Seconds, or a tenth of the ladder where that is less."""
-_STARTS = ("from multiprocessing.spawn import spawn_main", "from multiprocessing.forkserver import main")
+_ENTRIES = ("from multiprocessing.spawn import spawn_main", "from multiprocessing.forkserver import main")
 
 
 def ladder_of_worker(settings: Settings) -> Ladder:
@@ -91,7 +91,7 @@ def with_a_house(args: Sequence[Any], settings: Settings) -> list[Any]:
     """
     words = list(args)
     at = words.index("-c") + 1 if "-c" in words else len(words)
-    if at < len(words) and str(words[at]).startswith(_STARTS):
+    if at < len(words) and any(entry in str(words[at]) for entry in _ENTRIES):
         moves_in = f"from sigtask._run.hosting import move_in_as_worker as m\n m({settings.as_text()!r})"
         words[at] = f"try:\n {moves_in}\nexcept ImportError: pass\n{words[at]}"
     return words
