@@ -66,14 +66,14 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
 
     A program that is stopped by a signal ends the process by that signal.
     """
-    if settings.uvloop:
-        make_default(_uvloop_factory())
     supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
     host = Host(supervisor, settings)
     runner.host = supervisor
     try:
         with supervisor:
             host.move_in()
+            if settings.uvloop:  # it is imported now: it keeps the functions of `signal` that it finds then
+                make_default(_uvloop_factory())
             return _run_hosted(program, supervisor)
     finally:
         host.move_out()
