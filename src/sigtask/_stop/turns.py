@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ladder import Rung
 from ..signals import KILL_LEVEL, Interrupt
@@ -14,8 +13,7 @@ from ..signals import KILL_LEVEL, Interrupt
 AnyTask = asyncio.Task[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """Those who are told together. The next turn comes at half of the time that is left."""
 
     tasks: frozenset[AnyTask] | None
@@ -27,8 +25,7 @@ class Turn:
 EVERYBODY = Turn(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """Who of a program is told when, so that a `finally` of its own can use what the program has started."""
 
     main: AnyTask | None = None
