@@ -151,7 +151,7 @@ def write(tmp_path):
     return write
 
 
-# -- one program, run in several ways -----------------------------------------------------------------------------------
+# -- one program, run in several ways ----------------------------------------------------------------------------------
 
 
 HEAD = """
@@ -194,7 +194,7 @@ class Outcome:
 
 @pytest.fixture
 def play(start, write):
-    """`play(source, ways, *steps, ladder=, words=)` runs a program in each of these ways, and gives the outcome of each.
+    """`play(source, ways, *steps, ladder=, words=)` runs a program in each of these ways; gives the outcome of each.
 
     The program says `ready`; then come the steps: signals to send, seconds to wait, lines to wait for.
     """
