@@ -8,7 +8,9 @@ from typing import Any
 
 from .._core.delivery import Delivery, Fate
 from .._core.flight import cancel_stock
+from .._core.handling import handled_in
 from .._core.listening import could_be_heard
+from .._core.stock import is_task
 from .._core.task import Task
 from ..ladder import Rung
 from ..report import TaskReport
@@ -37,6 +39,18 @@ def is_unheard(rung: Rung, everyone: Callable[[], Iterable[asyncio.Task[Any]]]) 
     if rung.signal.level >= Interrupt.level:
         return False
     return not could_be_heard() or not any(isinstance(task, Task) for task in everyone())
+
+
+def is_cleaning_up(task: asyncio.Task[Any], *, seen: frozenset[object] = frozenset()) -> bool:
+    """Whether a plain `cancel()` is under way in it, or in what it awaits: its cleanup is not done yet."""
+    if not task.cancelling() or task.done() or task in seen:
+        return False
+    handled = [*handled_in(task.get_coro())]
+    if any(isinstance(one, asyncio.CancelledError) for one in handled):
+        return not any(isinstance(one, Signal) for one in handled)  # R5: a stronger one cuts in
+    waiter = getattr(task, "_fut_waiter", None)  # private: see `flight.free`
+    below = getattr(waiter, "_children", [waiter])
+    return any(is_cleaning_up(one, seen=seen | {task}) for one in below if is_task(one))
 
 
 def was_thrown_into(task: Task[Any], sent: Iterable[Signal]) -> bool:

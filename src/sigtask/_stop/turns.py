@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..ladder import Rung
 from ..signals import KILL_LEVEL, Interrupt
 
 AnyTask = asyncio.Task[Any]
+AGAINS = 5
+"""How often those are looked at again who were left alone: each time when half of the time left has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,12 @@ class Turn:
     """`None`: all who have not been told by then."""
     outside: bool = False
     """Whether the code around the loop is told, too."""
+    spares_cleanups: bool = False
+    """Whether a task that is cleaning up after a plain `cancel()` is left alone: somebody of the program waits for it."""
+
+    def is_for(self, task: AnyTask) -> bool:
+        """Whether it is that task's turn."""
+        return self.tasks is None or task in self.tasks
 
 
 EVERYBODY = Turn(None)
@@ -52,9 +60,10 @@ class Order:
             return [everybody]
         if self.heard:
             requests = (task for task in tasks if task is not self.main and getattr(task, "_parent", None) is None)
-            return [Turn(frozenset(requests)), everybody]
+            return [Turn(frozenset(requests)), replace(everybody, spares_cleanups=True)]
         first = [] if self.outside is None else [Turn(frozenset(), outside=True)]
-        return [*first, *([] if self.main is None else [Turn(frozenset((self.main,)))]), EVERYBODY]
+        first += [] if self.main is None else [Turn(frozenset((self.main,)))]
+        return [*first, Turn(None, spares_cleanups=bool(first))]
 
 
 class Turns:
@@ -64,13 +73,16 @@ class Turns:
         self.now = EVERYBODY
         self._due: deque[Turn] = deque()
         self._nobody_waits = False
+        self._agains = 0
 
     def __bool__(self) -> bool:
         return bool(self._due)
 
     def begin(self, turns: list[Turn]) -> None:
         """These are the turns of a rung that begins."""
-        self._due = deque(turns[-1:] if self._nobody_waits else turns)
+        self._due, self._agains = deque(turns), AGAINS
+        if self._nobody_waits:
+            self.let_nobody_wait()
 
     def next(self) -> Turn:
         """Go on to the next turn."""
@@ -81,8 +93,14 @@ class Turns:
         """Everybody is next, in this rung and in those to come."""
         self._nobody_waits = True
         if self._due:
-            self._due = deque((self._due[-1],))
+            self._due = deque((replace(self._due[-1], spares_cleanups=False),))
 
     def once_more(self) -> None:
         """Everybody's turn comes again, for those who have come since."""
         self._due.append(EVERYBODY)
+
+    def look_again(self) -> None:
+        """Some were left alone: their turn comes again, some times."""
+        if self._agains:
+            self._agains -= 1
+            self._due.append(Turn(None, spares_cleanups=True))
