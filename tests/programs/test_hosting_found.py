@@ -1,0 +1,117 @@
+"""R29: small programs that were once worse off under `sigtask run` or `run()` than under plain Python."""
+
+import signal
+
+import pytest
+
+pytestmark = pytest.mark.os
+
+LADDER = "drain=1s,terminate=1500ms,kill=500ms"
+OWN = f"""
+from sigtask import Ladder, run as _run
+
+def run(main):
+    return _run(main, ladder=Ladder.parse({LADDER!r}))
+"""
+HELPER = """
+import asyncio
+
+async def helper():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(1)
+        print("cleaned", flush=True)
+"""
+
+
+@pytest.fixture
+def ends(start, sigtask_run, write):
+    """`ends(source, how, signum)`: what a program prints that is told so when it is ready, and its exit status.
+
+    `how` is `plain`, `command` or `own`: then `sigtask.run()` stands in the place of `asyncio.run()`.
+    """
+
+    def ends(source, how, signum=signal.SIGINT):
+        if how == "own":
+            write("ours.py", OWN)
+            source = "import ours\n" + source.replace("asyncio.run(", "ours.run(")
+        path = write(f"{how}.py", source)
+        program = sigtask_run("-q", "--ladder", LADDER, path) if how == "command" else start(path)
+        program.wait_for("ready").signal(signum)
+        status = program.wait()
+        return program.stdout, status
+
+    return ends
+
+
+hosted = pytest.mark.parametrize("how", ["command", "own"])
+
+# -- main is told first, and cancels its helpers itself ---------------------------------------------------------------
+
+CANCELS_AND_WAITS = """
+async def main():
+    task = asyncio.create_task(helper())
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        print("done", flush=True)
+
+asyncio.run(main())
+"""
+TASK_GROUP = """
+async def main():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(helper())
+        await asyncio.sleep(0)
+        print("ready", flush=True)
+
+asyncio.run(main())
+"""
+TWO_DEEP = """
+async def between():
+    await asyncio.create_task(helper())
+
+async def main():
+    task = asyncio.create_task(between())
+    await asyncio.sleep(0.1)
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+asyncio.run(main())
+"""
+
+
+@hosted
+@pytest.mark.parametrize("rest", [CANCELS_AND_WAITS, TASK_GROUP, TWO_DEEP])
+def test_R29_a_cleanup_that_main_waits_for_after_a_plain_cancel_is_not_torn_by_the_terminate(ends, rest, how):
+    assert ends(HELPER + rest, how) == ends(HELPER + rest, "plain")
+
+
+WAITS_FOR_NOBODY = """
+async def main():
+    task = asyncio.create_task(helper())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("main has ended", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@hosted
+def test_R29_a_cleanup_that_nobody_waits_for_is_told_when_main_has_ended_as_asyncio_does(ends, how):
+    assert ends(HELPER + WAITS_FOR_NOBODY, how) == ends(HELPER + WAITS_FOR_NOBODY, "plain")
