@@ -87,10 +87,9 @@ _HOMES = {
     "_core.asking": "requested until wait_requested",
     "_core.blocks": "accept catch mask on_signal",
     "_core.delivery": "Delivery Fate",
-    "_core.factory": "create_task eager_task_factory install task_factory",
+    "_core.factory": "Task create_task eager_task_factory install task_factory",  # it makes a Task ready to be made
     "_core.kill": "abandoned_count",
     "_core.native": "implementation",
-    "_core.task": "Task",
     "_run.runner": "run",
     "_stop.stop": "stop",
     "_stop.time": "extend time_left",

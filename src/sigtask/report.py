@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -183,7 +184,7 @@ class Report:
     began: str | None = None
     """When the stop began: in UTC, as ISO 8601 has it (`2027-01-31T03:12:45.123+00:00`)."""
     status: int | None = None
-    """The exit status of the process, as far as it is known: of `run()` and the command only."""
+    """The exit status of the process, as far as it is known, by the command only; `-n`: it dies of signal n."""
 
     @property
     def survivors(self) -> tuple[TaskReport, ...]:
@@ -215,14 +216,16 @@ class Report:
 
     def __str__(self) -> str:
         reason = f" (reason: {self.reason})" if self.reason else ""
-        many = counted(len(self.tasks))
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
-        lines = [f"{head} {many} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
-        totals = sorted(self.totals.items(), key=lambda item: -item[1])
-        lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
+        what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
+        lines = [f"{what} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
+        if self.tasks:
+            totals = sorted(self.totals.items(), key=lambda item: -item[1])
+            lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals))
         if self.status is not None:
             since = f", told to stop at {self.began}," if self.began else ""
-            lines.append(f"  process {self.pid}{since} ends with status {self.status}")
+            how = f"with status {self.status}" if self.status >= 0 else f"by {signal.Signals(-self.status).name}"
+            lines.append(f"  process {self.pid}{since} ends {how}")
         if self.note or self.threads or self.children:
             lines += [f"  {line.strip()}" for line in self.last_words.splitlines() if line]
         lines += [f"  {line}" for line in _grouped(self.resisted)]

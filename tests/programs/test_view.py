@@ -294,7 +294,7 @@ def test_a_process_that_outlives_its_tasks_says_what_it_waits_for(sigtask_run, w
     program = sigtask_run("--ladder", "terminate=1s,kill=1s", "lingers.py").wait_for("ready")
     program.signal(signal.SIGTERM)
     assert program.wait() == 128 + signal.SIGTERM
-    expected = r"sigtask: no task is left, but the process is: 1\.\d s left, waiting for thread lingers at "
+    expected = r"sigtask: no task runs here, but the process does: 1\.\d s left, waiting for thread lingers at "
     assert re.search(expected, program.stderr)
 
 
@@ -398,7 +398,7 @@ def test_a_stream_that_is_no_file_has_each_line_at_once():
     page = io.BytesIO()
     with io.TextIOWrapper(io.BufferedWriter(NoFile(page)), encoding="ascii", errors="replace") as stream:
         make_view(quiet=False, report_file=None, stream=stream).over(Report("kill", None, 0.0, (), ()))
-        assert page.getvalue().startswith(b"sigtask: stopped 0 tasks")
+        assert page.getvalue().startswith(b"sigtask: there was no task to stop; ended in")
 
 
 class NoFile(io.RawIOBase):

@@ -5,7 +5,6 @@ The part of `task.Task` that has no public name. Only this module, `flight` and 
 
 from __future__ import annotations
 
-from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..signals import KILL_LEVEL, Signal
@@ -16,7 +15,7 @@ from .flight import free, launch, passed_on
 from .handling import is_handling, is_handling_now
 from .inbox import Inbox
 from .kill import watch
-from .stock import current
+from .stock import current, running_loop
 
 _T = TypeVar("_T")
 
@@ -69,7 +68,7 @@ class Receiver(_Base[_T]):
         `awaited` says that it comes from a task that awaits this one. `sender` is the task that sends it, by default
         the running one.
         """
-        if _get_running_loop() is not (loop := self.get_loop()) and loop.is_running():
+        if running_loop() is not (loop := self.get_loop()) and loop.is_running():
             raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
         inbox = self._inbox or self._mailbox()
         if signal.__traceback__ is not None:  # caught, and sent on: it holds frames

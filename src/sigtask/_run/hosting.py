@@ -96,8 +96,9 @@ class Host:
         supervisor = self._supervisor
         if supervisor.signum is not None:
             supervisor.wind_up_all()
-            supervisor.conclude_at_exit()
-            if supervisor.exit is not None and supervisor.exit.code == status:  # as it would have without us
+            by_signal = supervisor.exit is not None and supervisor.exit.code == status
+            supervisor.conclude_at_exit(-supervisor.signum if by_signal else status)
+            if by_signal:  # as it would have without us
                 die_of(supervisor.signum)
         return status
 

@@ -108,7 +108,7 @@ class LineView:
         self._lingering += 1
         if self._lingering == LINGER:
             left = f"{progress.time_left:.1f} s left"
-            said = f"no task is left, but the process is: {left}, waiting for {progress.slowest}"
+            said = f"no task runs here, but the process does: {left}, waiting for {progress.slowest}"
             self._tell("lingering", said, "warning", **_facts(progress))
 
     def over(self, report: Report) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from .._core.factory import install
+from .._core.stock import running_loop
 from ..ladder import Ladder
 from ..signals import Signal, level_of
 from ..threads import dismiss_idle
@@ -92,7 +93,7 @@ def _checked(
             raise ValueError(f"run() takes a coroutine, got {main!r}{hint}")
         if refusal is not None:
             raise refusal
-        if asyncio._get_running_loop() is not None:
+        if running_loop() is not None:
             raise RuntimeError("run() cannot be called in a running loop; there, use `await stop(...)` on the tasks")
         if ladder is not None and not isinstance(ladder, Ladder):
             raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, as in Ladder.parse('terminate=5s,kill')")

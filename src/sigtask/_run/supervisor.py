@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
+from .._core.stock import running_loop
 from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.stopping import Stopping
@@ -93,7 +94,7 @@ class Supervisor:
         """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
         own = programs_own(self.own_handler(signum))
         late, self._overdue = self._overdue, False
-        loop = asyncio._get_running_loop()
+        loop = running_loop()
         blocked = loop is None or (fresh and loop in self._yet_to_turn)
         if self.signum is None:
             fresh = True
@@ -132,7 +133,7 @@ class Supervisor:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
-                self.conclude_at_exit()
+                self.conclude_at_exit(-signum)
                 die_of(signum)
             raise KeyboardInterrupt
         self.exit = SystemExit(128 + signum)
@@ -157,7 +158,7 @@ class Supervisor:
         self.reraised = True
         self._in_each_loop(self._advance, self._first, Terminate.level)
         if not self._running() and signum != signal.SIGINT:
-            self.conclude_at_exit()
+            self.conclude_at_exit(-signum)
             die_of(signum)
 
     def _in_each_loop(self, do: Callable[..., None], *args: Any) -> None:
@@ -369,6 +370,7 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = Report(str(self.ladder), self.cause, self._clock.seconds, (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
+        report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
         report.children = children()
         self.observer.forced(report, told)
@@ -383,13 +385,14 @@ class Supervisor:
         rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
         return Report(str(self.ladder), self.cause, self._clock.seconds, tuple(rows), ())
 
-    def conclude_at_exit(self) -> None:
+    def conclude_at_exit(self, status: int) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""
         if self.signum is not None and self.report is None:
             for stopping in self.stoppings:
                 if not stopping.loop.is_running():
                     stopping.finish()
             self.report = self.conclude()
+            self.report.status = status
             if self.reraised:
                 self.report.note = f"the program drained, and ended itself by {self.cause}"
             self.observer.over(self.report)

@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import os
 import runpy
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from io import open_code
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from .._run import runner
 from .._run.hosting import Host, make_default
@@ -84,24 +85,38 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
 def _run_hosted(program: Program, supervisor: Supervisor) -> int:
     """Run what may call `asyncio.run` itself and need not know of us, as Python runs a script."""
     sys.argv = [program.name, *program.args]
+    error: BaseException | None = None
     try:
         try:
             _run_as_main(program)
         finally:
             supervisor.wind_up_all()
-            supervisor.conclude_at_exit()
     except BadInput:
         raise
-    except SystemExit as error:
-        if error is supervisor.exit and supervisor.signum is not None:
-            return _end_by(supervisor.signum, wait_for_threads=not supervisor.reraised)
+    except BaseException as raised:
+        error = raised
+    status = _status_of(error, supervisor)
+    supervisor.conclude_at_exit(status)
+    if status < 0 and isinstance(error, SystemExit):
+        _end_by(-status, wait_for_threads=not supervisor.reraised)
+    elif isinstance(error, SystemExit):
         raise error.with_traceback(None) from error.__cause__
-    except BaseException as error:
+    elif error is not None:
         _show(error)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted from None
-        return 1
-    return 0
+    return status
+
+
+def _status_of(error: BaseException | None, supervisor: Supervisor) -> int:
+    """The status of a process whose program has ended so, as `subprocess` has it: below 0, it dies of that signal."""
+    if isinstance(error, SystemExit):
+        if error is supervisor.exit and supervisor.signum is not None:
+            return -supervisor.signum
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, KeyboardInterrupt):
+        return -signal.SIGINT
+    return int(error is not None)
 
 
 def _run_as_main(program: Program) -> None:
@@ -116,7 +131,7 @@ def _run_as_main(program: Program) -> None:
         _run_script(program.name)
 
 
-def _end_by(signum: int, *, wait_for_threads: bool = True) -> int:
+def _end_by(signum: int, *, wait_for_threads: bool) -> NoReturn:
     """Do what the interpreter does at its end, and then take the signal's default action."""
     # Private, and with no public way: called so by `multiprocessing` in its own processes, too.
     threads = [threading._shutdown] if wait_for_threads else []  # type: ignore[attr-defined,unused-ignore]
