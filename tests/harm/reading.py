@@ -18,6 +18,8 @@ The first line of its docstring says what it is. Lines `# harm: KEY VALUE` follo
     ends 0                    the status it ends with by itself where plain Python hangs and sigtask frees it
     must TERM: LINE           a line that it prints under sigtask, whatever plain Python does (without `TERM:`, for all)
     grace REASON              why a SIGTERM that plain Python dies of at once may take the ladder's time
+    exit REASON               why it does not end at once when SystemExit is raised in it
+    options --signals INT=default   further options of `sigtask run`
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from stimuli import ALWAYS, PAIRS, Stimulus
 SHAPES = Path(__file__).parent / "shapes"
 WAYS = ("run", "uvloop", "own", "function")
 KEYS = frozenset(
-    "also ways function command needs since seconds serves ignores lives order stderr must grace ends".split()
+    "also ways function command needs since seconds serves ignores lives order stderr must grace ends exit options".split()
 )
 _LINE = re.compile(r"# harm: (\w+) ?(.*)")
 
