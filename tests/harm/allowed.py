@@ -131,13 +131,14 @@ def _grace(case: Case) -> bool:
     """The end that plain Python comes to at once, later: by the same signal, or by force on account of it."""
     ours, by = case.ours, -(case.plain.status or 0)
     forced = ours.forced and ours.status == 128 + by
-    return "grace" in case.shape.head and _died(case) and (ours.status == -by or forced) and _in_time(case)
+    given = case.shape.said_for("grace", case.stimulus)
+    return bool(given) and _died(case) and (ours.status == -by or forced) and _in_time(case)
 
 
 def _raised_system_exit(case: Case) -> bool:
     """It was not at an end at once, as plain Python is, but made something of the SystemExit."""
     ended = case.ours.status is not None and not case.ours.forced and _in_time(case)
-    return "exit" in case.shape.head and _died(case) and ended and not case.missing
+    return bool(case.shape.said_for("exit", case.stimulus)) and _died(case) and ended and not case.missing
 
 
 def _ordered(case: Case, lines: tuple[str, ...]) -> list[str]:

@@ -100,6 +100,6 @@ def _time(case: Case) -> str:
 
 
 def _must(case: Case) -> str:
-    must = case.shape.must_say(case.stimulus) if case.way != "plain" else []
+    must = case.shape.said_for("must", case.stimulus) if case.way != "plain" else []
     lacks = [line for line in must if line not in case.ours.lines]
     return f"it must say {lacks}" if lacks else ""

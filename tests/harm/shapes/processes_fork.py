@@ -1,6 +1,7 @@
 """multiprocessing workers by fork, with a `finally`, that the parent terminates and joins in its own"""
 # harm: also none, ^C, pairs
 # harm: order any
+# harm: grace TERM 1s TERM: the second cuts its `finally`, and at its exit Python waits for the workers
 
 import asyncio
 import multiprocessing
