@@ -130,9 +130,9 @@ def _two_as_one(case: Case) -> bool:
 def _grace(case: Case) -> bool:
     """The end that plain Python comes to at once, later: by the same signal, or by force on account of it."""
     ours, by = case.ours, -(case.plain.status or 0)
-    forced = ours.forced and ours.status == 128 + by
+    late = (ours.forced and ours.status == 128 + by) or _raised_143(case)
     given = case.shape.said_for("grace", case.stimulus)
-    return bool(given) and _died(case) and (ours.status == -by or forced) and _in_time(case)
+    return bool(given) and _died(case) and (ours.status == -by or late) and _in_time(case)
 
 
 def _raised_system_exit(case: Case) -> bool:

@@ -27,7 +27,7 @@ async def main(workers, started):
     try:
         await asyncio.sleep(SECONDS)
     finally:
-        await asyncio.sleep(1)
+        await asyncio.sleep(1.2)
         for worker in workers:
             worker.terminate()
         for worker in workers:
