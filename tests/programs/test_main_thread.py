@@ -15,13 +15,6 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 LADDER = "drain=1s,terminate=20s,kill=1s"
 
 
-def the_same(outcomes):
-    """Whether each way's outcome is plain Python's; gives that."""
-    plain = outcomes["plain"]
-    assert outcomes == dict.fromkeys(outcomes, plain), [outcome.stderr for outcome in outcomes.values()]
-    return plain
-
-
 # -- loops in other threads -------------------------------------------------------------------------------------------
 
 SERVANTS = """
@@ -79,7 +72,7 @@ TOLD = ["a last words", "a ended", "closed"]
 
 @pytest.mark.parametrize("wait", ["result", "join", "get", "wait", "sleep"])
 def test_r29_a_main_thread_that_waits_is_told_first_and_its_loop_lives_on(play, wait):
-    plain = the_same(play(SERVANTS, ("plain", "command"), INT, ladder=LADDER, words=(wait, "a")))
+    plain = play(SERVANTS, ("plain", "command"), INT, ladder=LADDER, words=(wait, "a")).the_same()
     assert (plain.status, plain.lines) == (-INT, ["ready", "out came KeyboardInterrupt", *TOLD])
 
 
@@ -90,7 +83,7 @@ def test_r29_it_is_told_by_a_sigterm_too(play, wait):
 
 
 def test_r29_of_several_loops_all_live_on_while_the_main_thread_closes_them(play):
-    plain = the_same(play(SERVANTS, ("plain", "command"), INT, ladder=LADDER, words=("sleep", "a", "b")))
+    plain = play(SERVANTS, ("plain", "command"), INT, ladder=LADDER, words=("sleep", "a", "b")).the_same()
     assert plain.lines[2:] == [*TOLD[:2], "b last words", "b ended", "closed"]
 
 
@@ -110,13 +103,13 @@ def test_r29_every_loop_gets_the_ladder_where_the_main_thread_does_not_stop_it(p
         for thread in threads:
             thread.start()
             begun.acquire()
-        atexit.register(lambda: say(*sorted(said), sep=", "))
+        atexit.register(lambda: say(*sorted(said)))
         say("ready")
         try:
             threading.Event().wait()
         finally:
             say("the main thread is told")
-    """.replace('say(*sorted(said), sep=", ")', "say(*sorted(said))")
+    """
     outcome = play(source, ("command",), TERM, ladder="drain=1s,terminate=2s,kill=1s")["command"]
     assert outcome.lines == ["ready", "the main thread is told", "loop 0 told loop 1 told loop 2 told"]
     assert outcome.status == -TERM
@@ -141,7 +134,9 @@ def test_r29_the_second_ctrl_c_raises_keyboard_interrupt_in_the_line_that_blocks
         finally:
             say("after")
     """
-    plain = the_same(play(source, ("plain", "command", "own"), INT, 0.6, INT, ladder="drain=20s,terminate=20s,kill=1s"))
+    plain = play(
+        source, ("plain", "command", "own"), INT, 0.6, INT, ladder="drain=20s,terminate=20s,kill=1s"
+    ).the_same()
     assert (plain.status, plain.lines) == (-INT, ["ready", "in the blocking line: KeyboardInterrupt", "after"])
 
 
@@ -168,7 +163,7 @@ def test_r29_a_thread_in_sigwait_gets_its_signal(play, signum):
 
         asyncio.run(main())
     """
-    plain = the_same(play(source, ("plain", "command", "own"), getattr(signal, signum)))
+    plain = play(source, ("plain", "command", "own"), getattr(signal, signum)).the_same()
     assert (plain.status, plain.lines) == (0, ["ready", f"got {signum}", "end"])
 
 
@@ -203,7 +198,7 @@ SYNC = """
 
 @pytest.mark.parametrize(("word", "status"), [("raise", -INT), ("go on", 0)])
 def test_r29_without_a_loop_a_ctrl_c_does_what_it_does_without_us(play, word, status):
-    plain = the_same(play(SYNC, ("plain", "command"), INT, words=(word,)))
+    plain = play(SYNC, ("plain", "command"), INT, words=(word,)).the_same()
     assert (plain.status, plain.lines[:3]) == (status, ["ready", "closed", "KeyboardInterrupt"])
 
 
