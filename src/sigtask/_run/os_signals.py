@@ -149,10 +149,6 @@ class OsSignals:
             start_deaf(timer)
 
     def _afterwards(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
-        if self._to_put_back:
-            put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
-            self._to_put_back = {}
-            return
         if not fresh:
             return
         before = self.before[signum]
@@ -169,7 +165,11 @@ class OsSignals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._bytes is not None:
             self._bytes.handled()
-        self._on_signal(signum, frame, self._counts())
+        if signum == min(self._to_put_back, default=None):  # pressed by ourselves: no signal came
+            put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
+            self._to_put_back = {}
+        else:
+            self._on_signal(signum, frame, self._counts())
 
     def _counts(self) -> bool:
         """Whether this signal counts. A merged one does not, so who presses Ctrl-C three times a second gets on."""
