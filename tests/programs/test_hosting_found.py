@@ -1,7 +1,6 @@
 """R29: small programs that were once worse off under `sigtask run` or `run()` than under plain Python."""
 
 import signal
-import textwrap
 
 import pytest
 
@@ -116,3 +115,39 @@ asyncio.run(main())
 @hosted
 def test_R29_a_cleanup_that_nobody_waits_for_is_told_when_main_has_ended_as_asyncio_does(ends, how):
     assert ends(HELPER + WAITS_FOR_NOBODY, how) == ends(HELPER + WAITS_FOR_NOBODY, "plain")
+
+
+# -- a loop in which there are only callbacks -------------------------------------------------------------------------
+
+SERVER = """
+import asyncio
+loop = asyncio.new_event_loop()
+server = loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+print("ready", flush=True)
+try:
+    loop.run_forever()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+finally:
+    server.close()
+    loop.close()
+    print("closed", flush=True)
+"""
+FUTURE = """
+import asyncio
+loop = asyncio.new_event_loop()
+loop.call_soon(lambda: print("ready", flush=True))
+try:
+    loop.run_until_complete(loop.create_future())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("source", [SERVER, FUTURE])
+def test_R29_the_code_around_a_loop_without_tasks_is_told(ends, source):
+    assert ends(source, "command") == ends(source, "plain")
+
+
+def test_R29_the_code_around_a_loop_without_tasks_is_told_of_a_sigterm(ends):
+    assert ends(SERVER, "command", signal.SIGTERM) == ("ready\nclosed\n", -signal.SIGTERM)

@@ -25,7 +25,7 @@ class Turn:
     outside: bool = False
     """Whether the code around the loop is told, too."""
     spares_cleanups: bool = False
-    """Whether a task that is cleaning up after a plain `cancel()` is left alone: somebody of the program waits for it."""
+    """Whether a task that is cleaning up after a plain `cancel()` is left alone: somebody waits for it."""
 
     def is_for(self, task: AnyTask) -> bool:
         """Whether it is that task's turn."""
