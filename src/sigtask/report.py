@@ -87,7 +87,9 @@ class TaskReport:
         began_in_it = bool(before) and self.stood[last] == place  # the last rung found it there
         shown = [(place, rung) for rung, place in self.stood.items() if not (began_in_it and rung == last)]
         for stood, rungs in groupby(shown, lambda one: one[0]):
-            lines.append(f"at {' and '.join(rung for _, rung in rungs)} {who} stood at {stood}")
+            *names, name = (rung for _, rung in rungs)
+            at = f"{', '.join(names)} and {name}" if names else name
+            lines.append(f"at {at} {who} stood at {stood}")
         if cleaning_up:
             when = f"at {last}" if began_in_it else "in the end"
             lines.append(f"{when} {who} was still cleaning up after {cleaning_up}, at {place}")

@@ -51,8 +51,9 @@ def judge(case: Case) -> Verdict:
 
 
 def _by_signal(case: Case) -> bool:
-    """Whether ours died of a signal that it got, or was ended by force on account of it."""
-    return case.ours.status in {sign for n in case.stimulus.signals for sign in (-n, 128 + n)}
+    """Whether ours died of a signal that it got, was ended by force on account of it, or as the shape says it ends."""
+    own = {int(case.shape.one("ends"))} if "ends" in case.shape.head else set()
+    return case.ours.status in {sign for n in case.stimulus.signals for sign in (-n, 128 + n)} | own
 
 
 def _bounded(case: Case) -> bool:
@@ -120,7 +121,8 @@ ALLOWED = (
     Improvement(
         "a", "bounded where plain hangs",
         "Plain Python did not end the program and it had to be killed; ours was gone in its ladder's time, by the "
-        "signal that it was told by, or with 128 + n where the watchdog ended it by force.",
+        "signal that it was told by, with 128 + n where the watchdog ended it by "
+        "force, or in its own way once nothing kept it (the shape says with which status).",
         frozenset({"status"}), _bounded,
     ),
     Improvement(

@@ -12,8 +12,8 @@ from stimuli import Stimulus
 
 SLACK = 0.5
 """Seconds: what is below is not looked at, on a machine that does other things as well."""
-LADDER = "drain=1s,terminate=1.5s,kill=500ms"
-LADDER_TIME = 3.0 + 1.0
+LADDER = "drain=2s,terminate=1.5s,kill=500ms"
+LADDER_TIME = 4.0 + 1.0
 """Its seconds, and the one that the watchdog adds."""
 
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from allowed import Verdict, judge
 from comparing import LADDER, Case, differences
-from matrix import Result, complaints, page, verdicts
+from matrix import Result, complaints, page, updated, verdicts
 from observing import Seen, Start, observe
 from reading import WAYS, Shape, all_shapes
 from stimuli import Stimulus
@@ -177,10 +177,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--stimuli", nargs="+", metavar="STIMULUS", default=[], help='such as "TERM 1s TERM"')
     parser.add_argument("--ways", nargs="+", choices=(*WAYS, "plain"), default=list(WAYS), help="besides plain Python")
     parser.add_argument("--at-a-time", type=int, default=AT_A_TIME, help="programs at a time, default: %(default)s")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page for the docs there")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="the page for the docs; with --only, those rows")
     parser.add_argument("--worse", type=Path, metavar="FILE", help="write what is worse there, in full")
     parser.add_argument("--venvs", type=Path, default=ROOT / ".venv", help="where the Pythons are")
     options = parser.parse_args(words)
+    if options.write and (options.stimuli or options.ways != list(WAYS)):
+        parser.error("--write needs all stimuli and all ways; only --only may go with it")
     options.pythons = {version: options.venvs / version / "bin" / "python" for version in options.python}
     return options
 
@@ -217,7 +219,8 @@ def main(words: list[str]) -> int:
     if options.worse:
         options.worse.write_text(text, "utf-8")
     if options.write:
-        options.write.write_text(page(shapes, results), "utf-8")
+        new = updated(options.write.read_text("utf-8"), shapes, results) if options.only else page(shapes, results)
+        options.write.write_text(new, "utf-8")
     return 2 if not results else any(result.verdict.word == "worse" for result in results)
 
 

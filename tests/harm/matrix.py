@@ -97,6 +97,14 @@ def page(shapes: Iterable[Shape], results: list[Result]) -> str:
     return "\n".join([intro, *improvements, "", *table(shapes, results)]) + "\n"
 
 
+def updated(old: str, shapes: Iterable[Shape], results: list[Result]) -> str:
+    """The page with new rows for those shapes, and all else as it was."""
+    lines = old.splitlines()
+    top = next(at for at, line in enumerate(lines) if line.startswith("|---")) + 1
+    rows = {line.split(" | ")[0]: line for line in [*lines[top:], *(row(shape, results) for shape in shapes)]}
+    return "\n".join([*lines[:top], *(rows[name] for name in sorted(rows))]) + "\n"
+
+
 def _listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 

@@ -21,8 +21,8 @@ from typing import Any
 from client import Client
 from stimuli import CTRL_C, Stimulus
 
-BOUND = 6.5
-"""Seconds after the first signal at which what still runs is killed: twice the ladder."""
+BOUND = 7.5
+"""Seconds after the first signal at which what still runs is killed: well over the ladder's."""
 PATIENCE = 30.0
 """Seconds for a start, and for a program that ends by itself."""
 READY = "ready"

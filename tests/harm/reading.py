@@ -15,6 +15,7 @@ The first line of its docstring says what it is. Lines `# harm: KEY VALUE` follo
     lives INT, HUP            after these it is to go on: that it lives is compared, not how it ends
     order any                 its lines come from several threads or processes, in any order
     stderr                    what it prints there is compared, too
+    ends 0                    the status it ends with by itself where plain Python hangs and sigtask frees it
     must TERM: LINE           a line that it prints under sigtask, whatever plain Python does (without `TERM:`, for all)
     grace REASON              why a SIGTERM that plain Python dies of at once may take the ladder's time
 """
@@ -30,7 +31,9 @@ from stimuli import ALWAYS, PAIRS, Stimulus
 
 SHAPES = Path(__file__).parent / "shapes"
 WAYS = ("run", "uvloop", "own", "function")
-KEYS = frozenset("also ways function command needs since seconds serves ignores lives order stderr must grace".split())
+KEYS = frozenset(
+    "also ways function command needs since seconds serves ignores lives order stderr must grace ends".split()
+)
 _LINE = re.compile(r"# harm: (\w+) ?(.*)")
 
 

@@ -238,8 +238,8 @@ def test_R28_both_reports_name_the_file_and_line_of_who_refused(sigtask_run, wri
     assert task["stood"] == dict.fromkeys(("drain", "terminate", "kill"), f"stubborn.py:{line} in main")
     assert task["swallowed"] == [f"Terminate at stubborn.py:{line}"]
     text = (tmp_path / "r.txt").read_text()
-    assert f"kill it stood at stubborn.py:{line} in main" in text
-    assert "ended by Kill" in text
+    assert f"at drain, terminate and kill it stood at stubborn.py:{line} in main" in text
+    assert "Task-1 (main): ended by Kill" in text
 
 
 # -- the program's own handlers ---------------------------------------------------------------------------------------
@@ -493,6 +493,25 @@ def test_R30_the_report_and_stderr_name_the_place_and_all_stacks_are_dumped(stuc
     assert f":{line} in {function}" in stderr
     dump = stderr[stderr.index("most recent call first") :]
     assert function == "deaf" or f"line {line} in {function}" in dump
+
+
+@pytest.mark.os
+@pytest.mark.parametrize("what", ["blocking sleep", "thread"])
+def test_R30_the_stacks_end_with_the_program_and_leave_out_the_command(stuck, what):
+    _, _, stderr, _ = stuck(what)
+    dump = stderr[stderr.index("most recent call first") :]
+    assert "sigtask/cli/" not in dump and "click" not in dump
+
+
+@pytest.mark.os
+def test_R30_the_thread_that_keeps_the_process_comes_first_and_the_main_thread_waits_for_it(stuck):
+    _, _, stderr, report = stuck("thread")
+    first, *_, last = report["threads"]
+    assert first["where"].endswith(" in stuck")
+    assert (last["name"], last["where"]) == (
+        "MainThread",
+        "the end of the program, where it waits for other threads",
+    )
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------

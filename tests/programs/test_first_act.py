@@ -75,27 +75,12 @@ def test_what_is_not_pid_1_keeps_the_default_actions(start):
     assert program.wait() == 0, program.stderr
 
 
-def test_a_hosted_program_does_not_see_the_handlers_of_the_first_act(start):
-    code = f"""{TOLD}
-import os
-os.getpid = lambda: 1
-first_act.listen()
-assert all(callable(signal.getsignal(n)) and signal.getsignal(n) is not asked[n] for n in asked)
-assert asked == {{n: first_act.seen_through(n, signal.getsignal(n)) for n in asked}}
-from sigtask._run.hosting import Host
-from sigtask._run.supervisor import Supervisor
-from sigtask._run.view import LineView
-from sigtask import Kill, Ladder, Drain
-supervisor = Supervisor(Ladder(Kill), dict.fromkeys(asked, Drain), LineView(None))
-host = Host(supervisor)
-with supervisor:
-    host.move_in()
-    assert asked == {{n: signal.getsignal(n) for n in asked}}
-    host.move_out()
-assert asked == {{n: signal.getsignal(n) for n in asked}}
-"""
+def test_a_hosted_program_does_not_see_the_handlers_of_the_first_act(start, write):
+    write("x.py", f"{TOLD}\nprint('as ever')")
+    code = "import os, sys; os.getpid = lambda: 1; sys.argv = ['sigtask', 'run', 'x.py']; "
+    code += "from sigtask import cli; cli.first_act.listen(); assert cli.first_act._before; cli.main()"
     program = start("-c", code)
-    assert program.wait() == 0, program.stderr
+    assert (program.wait(), program.stdout) == (0, "as ever\n"), program.stderr
 
 
 def test_import_sigtask_and_the_way_to_the_first_act_load_little_else(start):

@@ -26,6 +26,7 @@ from typing import Any
 from .._core.factory import install
 from . import runner
 from .first_act import seen_through
+from .importing import when_imported
 from .os_signals import die_of, put_back
 from .settings import Settings
 from .supervisor import Supervisor
@@ -58,11 +59,7 @@ class Host:
         self._moved_in.callback(reach_workers(self._settings, self._at_workers_end))
         self._patch_runner()
         self._patch_loops(asyncio.BaseEventLoop)
-        try:
-            from uvloop import Loop
-        except ImportError:
-            return
-        self._patch_loops(Loop)
+        self._moved_in.callback(when_imported("uvloop", lambda uvloop: self._patch_loops(uvloop.Loop)))
 
     def move_out(self) -> None:
         """Put back what was there before."""
@@ -78,7 +75,9 @@ class Host:
             put_back(self._set)
         self._hears = False
         # The same object, as the frames around know it: no signal has come here; loops and threads are the parent's.
-        _supervise(self._settings, self._supervisor)
+        told = self._settings
+        ladder, view = ladder_of_worker(told), view_of_worker(told)
+        Supervisor.__init__(self._supervisor, ladder, told.signals, view, main_first=told.main_first)
         self._supervisor.own_handler = self._set.get
 
     def _hear(self) -> None:
@@ -178,14 +177,9 @@ def move_in_as_worker(settings_text: str) -> None:
     if settings.uvloop:
         with contextlib.suppress(ImportError):
             make_default(importlib.import_module("uvloop").new_event_loop)
-    runner.host = supervisor = _supervise(settings, Supervisor.__new__(Supervisor))
-    Host(supervisor, settings).wait_for_a_loop()
-
-
-def _supervise(settings: Settings, worker: Supervisor) -> Supervisor:
     ladder, view = ladder_of_worker(settings), view_of_worker(settings)
-    Supervisor.__init__(worker, ladder, settings.signals, view, main_first=settings.main_first)
-    return worker
+    runner.host = supervisor = Supervisor(ladder, settings.signals, view, main_first=settings.main_first)
+    Host(supervisor, settings).wait_for_a_loop()
 
 
 def make_default(loop_factory: Callable[[], AbstractEventLoop]) -> None:

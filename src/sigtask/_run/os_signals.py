@@ -229,7 +229,7 @@ class _Bytes:
         """Let another have them, too, as `signal.set_wakeup_fd(fd)` does; gives the one that had them before."""
         others = -1 if fd == -1 else os.dup(fd)  # a number that nobody else can close
         with self._sending:
-            before, self._others_own = self._others_own, fd
+            before, self._others_own = self._others_own if self._others_are_there() else -1, fd
             if self._others != -1:
                 os.close(self._others)
             self._others = others
@@ -245,15 +245,19 @@ class _Bytes:
         fd = _set_wakeup_fd(-1)
         if fd not in (-1, self._write.fileno()):  # the program's own, by loop.add_signal_handler
             _set_wakeup_fd(fd)
-        elif self._others != -1 and fd != -1:
-            with contextlib.suppress(OSError):  # closed in the meantime, or the number is another file's
-                if os.path.sameopenfile(self._others_own, self._others):
-                    _set_wakeup_fd(self._others_own)
+        elif fd != -1 and self._others_are_there():
+            _set_wakeup_fd(self._others_own)
         self._write.close()
         self._thread.join()
         self._read.close()
         if self._others != -1:
             os.close(self._others)
+
+    def _others_are_there(self) -> bool:
+        """Whether who had the bytes before still has that file open: a loop of uvloop's, closed, has not."""
+        with contextlib.suppress(OSError):
+            return self._others != -1 and os.path.sameopenfile(self._others_own, self._others)
+        return False
 
     def _run(self) -> None:
         while True:

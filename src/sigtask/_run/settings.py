@@ -21,7 +21,7 @@ DEFAULT_SIGNALS: Mapping[int, type[Signal]] = {signal.SIGINT: Drain, signal.SIGT
 NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What `sigtask run` was told. `signals` maps OS signals to the weakest signal each stands for."""
 

@@ -271,18 +271,18 @@ class Supervisor:
 
     def wind_up(self, loop: AbstractEventLoop) -> None:
         """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
-        stopping = self.at_work_on(loop)
-        if stopping is not None:
-            stopping.let_everybody_be_told()
-            stopping.advance(at_least=Terminate.level)
-        elif asyncio.all_tasks(loop):
-            stopping = self._stop_what_is_left(loop)
-        if stopping is not None:
-            self._mains[loop] = None
-            try:
+        self._mains[loop] = None  # nobody else is waiting around it
+        try:
+            stopping = self.at_work_on(loop)
+            if stopping is not None:
+                stopping.let_everybody_be_told()
+                stopping.advance(at_least=Terminate.level)
+            elif asyncio.all_tasks(loop):
+                stopping = self._stop_what_is_left(loop)
+            if stopping is not None:
                 loop.run_until_complete(stopping.done)
-            finally:
-                self._mains.pop(loop, None)
+        finally:
+            self._mains.pop(loop, None)
 
     def _stop_what_is_left(self, loop: AbstractEventLoop) -> Stopping:
         ladder, cause = self.ladder, "" if self.signum is None else f"{self.cause}: "
@@ -291,7 +291,6 @@ class Supervisor:
             # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
             ladder = DEFAULT.from_level(Terminate.level)
             terminate = ladder.rungs[0]
-        self._mains[loop] = None
         return self.stop_everything(loop, ladder.rungs.index(terminate), f"{cause}main() has ended", ladder)
 
     def wind_up_all(self) -> None:

@@ -10,24 +10,19 @@ started in another way, as a program with arguments of its own, is a program of 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 from ..ladder import Ladder
+from .importing import when_imported
 from .line_view import LineView
 from .settings import Settings
 
 SHORTER = 1.0
 """Seconds, or a tenth of the ladder where that is less."""
-_HOOKED = "multiprocessing.util"
-_STARTS = ("from multiprocessing.spawn import spawn_main", "from multiprocessing.forkserver import main")
+_ENTRIES = ("from multiprocessing.spawn import spawn_main", "from multiprocessing.forkserver import main")
 
 
 def ladder_of_worker(settings: Settings) -> Ladder:
@@ -60,12 +55,7 @@ def reach_workers(settings: Settings, at_end: Callable[[int], int]) -> Callable[
     def hook(util: Any) -> None:
         undo.extend(_hook(util, settings, at_end))
 
-    if _HOOKED in sys.modules:
-        hook(sys.modules[_HOOKED])
-    else:
-        finder = _WhenImported(hook)
-        sys.meta_path.insert(0, finder)
-        undo.append(finder.leave)
+    undo.append(when_imported("multiprocessing.util", hook))  # who starts a process has imported it
 
     def put_back() -> None:
         for each in reversed(undo):
@@ -101,35 +91,7 @@ def with_a_house(args: Sequence[Any], settings: Settings) -> list[Any]:
     """
     words = list(args)
     at = words.index("-c") + 1 if "-c" in words else len(words)
-    if at < len(words) and str(words[at]).startswith(_STARTS):
+    if at < len(words) and any(entry in str(words[at]) for entry in _ENTRIES):
         moves_in = f"from sigtask._run.hosting import move_in_as_worker as m\n m({settings.as_text()!r})"
         words[at] = f"try:\n {moves_in}\nexcept ImportError: pass\n{words[at]}"
     return words
-
-
-class _WhenImported(MetaPathFinder):
-    """Calls `hook(module)` when `multiprocessing.util` has been imported: who starts a process has."""
-
-    def __init__(self, hook: Callable[[ModuleType], None]) -> None:
-        self._hook = hook
-
-    def leave(self) -> None:
-        """Wait no longer."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-
-    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """What the other finders say of it; its loader hooks it."""
-        if name != _HOOKED:
-            return None
-        self.leave()
-        spec = importlib.util.find_spec(name)
-        if spec is not None and isinstance(spec.loader, Loader):
-            execute = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                execute(module)
-                self._hook(module)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec

@@ -22,11 +22,7 @@ _NOT_THE_USERS = (
 _NOWHERE = "no Python frame"
 C_FUNCTION = "(), a C function"
 """How a place ends that is no line of Python."""
-_STEPS = (
-    "async_generator_asend",
-    "async_generator_athrow",
-    "coroutine_wrapper",
-)  # they do not show whose step they are
+_STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")  # which do not show whose they are
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 

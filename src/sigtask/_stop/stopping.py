@@ -88,6 +88,7 @@ class Stopping:
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
         self._to_tell: deque[tuple[AnyTask, TaskReport]] = deque()
+        self._telling = False  # from a turn's first word until its grace begins
         self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
@@ -138,7 +139,8 @@ class Stopping:
         self._deadline += granted
         if self._ends_at < math.inf:
             self._ends_at += granted
-            self._wait()
+            if not self._telling:
+                self._wait()
         else:
             self._granted_early += granted
         self._on_extend(granted)
@@ -158,7 +160,7 @@ class Stopping:
             ends_at = self._ends_at + now - self._told_at  # another turn of the same rung
         else:
             ends_at = now + self.rung.grace + self._granted_early
-        self._ends_at = min(ends_at, self._deadline - later)
+        self._ends_at, self._telling = min(ends_at, self._deadline - later), False
         self._wait()
 
     def _wait(self) -> None:
@@ -208,7 +210,7 @@ class Stopping:
     def _next_turn(self) -> None:
         """Tell those whose turn it is."""
         assert self.rung is not None
-        turn, self._told_at = self._turns.next(), self.loop.time()
+        turn, self._told_at, self._telling = self._turns.next(), self.loop.time(), True
         if turn.outside and self._order.outside is not None:
             self._order.outside()
         if self._everything:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ladder import Rung
 from ..signals import KILL_LEVEL, Interrupt
@@ -16,8 +15,7 @@ AGAINS = 5
 """How often those are looked at again who were left alone: each time when half of the time left has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """Those who are told together. The next turn comes at half of the time that is left."""
 
     tasks: frozenset[AnyTask] | None
@@ -35,8 +33,7 @@ class Turn:
 EVERYBODY = Turn(None)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """Who of a program is told when, so that a `finally` of its own can use what the program has started."""
 
     main: AnyTask | None = None
@@ -60,7 +57,7 @@ class Order:
             return [everybody]
         if self.heard:
             requests = (task for task in tasks if task is not self.main and getattr(task, "_parent", None) is None)
-            return [Turn(frozenset(requests)), replace(everybody, spares_cleanups=True)]
+            return [Turn(frozenset(requests)), everybody._replace(spares_cleanups=True)]
         first = [] if self.outside is None else [Turn(frozenset(), outside=True)]
         first += [] if self.main is None else [Turn(frozenset((self.main,)))]
         return [*first, Turn(None, spares_cleanups=bool(first))]
@@ -93,7 +90,7 @@ class Turns:
         """Everybody is next, in this rung and in those to come."""
         self._nobody_waits = True
         if self._due:
-            self._due = deque((replace(self._due[-1], spares_cleanups=False),))
+            self._due = deque((self._due[-1]._replace(spares_cleanups=False),))
 
     def once_more(self) -> None:
         """Everybody's turn comes again, for those who have come since."""

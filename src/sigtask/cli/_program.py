@@ -14,11 +14,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from io import open_code
 from types import ModuleType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .._run import runner
 from .._run.hosting import Host, make_default
@@ -38,8 +37,7 @@ class BadInput(Exception):
     """Something the person at the command line got wrong: one line, exit status 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program and its arguments. `kind` is `function`, `script` or `module`."""
 
     kind: str
@@ -68,14 +66,14 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
 
     A program that is stopped by a signal ends the process by that signal.
     """
-    if settings.uvloop:
-        make_default(_uvloop_factory())
     supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
     host = Host(supervisor, settings)
     runner.host = supervisor
     try:
         with supervisor:
             host.move_in()
+            if settings.uvloop:  # it is imported now: it keeps the functions of `signal` that it finds then
+                make_default(_uvloop_factory())
             return _run_hosted(program, supervisor)
     finally:
         host.move_out()

@@ -37,12 +37,12 @@ def main():
     try:
         workers[0].join(SECONDS)
     finally:
-        time.sleep(0.3)
+        time.sleep(1)
         for worker in workers:
             worker.terminate()
         for worker in workers:
             worker.join()
-        print("cleanup: exit codes", [worker.exitcode for worker in workers], flush=True)
+        print("cleanup: workers ended:", sum(worker.exitcode is not None for worker in workers), flush=True)
 
 
 if __name__ == "__main__":

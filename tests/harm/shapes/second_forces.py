@@ -23,7 +23,7 @@ async def main():
         asyncio.get_running_loop().add_signal_handler(signum, handler, event)
     print("ready", flush=True)
     await event.wait()
-    await asyncio.sleep(1.8)
+    await asyncio.sleep(1.4)
     print("closed", flush=True)
 
 

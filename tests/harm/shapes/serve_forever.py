@@ -1,6 +1,7 @@
 """`async with server: await server.serve_forever()`, with a connection open"""
 # harm: serves /
 # harm: also ^C, INT 1s INT
+# harm: order any
 # harm: function main
 
 import asyncio

@@ -1,5 +1,5 @@
 """a TaskGroup whose children clean up with awaits"""
-# harm: also none, ^C, pairs
+# harm: also none, ^C, pairs, STOP 1s CONT 1s INT
 # harm: function main
 # harm: must TERM: cleanup: main
 

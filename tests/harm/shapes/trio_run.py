@@ -30,6 +30,7 @@ async def main():
 
 try:
     trio.run(main)
-except BaseException as error:
-    print("came out:", type(error).__name__, flush=True)
-print("end", flush=True)
+except KeyboardInterrupt:
+    print("Ctrl-C seen", flush=True)
+finally:
+    print("cleanup: around run", flush=True)

@@ -1,5 +1,5 @@
 """a SIGUSR1 handler by `signal.signal`, and faulthandler for SIGUSR2"""
-# harm: also USR1, USR2, USR1 1s INT, USR2 1s TERM
+# harm: also USR1, USR2, USR1 1s INT, USR1 1s TERM
 # harm: lives USR1, USR2
 # harm: function main
 

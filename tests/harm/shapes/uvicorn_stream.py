@@ -3,6 +3,7 @@
 # harm: needs uvicorn
 # harm: serves /
 # harm: also ^C, INT 1s INT, TERM 1s TERM
+# harm: ends 0
 # harm: must TERM: cleanup: lifespan
 
 import asyncio
