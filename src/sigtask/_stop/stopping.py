@@ -193,6 +193,8 @@ class Stopping:
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
         if index == len(rungs) or not self._targets_left:
+            if index < len(rungs) and self._order.outside is not None and not self._order.heard:
+                self._order.outside()  # there are only callbacks in this loop
             self.finish()
             return
         self._index, self.rung = index, rungs[index]
