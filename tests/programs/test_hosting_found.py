@@ -29,7 +29,8 @@ async def helper():
 def ends(start, sigtask_run, write):
     """`ends(source, how, signum)`: what a program prints that is told so when it is ready, and its exit status.
 
-    It is told once more when it says `repeat_at`. `how` is `plain`, `command` or `own`: then `sigtask.run()` stands in the place of `asyncio.run()`.
+    It is told once more when it says `repeat_at`. `how` is `plain`, `command` or `own`: then `sigtask.run()` stands in
+    the place of `asyncio.run()`.
     """
 
     def ends(source, how, signum=signal.SIGINT, repeat_at=None):

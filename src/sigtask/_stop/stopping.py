@@ -195,8 +195,7 @@ class Stopping:
         if index == len(rungs) or not self._targets_left:
             if index < len(rungs) and self._order.outside is not None and not self._order.heard:
                 self._order.outside()  # there are only callbacks in this loop
-            self.finish()
-            return
+            return self.finish()
         self._index, self.rung = index, rungs[index]
         self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))
