@@ -20,6 +20,7 @@ The first line of its docstring says what it is. Lines `# harm: KEY VALUE` follo
     grace REASON              why a SIGTERM that plain Python dies of at once may take the ladder's time (also with
                               `TERM 1s TERM:` before it)
     exit REASON               why it does not end at once when SystemExit is raised in it
+    slack 0.5 REASON          seconds by which its time differs from run to run, under plain Python too
     options --signals INT=default   further options of `sigtask run`
 """
 
@@ -35,8 +36,8 @@ from stimuli import ALWAYS, PAIRS, Stimulus
 SHAPES = Path(__file__).parent / "shapes"
 WAYS = ("run", "uvloop", "own", "function")
 KEYS = frozenset(
-    "also ways function command options needs since seconds serves ignores lives order stderr must grace exit"
-    " ends".split()
+    "also ways function command options needs since seconds serves ignores lives order stderr must grace exit ends"
+    " slack".split()
 )
 _LINE = re.compile(r"# harm: (\w+) ?(.*)")
 

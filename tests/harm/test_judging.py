@@ -140,6 +140,16 @@ def test_what_a_program_makes_of_system_exit_is_allowed_where_the_shape_gives_a_
     assert verdict(CTRL_C, failed, "INT", exit="pytest counts a failed test").word == "worse"
 
 
+def test_a_reason_may_be_for_one_stimulus_only():
+    slow, only = replace(DIED, took=3.0), {"grace": "TERM 1s TERM: its `finally` is cut", "also": "TERM 1s TERM"}
+    assert [verdict(DIED, slow, told, **only).word for told in ("TERM 1s TERM", "TERM")] == ["better", "worse"]
+
+
+def test_a_program_whose_time_differs_from_run_to_run_may_take_as_much_more():
+    assert verdict(DIED, replace(DIED, took=1.2), slack="1 it looks each half second").word == "same"
+    assert verdict(DIED, replace(DIED, took=1.7), slack="1 it looks each half second").word == "worse"
+
+
 def test_a_line_that_must_be_there_is_asked_for_though_plain_has_it_not():
     assert verdict(DIED, DIED, must="TERM: cleanup: main").word == "worse"
     assert verdict(DIED, replace(DIED, lines=("ready", "cleanup: main")), must="TERM: cleanup: main").word == "better"
