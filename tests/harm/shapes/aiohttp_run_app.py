@@ -14,7 +14,7 @@ async def on_startup(app):
 
 
 async def on_shutdown(app):
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
     print("cleanup: on_shutdown", flush=True)
 
 
