@@ -146,7 +146,7 @@ the port, and the time; differences in time below {slack:g} s are not looked at.
   of the program; `none` is the program left alone.
 - **`--loop uvloop`** is compared with plain Python on uvloop.
 - **same**: no difference to plain Python, for all of the stimuli that are not named. An empty cell: the way does not
-  fit the program.
+  fit the program. A cell is for all Pythons that have the packages which the program needs.
 - **better**: it differs by one of the improvements below, each with a condition that is checked.
 - **worse**: it differs in any other way. One of these fails `make harm`.
 

@@ -62,7 +62,9 @@ def results():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_program_is_not_worse_off_with_sigtask(results, name):
     mine = [result for result in results if result.case.shape.name == name]
-    assert mine or not SHAPES[name].words("needs")
+    if not mine and (needs := SHAPES[name].words("needs")):
+        pytest.skip(f"needs {', '.join(needs)}")
+    assert mine
     worse = [f"{result.case}: {result.verdict}" for result in mine if result.verdict.word == "worse"]
     assert not worse, "\n".join(worse)
 
