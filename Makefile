@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster soak leaks demo lint types layers format bench bench-core bench-cluster clean
+.PHONY: help python test compat stress cluster harm soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
 	@echo "make cluster     jobs on a Dask cluster of real processes, which are killed, blocked and frozen, on the newest"
 	@echo "                 Dask and on the oldest that is supported; some five minutes"
+	@echo "make harm        a hundred programs under plain Python and under sigtask, told to stop in all ways: the same or"
+	@echo "                 better, never worse; on 3.11, 3.13 and 3.15, some forty minutes; writes docs/harm.md"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
 	@echo "make lint        ruff: rules and format"
@@ -22,6 +24,7 @@ help:
 	@echo "make format      let ruff mend what it can"
 	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; some twenty minutes"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
+	@echo "make bench-startup  what 'sigtask run' adds to the start of a program, and what it imports; two minutes"
 	@echo "make bench-cluster  30,000 jobs on a Dask cluster of two workers, told to stop in one call; ten minutes and more"
 	@echo "make clean       remove what the others made"
 
@@ -34,6 +37,10 @@ test compat stress cluster lint types layers format: python
 demo: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python examples/demo.py
+
+harm: python
+	@$(PYTHON) tools/check.py venvs
+	@$(DEFAULT)/python tests/harm/harm.py $(if $(HARM),$(HARM),--write docs/harm.md)
 
 soak: python
 	@$(PYTHON) tools/check.py venv
@@ -51,6 +58,10 @@ bench: python
 bench-core: python
 	@$(PYTHON) tools/check.py venvs
 	@$(PYTHON) bench/core.py $(BENCH)
+
+bench-startup: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python bench/startup.py $(BENCH)
 
 bench-cluster: python
 	@$(PYTHON) tools/check.py venv

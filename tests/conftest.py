@@ -4,6 +4,9 @@
     eager     the same, with tasks that start at once (Python 3.12)
     uvloop    uvloop, where it is to be had: its clock is real, so tests marked `clock` stay away
 
+OS signals are, in here and in what tests start, as in a program that a person starts in a terminal: also where the
+tests run as a background job, for which a shell has SIGINT ignored, or under nohup.
+
 `lazy` marks a test about a task that has not started yet, which an eager one always has. A test fails when the loop's
 exception handler is told of anything. What many tests do with tasks stands in `tasks.py`, beside this.
 """
@@ -14,6 +17,7 @@ import asyncio
 import gc
 import importlib.util
 import inspect
+import signal
 import sys
 from pathlib import Path
 
@@ -23,11 +27,22 @@ import sigtask
 from sigtask.testing import FakeClockLoop
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "tools"))  # whose `pages` reads the programs in the docs
 
 
 def pytest_configure(config):
+    as_in_a_terminal()
     config.addinivalue_line("markers", "clock: needs the clock that jumps")
     config.addinivalue_line("markers", "lazy: is about a task that has not started yet")
+
+
+def as_in_a_terminal():
+    """A program inherits what is ignored; what has a handler is the default in it."""
+    handlers = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": lambda *_: None}
+    for name, handler in handlers.items():
+        signum = getattr(signal, name, None)  # Windows has no SIGHUP
+        if signum is not None and signal.getsignal(signum) == signal.SIG_IGN:
+            signal.signal(signum, handler)
 
 
 def pytest_collection_finish():

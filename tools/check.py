@@ -50,6 +50,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     - "tests, debug": the same rules when asyncio debugs and every warning is an error; on the newest Python, which
       deprecates most. Not the model: it makes the same steps with debugging as without.
     - "no C": the rules on the Python twin, on every Python; on the default one the model and the libraries, too.
+    - "harm": a part of `make harm`, on the default one; the whole of it has three Pythons.
     - "house", "wheel": the docs' programs and the project's own rules, and what is packed: on the default one.
 
     `EVERYWHERE=1` has all of edges and programs run on every Python. A Python that is alone is oldest and newest.
@@ -68,6 +69,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     # The longest first, and each part by itself: while one waits for its processes, others use the time.
     steps = [pytest(part, newest, f"tests/{part}", debug=True) for part in OUTSIDE]
     steps += [pytest(part, v, f"tests/{part}") for v in (in_order if everywhere else [oldest]) for part in OUTSIDE]
+    steps.append(pytest("harm", default, "tests/harm"))
     steps += [pytest("tests", v, *inside) for v in in_order]
     if not everywhere:
         steps += [pytest("threads, runner", v, *NO_PROCESSES) for v in in_order[1:-1]]

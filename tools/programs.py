@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 
+from pages import blocks_of
 from venvs import ROOT
 
 FOLDER = ROOT / "build" / "programs"
 PAGES = ("README.md", "docs/tutorial.md")
 OTHERS = ("examples/*.py", "tests/house/everything.py")
 
-_PROGRAM = re.compile(r"^```python(?! fragment)[^\n]*\n(.*?)^```$", re.M | re.S)
 _PYRIGHT = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
 
 
@@ -32,10 +31,10 @@ def write() -> tuple[Path, list[Path]]:
 
 def _programs_of(page: Path) -> list[Path]:
     """Each program of a page as a file that is named after its line."""
-    text, files = page.read_text("utf-8"), []
-    for found in _PROGRAM.finditer(text):
-        line = text[: found.start()].count("\n") + 1
-        file = FOLDER / f"{page.stem.lower()}_{line}.py"
-        file.write_text(found[1], "utf-8")
-        files.append(file)
+    files = []
+    for block in blocks_of(page):
+        if not block.is_fragment:
+            file = FOLDER / f"{page.stem.lower()}_{block.line}.py"
+            file.write_text(block.code, "utf-8")
+            files.append(file)
     return files

@@ -1,25 +1,21 @@
 """Signals for asyncio tasks: many strengths of "stop", each with a reason, from a polite word to a kill that works."""
 
-from typing import TYPE_CHECKING, Any
-
-from ._core import listening as _listening
-from ._core.blocks import mask
-from ._core.delivery import Delivery, Fate
-from ._core.factory import create_task, eager_task_factory, install, task_factory
-from ._core.kill import abandoned_count
-from ._core.native import implementation
-from ._core.task import Task
-from ._run.runner import run
-from ._stop.stop import stop
-from ._stop.time import extend, time_left
-from .ladder import Ladder, Rung
-from .report import Report, RungReport, TaskReport, ThreadReport
-from .signals import Interrupt, Kill, Terminate
-from .threads import checkpoint, defer, to_thread
+TYPE_CHECKING = False  # type checkers take it for true; to import `typing` for it would cost as much as all the rest
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._core.asking import requested, until, wait_requested
-    from ._core.blocks import accept, catch, on_signal
+    from ._core.blocks import accept, catch, mask, on_signal
+    from ._core.delivery import Delivery, Fate
+    from ._core.factory import create_task, eager_task_factory, install, task_factory
+    from ._core.kill import abandoned_count
+    from ._core.native import implementation
+    from ._core.task import Task
+    from ._run.runner import run
+    from ._stop.stop import stop
+    from ._stop.time import extend, time_left
+    from .ladder import Ladder, Rung
     from .processes import (
         ProcessError,
         ProcessPool,
@@ -32,11 +28,14 @@ if TYPE_CHECKING:
         run_process,
         to_process,
     )
-    from .signals import Drain, Signal
+    from .report import ChildReport, Report, RungReport, TaskReport, ThreadReport
+    from .signals import Drain, Interrupt, Kill, Signal, Terminate
+    from .threads import checkpoint, defer, to_thread
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChildReport",
     "Delivery",
     "Drain",
     "Fate",
@@ -84,24 +83,43 @@ __all__ = [
     "wait_requested",
 ]
 
+_HOMES = {
+    "_core.asking": "requested until wait_requested",
+    "_core.blocks": "accept catch mask on_signal",
+    "_core.delivery": "Delivery Fate",
+    "_core.factory": "Task create_task eager_task_factory install task_factory",  # it makes a Task ready to be made
+    "_core.kill": "abandoned_count",
+    "_core.native": "implementation",
+    "_run.runner": "run",
+    "_stop.stop": "stop",
+    "_stop.time": "extend time_left",
+    "ladder": "Ladder Rung",
+    "processes": "ProcessError ProcessPool ProcessResult Program RemoteError WorkerDied open_process partial_result "
+    "run_process to_process",
+    "report": "ChildReport Report RungReport TaskReport ThreadReport",
+    "signals": "Drain Interrupt Kill Signal Terminate",
+    "threads": "checkpoint defer to_thread",
+}
+_home_of = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-def __getattr__(name: str) -> Any:
-    """What listens for a Drain is handed out here, and that is noted: nobody has to wait for who cannot hear (R26).
 
-    What has to do with processes is imported when it is first used: a program without any does not wait for it.
+def __getattr__(name: str) -> "Any":
+    """A name is fetched when somebody asks for it: as PID 1, the command must hear a SIGTERM before it imports much.
+
+    What listens for a Drain is never kept here, so that each who gets hold of it is noted (R26): nobody has to wait
+    for who cannot hear.
     """
-    if name in _listening.NAMES:
-        from . import signals
-        from ._core import asking, blocks
+    if name not in _home_of:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        _listening.note(name)
-        home = next(module for module in (blocks, asking, signals) if hasattr(module, name))
-        return getattr(home, name)
-    if name in __all__:
-        from . import processes
-
-        return getattr(processes, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_home_of[name]}"), name)
+    listening = import_module(f"{__name__}._core.listening")
+    if name in listening.NAMES:
+        listening.note(name)
+    else:
+        globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
-from .signals import Drain, Interrupt, Kill, Signal, Terminate
+from .signals import Drain, Kill, Signal, Terminate, class_named
 
 KILL_GRACE = 1.0
 """Seconds that a Kill rung without a grace of its own waits: a killed task needs two turns of the loop."""
 
-_NAMES = {cls.__name__.lower(): cls for cls in (Drain, Interrupt, Terminate, Kill)}
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _CLOSE = 1e-6  # a rung that is over but for a microsecond is over: timers fire a little early
 
@@ -86,7 +84,7 @@ class Ladder:
             if name == "limit":
                 limit = _duration(duration, part)
                 continue
-            signal = _NAMES.get(name.lower()) or _imported(name, part)
+            signal = _class(name, part)
             if not given and not issubclass(signal, Kill):
                 raise ValueError(f"in the ladder, {part.strip()!r} needs a grace; write it as {name}=10s")
             rungs.append((signal, _duration(duration, part)) if given else signal)
@@ -189,20 +187,11 @@ def _duration(text: str, part: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _imported(name: str, part: str) -> type[Signal]:
-    module, _, attribute = name.partition(":")
-    if not attribute:
-        raise ValueError(
-            f"in the ladder, {part.strip()!r}: there is no signal {name!r}; "
-            f"take {', '.join(_NAMES)}, or package.module:Class for your own"
-        )
+def _class(name: str, part: str) -> type[Signal]:
     try:
-        found = getattr(import_module(module), attribute)
-    except Exception as error:  # a module may fail in its own way
+        return class_named(name)
+    except ValueError as error:
         raise ValueError(f"in the ladder, {part.strip()!r}: {error}") from None
-    if not (isinstance(found, type) and issubclass(found, Signal) and found is not Signal):
-        raise ValueError(f"in the ladder, {part.strip()!r}: {name} is {found!r}, not a signal class")
-    return found
 
 
 DEFAULT = Ladder((Drain, 10), (Terminate, 5), Kill)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -158,6 +159,17 @@ class ThreadReport:
 
 
 @dataclass(slots=True)
+class ChildReport:
+    """A process that this one, or one of its children, had started, and that was ended by force with it (R30)."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})" if self.command else str(self.pid)
+
+
+@dataclass(slots=True)
 class Report:
     """What a `stop()` or a `run()` did. `str()` is for people, `to_dict()` for programs."""
 
@@ -168,12 +180,13 @@ class Report:
     rungs: tuple[RungReport, ...]
     threads: tuple[ThreadReport, ...] = ()
     note: str | None = None
+    children: tuple[ChildReport, ...] = ()
     pid: int = field(default_factory=os.getpid)
     """The process that was stopped, or that asked for it on a cluster."""
     began: str | None = None
     """When the stop began: in UTC, as ISO 8601 has it (`2027-01-31T03:12:45.123+00:00`)."""
     status: int | None = None
-    """The exit status of the process, as far as it is known: of `run()` and the command only."""
+    """The exit status of the process, as far as it is known, by the command only; `-n`: it dies of signal n."""
 
     @property
     def survivors(self) -> tuple[TaskReport, ...]:
@@ -192,8 +205,12 @@ class Report:
 
     @property
     def last_words(self) -> str:
-        """Why the process had to be ended by force, if it had, and the threads that kept it or were left behind."""
-        return "\n".join([self.note or "", *(f"  {thread}" for thread in self.threads)])
+        """Why the process had to be ended by force, if it had, what it took along, and the threads that kept it."""
+        lines = [self.note or ""]
+        if self.children:
+            many = "1 child process" if len(self.children) == 1 else f"{len(self.children)} child processes"
+            lines.append(f"took {many} along: {', '.join(map(str, self.children))}")
+        return "\n".join([*lines, *(f"  {thread}" for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
@@ -201,19 +218,38 @@ class Report:
 
     def __str__(self) -> str:
         reason = f" (reason: {self.reason})" if self.reason else ""
-        many = counted(len(self.tasks))
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
-        lines = [f"{head} {many} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
-        totals = sorted(self.totals.items(), key=lambda item: -item[1])
-        lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals) if totals else "  no task was left")
+        what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
+        lines = [f"{what} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
+        if self.tasks:
+            totals = sorted(self.totals.items(), key=lambda item: -item[1])
+            lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals))
         if self.status is not None:
             since = f", told to stop at {self.began}," if self.began else ""
-            lines.append(f"  process {self.pid}{since} ends with status {self.status}")
-        if self.note or self.threads:
+            how = f"with status {self.status}" if self.status >= 0 else f"by {signal.Signals(-self.status).name}"
+            lines.append(f"  process {self.pid}{since} ends {how}")
+        if self.note or self.threads or self.children:
             lines += [f"  {line.strip()}" for line in self.last_words.splitlines() if line]
         lines += [f"  {line}" for line in _grouped(self.resisted)]
         return "\n".join(lines)
 
 
-for _cls in (Report, TaskReport, RungReport, ThreadReport):
+def merged(reports: list[Report]) -> Report:
+    """One report of what the same ladder did in several loops."""
+    first = reports[0]
+    if len(reports) == 1:
+        return first
+    rungs: dict[str, RungReport] = {}
+    for rung in (rung for report in reports for rung in report.rungs):
+        known = rungs.setdefault(rung.name, RungReport(rung.name, skipped=True))
+        known.seconds = max(known.seconds, rung.seconds)
+        known.sent, known.ended = known.sent + rung.sent, known.ended + rung.ended
+        known.skipped, known.unasked = known.skipped and rung.skipped, known.unasked or rung.unasked
+    tasks = tuple(task for report in reports for task in report.tasks)
+    threads = tuple(thread for report in reports for thread in report.threads)
+    seconds = max(report.seconds for report in reports)
+    return Report(first.ladder, first.reason, seconds, tasks, tuple(rungs.values()), threads, began=first.began)
+
+
+for _cls in (Report, TaskReport, RungReport, ThreadReport, ChildReport):
     _cls.__module__ = "sigtask"

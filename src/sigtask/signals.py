@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
+from importlib import import_module
 from typing import Any, ClassVar, Self
 
 KILL_LEVEL = 40
@@ -189,6 +190,39 @@ def level_of(what: object, call: str, *, kill: bool = False) -> int:
     if what.level >= KILL_LEVEL and not kill:
         raise ValueError(f"{call}: a Kill cannot be held, handled or caught; the strongest that can is Terminate")
     return what.level
+
+
+_BY_NAME: dict[str, type[Signal]] = {cls.__name__.lower(): cls for cls in (Drain, Interrupt, Terminate, Kill)}
+
+
+def class_named(name: str) -> type[Signal]:
+    """The class for `drain`, `interrupt`, `terminate`, `kill` (in any case), or `package.module:Class`.
+
+    Raises: `ValueError` that says what is wrong with the name.
+    """
+    known = _BY_NAME.get(name.lower())
+    if known is not None:
+        return known
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(
+            f"there is no signal {name!r}; take {', '.join(_BY_NAME)}, or package.module:Class for your own"
+        )
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module may fail in its own way
+        raise ValueError(str(error)) from None
+    if not (isinstance(found, type) and issubclass(found, Signal) and found is not Signal):
+        raise ValueError(f"{name} is {found!r}, not a signal class")
+    return found
+
+
+def name_of_class(cls: type[Signal]) -> str:
+    """The name by which `class_named` finds it."""
+    name = cls.__name__.lower()
+    return name if _BY_NAME.get(name) is cls else f"{cls.__module__}:{cls.__qualname__}"
 
 
 for _cls in (Signal, Drain, Interrupt, Terminate, Kill):

@@ -528,6 +528,34 @@ async def test_r19_a_killed_task_waits_for_its_group_whose_frames_are_unwound_in
     assert sorted(log[:2]) == ["child 1", "child 2"]
 
 
+async def test_r18_a_killed_group_hears_of_a_child_that_ended_before_the_group_was_reached():
+    """It ends in the same turn, and its group's callback has yet to run."""
+
+    async def fails():
+        try:
+            await forever()
+        finally:
+            raise ValueError("the child's")
+
+    async def grouped():
+        async with asyncio.TaskGroup() as tg:
+            tg.create_task(fails())
+
+    async def awaits():
+        await inner
+
+    inner = await started(grouped())
+    await turns(1)
+    outer = await started(awaits())
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    outer.kill("die")
+    await asyncio.wait([inner])
+    await turns(2)
+    assert [str(error) for error in inner.exception().exceptions] == ["the child's"]
+    assert complaints == []
+
+
 async def test_r19_generations_of_groups_end_within_eight_turns_each():
     async def generation(left):
         async with asyncio.TaskGroup() as group:

@@ -9,8 +9,8 @@ import types
 import pytest
 from tasks import end_of, fates, forever, me, started
 
-from sigtask import Fate, Interrupt, Terminate, catch, mask
-from sigtask._core.inbox import HISTORY
+from sigtask import Fate, Interrupt, Kill, Terminate, catch, mask
+from sigtask._core.delivery import HISTORY
 from sigtask.testing import turns
 
 pytestmark = pytest.mark.clock
@@ -234,6 +234,146 @@ async def test_r9_the_end_of_an_awaited_future_has_no_cause():
     assert seen == [None]
 
 
+async def test_r9_a_cancel_that_a_mask_holds_is_not_the_cause_of_what_comes_out_of_an_await():
+    shared = asyncio.get_running_loop().create_future()
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await shared
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_a_cancel_that_a_mask_held_has_its_cause_when_it_is_thrown():
+    shared, seen = asyncio.get_running_loop().create_future(), []
+
+    async def child():
+        with mask(Terminate, plain=True):
+            try:
+                await shared
+            except asyncio.CancelledError as error:
+                seen.append(error.__cause__)
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    shared.cancel()
+    error = await end_of(task)
+    assert (seen, type(error.__cause__), type(task.ended_by)) == ([None], Interrupt, Interrupt)
+
+
+async def test_r9_a_cancel_that_was_taken_back_while_a_mask_held_it_is_not_the_cause_of_a_later_one():
+    gate = asyncio.get_running_loop().create_future()
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await gate
+            me().uncancel()
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    gate.set_result(None)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_the_end_of_an_awaited_sibling_is_not_the_cancel_that_a_mask_holds():
+    children = []
+
+    async def child():
+        with mask(Terminate, plain=True):
+            await children[0]
+
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            children.extend(group.create_task(coro) for coro in (forever(), child()))
+            await forever()
+
+    task = await started(parent())
+    await turns(1)
+    task.interrupt("why")
+    await end_of(task)
+    assert [type(one.ended_by) for one in children] == [Interrupt, type(None)]
+
+
+async def test_r9_a_cancel_that_the_awaited_task_swallowed_is_not_the_cause_of_a_later_one():
+    async def swallows():
+        with contextlib.suppress(asyncio.CancelledError):
+            await forever()
+
+    async def child():
+        await asyncio.create_task(swallows())
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_a_cancel_that_the_awaited_task_answered_with_an_error_is_not_the_cause_of_a_later_one():
+    async def fails():
+        try:
+            await forever()
+        finally:
+            raise ValueError
+
+    async def child():
+        with contextlib.suppress(ValueError):
+            await asyncio.create_task(fails())
+        await forever()
+
+    task = await cancelled_by_its_parent(child)
+    await turns(2)
+    task.cancel()
+    error = await end_of(task)
+    assert (error.__cause__, task.ended_by) == (None, None)
+
+
+async def test_r9_a_cancel_that_came_together_with_a_signal_keeps_its_cause_until_catch_raises_it():
+    async def child():
+        with catch(Interrupt):
+            with contextlib.suppress(Interrupt):
+                await forever()
+            await forever()
+
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            children.append(group.create_task(child()))
+            await forever()
+
+    children = []
+    task = await started(parent())
+    await turns(1)
+    task.interrupt("the parent's")
+    await turns(1)
+    children[0].interrupt("its own")
+    await turns(2)
+    children[0].interrupt("its own, again")
+    await end_of(task)
+    assert (fates(children[0]), children[0].ended_by.reason) == ([(Interrupt, Fate.DELIVERED)] * 2, "the parent's")
+
+
+async def test_r9_an_error_with_a_cause_of_its_own_does_not_hide_the_parents_signal():
+    async def inner():
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            raise asyncio.CancelledError from ValueError("its own")
+
+    async def child():
+        await asyncio.create_task(inner())
+
+    task = await cancelled_by_its_parent(child)
+    error = await end_of(task)
+    assert (type(error.__cause__), type(task.ended_by)) == (ValueError, Interrupt)
+
+
 async def test_r9_a_timeout_in_the_cleanup_does_not_hide_the_cause():
     async def child():
         try:
@@ -266,6 +406,42 @@ async def test_r17_what_a_leaked_mask_held_in_a_child_comes_when_its_owner_ends(
     assert not children[0].done()
     await task
     assert type(await end_of(children[0])) is Terminate
+
+
+async def _ended_by_under_a_mask(sends):
+    """What ended a child that sent this in its last step, with an Interrupt held by its parent's mask."""
+
+    async def child():
+        await gate
+        sends(parent)
+        await gone
+
+    async def masks():
+        with mask(Interrupt):
+            children.append(asyncio.create_task(child()))
+            await asyncio.wait(children)
+
+    gate, gone = (asyncio.get_running_loop().create_future() for _ in range(2))
+    gone.cancel()
+    children = []
+    parent = await started(masks())
+    await turns(1)
+    children[0].interrupt("held")
+    gate.set_result(None)
+    await asyncio.wait([parent, *children])
+    return children[0].ended_by
+
+
+async def test_r14_what_a_mask_of_another_did_not_hold_ended_a_task_also_when_the_mask_ends_before_anybody_asks():
+    assert type(await _ended_by_under_a_mask(lambda parent: me().terminate("its own"))) is Terminate
+
+
+async def test_r19_a_kill_by_way_of_the_parent_is_what_ended_a_task_under_the_parents_mask():
+    assert type(await _ended_by_under_a_mask(lambda parent: parent.kill("all"))) is Kill
+
+
+async def test_r14_what_a_mask_of_another_held_when_a_task_ended_is_not_what_ended_it():
+    assert await _ended_by_under_a_mask(lambda parent: None) is None
 
 
 async def test_r14_a_mask_leaves_no_callback_with_its_owner():

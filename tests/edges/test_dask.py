@@ -371,7 +371,7 @@ def test_a_job_may_ask_for_more_time_and_everybody_waits_for_it():
 
 
 def test_r26_a_drain_that_no_worker_could_hear_is_skipped(monkeypatch):
-    monkeypatch.setattr("sigtask._stop.stopping.could_be_heard", lambda: False)
+    monkeypatch.setattr("sigtask._stop.sending.could_be_heard", lambda: False)
 
     async def main(client):
         jobs = sigtask.dask.map(client, numbered, range(4))

@@ -270,7 +270,7 @@ def test_r26_a_function_that_asks_for_a_drain_is_listened_for(on_loop, jobs, fif
 def test_r26_a_function_in_a_program_that_cannot_hear_a_drain_is_not_made_to_wait_for_it(
     on_loop, jobs, fifo, monkeypatch
 ):
-    monkeypatch.setattr("sigtask._stop.stopping.could_be_heard", lambda: False)
+    monkeypatch.setattr("sigtask._stop.sending.could_be_heard", lambda: False)
 
     async def main():
         deaf = await started(fifo, jobs.spin)

@@ -318,6 +318,18 @@ async def main():
 sigtask.run(main(), ladder=Ladder((Terminate, 0.3), (Kill, 5)))  # it takes a moment, and more on a busy machine
 """
 
+IN_INPUT = """
+import sys, sigtask
+from sigtask import Ladder
+
+def read():
+    print("begun", flush=True)
+    sys.stdin.buffer.read()
+
+words = (input, "begun\\n") if sys.argv[1:] else (read,)
+sigtask.run(sigtask.to_thread(*words), ladder=Ladder.parse("terminate=300ms,kill=5s"))
+"""
+
 IDLE_AT_THE_END = """
 import asyncio, threading, sigtask
 
@@ -339,6 +351,18 @@ def test_a_thread_left_behind_does_not_keep_the_process_and_the_log_names_it(pro
     assert "was left behind in a C call at" in errors
     assert "in deaf" in errors
     assert "the watchdog ended it" not in errors
+
+
+@pytest.mark.os
+@pytest.mark.parametrize("words", [("input",), ()], ids=["input", "read"])
+def test_a_thread_left_behind_in_a_read_of_stdin_does_not_make_the_interpreter_abort(program, words):
+    process = program(IN_INPUT, *words)
+    assert process.stdout.readline() == "begun\n"
+    process.terminate()
+    process.wait(30)  # its input stays open, and says nothing
+    errors = process.communicate()[1]
+    assert process.returncode == 143, errors
+    assert f"was left behind in {'input(), a C function' if words else 'a C call at'}" in errors
 
 
 @pytest.mark.os

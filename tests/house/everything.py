@@ -10,6 +10,7 @@ from typing import Literal, assert_type
 
 import sigtask
 from sigtask import (
+    ChildReport,
     Delivery,
     Drain,
     Fate,
@@ -131,6 +132,7 @@ async def tasks() -> None:
     report = assert_type(await stop(victim, ladder=ladder, reason="no space"), Report)
     rows = assert_type((report.tasks, report.rungs), tuple[tuple[TaskReport, ...], tuple[RungReport, ...]])
     assert_type(report.threads, tuple[ThreadReport, ...])
+    assert_type(report.children, tuple[ChildReport, ...])
     print(rows[0][0].ended, "for", assert_type(victim.ended_by, Signal | None))
 
 

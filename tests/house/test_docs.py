@@ -17,64 +17,30 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+from pages import blocks_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
 LIMIT = 60
 
 
-@dataclass(frozen=True)
-class Block:
-    page: Path
-    line: int
-    words: tuple[str, ...]
-    code: str
-    output: str | None
-
-    def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
-
-    @property
-    def status(self) -> int:
-        return next((int(word[5:]) for word in self.words if word.startswith("exit=")), 0)
-
-
-def blocks() -> list[Block]:
-    found = []
-    for page in PAGES:
-        text = page.read_text("utf-8")
-        fences = list(FENCE.finditer(text))
-        for fence, after in zip_longest(fences, fences[1:]):
-            kind, *words = fence["info"].split() or [""]
-            if kind == "python":
-                follows = (
-                    after is not None and after["info"] == "output" and not text[fence.end() : after.start()].strip()
-                )
-                output = after["body"] if follows and after is not None else None
-                found.append(Block(page, text[: fence.start()].count("\n") + 1, tuple(words), fence["body"], output))
-    return found
-
-
-BLOCKS = blocks()
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_block_compiles_and_its_words_are_known(block):
     code = block.code
-    if "fragment" in block.words:  # it may await and return
+    if block.is_fragment:  # it may await and return
         code = "async def fragment():\n" + textwrap.indent(code, "    ")
     compile(code, str(block), "exec")
     assert [w for w in block.words if w not in ("fragment", "sigterm") and not w.startswith("exit=")] == []
 
 
 @pytest.mark.os
-@pytest.mark.parametrize("block", [block for block in BLOCKS if "fragment" not in block.words], ids=str)
+@pytest.mark.parametrize("block", [block for block in BLOCKS if not block.is_fragment], ids=str)
 def test_block_runs_and_prints_what_is_said(block, tmp_path):
     script = tmp_path / "block.py"
     script.write_text(block.code, "utf-8")
@@ -98,7 +64,8 @@ def test_block_runs_and_prints_what_is_said(block, tmp_path):
         if program.poll() is None:
             program.kill()
             program.wait()
-    assert program.returncode == block.status, f"{block} ended with {program.returncode}:\n{first}{rest}\n{errors}"
+    status = next((int(word[5:]) for word in block.words if word.startswith("exit=")), 0)
+    assert program.returncode == status, f"{block} ended with {program.returncode}:\n{first}{rest}\n{errors}"
     if block.output is not None:
         assert numberless(first + rest) == numberless(block.output), f"{block}\n{errors}"
 

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,81 @@ def write(tmp_path):
         return path
 
     return write
+
+
+# -- one program, run in several ways ----------------------------------------------------------------------------------
+
+
+HEAD = """
+import asyncio, atexit, os, queue, signal, subprocess, sys, threading, time
+if os.environ["WAY"] == "own":
+    import sigtask
+    asyncio.run = sigtask.run
+elif os.environ["WAY"] == "uvloop":
+    import uvloop
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+def say(*words):
+    print(*words, flush=True)
+
+def send(signum):  # a handler of Python's has run when this returns
+    os.kill(os.getpid(), signum)
+    time.sleep(0)
+"""
+RUN = ("-m", "sigtask", "run", "-q")
+WAYS = {
+    "plain": ("program.py",),
+    "own": ("program.py",),  # sigtask.run() in the place of asyncio.run()
+    "command": (*RUN, "program.py"),
+    "all at once": (*RUN, "--all-at-once", "program.py"),
+    "module": (*RUN, "-m", "program"),
+    "function": (*RUN, "program:main"),
+    "uvloop": ("program.py",),
+    "command, uvloop": (*RUN, "--loop", "uvloop", "program.py"),
+}
+
+
+@dataclass
+class Outcome:
+    """What a program printed, and its wait status; `stderr` is not compared."""
+
+    status: int
+    lines: list[str]
+    stderr: str = field(compare=False)
+
+
+class Outcomes(dict):
+    """The outcome of each way."""
+
+    def the_same(self):
+        """Checks that each is what it is under plain Python, and gives that."""
+        plain = self["plain"]
+        assert self == dict.fromkeys(self, plain), [outcome.stderr for outcome in self.values()]
+        return plain
+
+
+@pytest.fixture
+def play(start, write):
+    """`play(source, ways, *steps, ladder=, words=)` runs a program in each of these ways; gives the outcome of each.
+
+    The program says `ready`; then come the steps: signals to send, seconds to wait, lines to wait for.
+    """
+
+    def play(source, ways, *steps, ladder="drain=1s,terminate=20s,kill=1s", words=()):
+        write("program.py", HEAD + textwrap.dedent(source))
+        environment = {"SIGTASK_LADDER": ladder}
+        started = {way: start(*WAYS[way], *words, env={**environment, "WAY": way}) for way in ways}
+        for step in ("ready\n", *steps):
+            if isinstance(step, float):
+                time.sleep(step)
+            for process in started.values():
+                if isinstance(step, str):
+                    process.wait_for(step)
+                elif not isinstance(step, float):
+                    process.signal(step)
+        return Outcomes(
+            (way, Outcome(process.wait(), process.stdout.splitlines(), process.stderr))
+            for way, process in started.items()
+        )
+
+    return play

@@ -10,7 +10,6 @@ import contextlib
 import gc
 import os
 import random
-import re
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pages import blocks_of
 
 import sigtask
 from sigtask import Drain, Terminate, catch, mask, requested, until
@@ -37,8 +37,7 @@ LIVES = 60  # how often the storm's worker is told to drain
 
 def recipe(call, do):
     """The worker of docs/how-to.md that makes this call."""
-    fragments = re.findall(r"^```python fragment\n(.*?)^```$", HOW_TO.read_text("utf-8"), re.M | re.S)
-    (code,) = [code for code in fragments if f".{call}(" in code]
+    (code,) = [block.code for block in blocks_of(HOW_TO) if block.is_fragment and f".{call}(" in block.code]
     names = {"Drain": Drain, "Terminate": Terminate, "mask": mask, "requested": requested, "until": until, "do": do}
     exec(textwrap.dedent(code), names)
     return names["worker"]

@@ -1,6 +1,7 @@
 """What a person sees while a program is being stopped: on a terminal, and where there is none."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -11,7 +12,8 @@ import time
 
 import pytest
 
-from sigtask._run.view import LineView, LiveView, make_view
+from sigtask._run.json_view import JsonView
+from sigtask._run.view import LineView, LiveView, default_observer, make_view
 from sigtask.report import Report
 
 pytestmark = pytest.mark.os
@@ -41,6 +43,14 @@ import asyncio, time
 async def main():
     print("ready", flush=True)
     time.sleep(1000)
+asyncio.run(main())
+"""
+LINGERS = """
+import asyncio, threading, time
+async def main():
+    threading.Thread(target=time.sleep, args=(1000,), name="lingers").start()
+    print("ready", flush=True)
+    await asyncio.sleep(1000)
 asyncio.run(main())
 """
 PLACE = f"stubborn.py:{STUBBORN.splitlines().index('            await asyncio.sleep(1000)  # here') + 1} in stubborn"
@@ -191,7 +201,7 @@ def test_the_live_lines_show_rung_seconds_tasks_and_where_the_slowest_stands(on_
 def test_the_live_lines_are_gone_at_the_end_and_the_summary_is_in_place(on_terminal):
     terminal = on_terminal(STUBBORN, rows=40)
     terminal.popen.send_signal(signal.SIGTERM)
-    assert terminal.popen.wait(30) == 128 + signal.SIGTERM
+    assert terminal.popen.wait(30) == -signal.SIGTERM
     terminal.end()
     text = terminal.screen.text
     assert any("waiting for" in screen for screen in terminal.seen)
@@ -229,6 +239,30 @@ def test_a_terminal_without_room_gets_lines(on_terminal):
     terminal.wait_for(r"sigtask: SIGTERM: terminate, 0.4 s for 3 tasks\n")
 
 
+def test_run_on_a_terminal_shows_what_the_command_does(write, environment):
+    source = STUBBORN.replace("asyncio.run(main())", "sigtask.run(main())")
+    env = {**environment, "SIGTASK_LADDER": LADDER[1]}
+    path = write("stubborn.py", source)
+    terminal = Terminal([sys.executable, path.name], path.parent, env).wait_for("ready")
+    try:
+        terminal.popen.send_signal(signal.SIGTERM)
+        terminal.wait_for(r"SIGTERM  terminate   0\.\d s, then kill  \(1 task left\)\nwaiting for stubborn at " + PLACE)
+        assert terminal.popen.wait(30) == 128 + signal.SIGTERM
+    finally:
+        terminal.end()
+    assert re.search(r"sigtask: stopped 3 tasks in \d\.\d\d s \(reason: SIGTERM\)\n  drain  ", terminal.screen.text)
+
+
+def test_a_view_leaves_no_thread_behind_when_nothing_is_stopped_or_when_it_is_over():
+    view = LineView(io.StringIO())
+    assert "sigtask-view" not in {thread.name for thread in threading.enumerate()}
+    view.over(Report("kill", None, 0.0, (), ()))
+    for thread in threading.enumerate():
+        if thread.name == "sigtask-view":
+            thread.join(30)
+            assert not thread.is_alive()
+
+
 # -- not on a terminal ------------------------------------------------------------------------------------------------
 
 
@@ -236,7 +270,7 @@ def test_without_a_terminal_there_is_one_line_per_rung_and_the_summary(sigtask_r
     write("stubborn.py", STUBBORN)
     program = sigtask_run(*LADDER, "stubborn.py").wait_for("ready")
     program.signal(signal.SIGTERM)
-    assert program.wait() == 128 + signal.SIGTERM
+    assert program.wait() == -signal.SIGTERM
     lines = program.stderr.splitlines()
     assert lines[:3] == [
         "sigtask: SIGTERM: drain, 0.4 s for 3 tasks",
@@ -256,22 +290,61 @@ def test_a_blocked_loop_gets_a_line_when_a_rung_is_due(sigtask_run, write):
 
 
 def test_a_process_that_outlives_its_tasks_says_what_it_waits_for(sigtask_run, write):
-    write(
-        "lingers.py",
-        """
-        import asyncio, threading, time
-        async def main():
-            threading.Thread(target=time.sleep, args=(1000,), name="lingers").start()
-            print("ready", flush=True)
-            await asyncio.sleep(1000)
-        asyncio.run(main())
-        """,
-    )
+    write("lingers.py", LINGERS)
     program = sigtask_run("--ladder", "terminate=1s,kill=1s", "lingers.py").wait_for("ready")
     program.signal(signal.SIGTERM)
     assert program.wait() == 128 + signal.SIGTERM
-    expected = r"sigtask: no task is left, but the process is: 1\.\d s left, waiting for thread lingers at "
+    expected = r"sigtask: no task runs here, but the process does: 1\.\d s left, waiting for thread lingers at "
     assert re.search(expected, program.stderr)
+
+
+def objects(program):
+    """What was said, each line an object; how each names its time and process is looked at here."""
+    said = [json.loads(line) for line in program.stderr.splitlines()]
+    for each in said:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each.pop("time"))
+        assert each.pop("pid") == program.popen.pid
+    return said
+
+
+def test_log_json_is_one_object_a_line_for_each_rung_and_the_report(sigtask_run, write, tmp_path):
+    write("stubborn.py", STUBBORN)
+    program = sigtask_run("--log", "json", *LADDER, "--report", "r.json", "stubborn.py").wait_for("ready")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == -signal.SIGTERM
+    *rungs, last = objects(program)
+    assert [(each["event"], each["level"], each["rung"], each["tasks"]) for each in rungs] == [
+        ("rung", "info", "drain", 3),
+        ("rung", "info", "terminate", 3),
+        ("rung", "info", "kill", 1),
+    ]
+    assert rungs[0]["message"] == "SIGTERM: drain, 0.4 s for 3 tasks"
+    assert {(each["signal"], each["grace"]) for each in rungs} == {("SIGTERM", 0.4)}
+    assert (last["event"], last["level"], last["signal"]) == ("report", "warning", "SIGTERM")
+    assert last["report"] == json.loads((tmp_path / "r.json").read_text())
+
+
+def test_log_json_of_a_forced_end_is_objects_with_the_stacks_in_one(sigtask_run, write):
+    write("blocks.py", BLOCKS)
+    program = sigtask_run("--log", "json", *LADDER, "blocks.py").wait_for("ready")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 128 + signal.SIGTERM
+    said = {each["event"]: each for each in objects(program)}
+    assert said["due"]["level"] == "warning"
+    assert said["due"]["message"].endswith("is due, and the loop is blocked at blocks.py:4 in main")
+    assert said["forced"]["report"]["note"].startswith("the process did not end by itself")
+    assert "blocks.py" in said["stacks"]["message"] and "line 4 in main" in said["stacks"]["message"]
+    assert said["forced"]["level"] == said["stacks"]["level"] == "error"
+
+
+def test_log_json_says_what_a_lingering_process_waits_for(sigtask_run, write):
+    write("lingers.py", LINGERS)
+    program = sigtask_run("--log", "json", "--ladder", "terminate=1s,kill=1s", "lingers.py").wait_for("ready")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 128 + signal.SIGTERM
+    (said,) = [each for each in objects(program) if each["event"] == "lingering"]
+    assert (said["level"], said["signal"], said["tasks"]) == ("warning", "SIGTERM", 0)
+    assert "waiting for thread lingers at " in said["message"]
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
@@ -283,7 +356,7 @@ def test_a_stderr_that_is_closed_or_fails_does_not_stop_the_stopping(write, envi
         assert program.stdout.readline() in ("output\n", "ready\n")
         program.send_signal(signal.SIGTERM)
         program.stdout.read()
-        assert program.wait(30) == 128 + signal.SIGTERM
+        assert program.wait(30) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("reader", ["gone", "asleep"])
@@ -310,7 +383,7 @@ def test_a_stderr_that_nobody_reads_does_not_stop_the_stopping(write, environmen
             assert program.stdout.readline() == "ready\n"
             sent_at = time.monotonic()
             program.send_signal(signal.SIGTERM)
-            assert program.wait(30) == 128 + signal.SIGTERM
+            assert program.wait(30) == (128 + signal.SIGTERM if blocked else -signal.SIGTERM)
             assert time.monotonic() - sent_at < 1.2 + a_second
     finally:
         if reader == "asleep":
@@ -325,7 +398,7 @@ def test_a_stream_that_is_no_file_has_each_line_at_once():
     page = io.BytesIO()
     with io.TextIOWrapper(io.BufferedWriter(NoFile(page)), encoding="ascii", errors="replace") as stream:
         make_view(quiet=False, report_file=None, stream=stream).over(Report("kill", None, 0.0, (), ()))
-        assert page.getvalue().startswith(b"sigtask: stopped 0 tasks")
+        assert page.getvalue().startswith(b"sigtask: there was no task to stop; ended in")
 
 
 class NoFile(io.RawIOBase):
@@ -348,7 +421,13 @@ def test_the_view_fits_the_stream(monkeypatch):
 
     assert type(make_view(quiet=False, report_file=None, stream=io.StringIO())) is LineView
     assert type(make_view(quiet=False, report_file=None, stream=Tty())) is LineView  # its size cannot be asked for
-    monkeypatch.setattr(sys, "stderr", None)
+    assert type(make_view(quiet=False, report_file=None, log="json", stream=Tty())) is JsonView
+    monkeypatch.setattr(sys, "stderr", Tty())
+    assert type(default_observer()) is LineView
+    for no_terminal in (io.StringIO(), closed := io.StringIO(), None):
+        closed.close()
+        monkeypatch.setattr(sys, "stderr", no_terminal)
+        assert default_observer() is None
     assert type(make_view(quiet=False, report_file=None)) is LineView
 
 

@@ -110,7 +110,8 @@ class Catch(Block):
         task.take_back(max(0, task.owed - self.owed))
         if task.requests > self.count:
             task.row("catch", "a plain one came too")
-            task.plain_thrown = Cancelled()
-            raise task.plain_thrown from task.take_cause()
+            plain = Cancelled()
+            task.land_plain(plain)
+            raise plain
         task.row("catch", "caught")
         return True

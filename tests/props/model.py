@@ -44,7 +44,7 @@ class Task(Future):
         self.looking = self.nudged = self.at_work = False
         self.children, self.doom, self.waits, self.rounds = [], None, 0, 0
         self.ended, self.shown, self.plain_thrown, self.plain_under = None, False, None, None
-        self.cause, self.cause_is_due = None, False
+        self.cause, self.cause_is_due, self.caused, self.plain_below = None, False, None, False
         self.listening = []
         if parent is not None:
             parent.children.append(self)
@@ -247,9 +247,8 @@ class Task(Future):
         if self.plain_held and not self.masks_plain():
             self.row("look", "a plain cancel")
             count, self.plain_held = self.plain_held, 0
-            self.forget_what_is_over()
             for _ in range(count):
-                self.ask(None)
+                self.ask_plainly()
 
     def pick(self):
         """The strongest of what is pending and may now be thrown; the others of it are superseded."""
@@ -294,6 +293,11 @@ class Task(Future):
         if delivery.signal.level >= KILL:
             self.take_along(delivery)
 
+    def ask_plainly(self):
+        self.forget_what_is_over()
+        self.plain_below = True
+        return self.ask(None)
+
     def ask(self, msg):
         """asyncio's `cancel`."""
         if self.done:
@@ -331,8 +335,7 @@ class Task(Future):
         if self.leaving and self.at_work and self.leaving[-1].answers(self):
             return True
         self.row("cancel", "plain")
-        self.forget_what_is_over()
-        return self.ask(None)
+        return self.ask_plainly()
 
     def forget_what_is_over(self):
         if self.flying and self.flying.signal.level < KILL and is_over(self.flying):
@@ -345,10 +348,14 @@ class Task(Future):
         for _ in range(weight):
             self.requests_back()
 
-    def take_cause(self):
-        """R9: of the plain cancellation that is about to be thrown."""
-        cause, self.cause_is_due = self.cause if self.cause_is_due else None, False
-        return cause
+    def land_plain(self, error):
+        """R9: a plain cancellation is being thrown, and it is not one that is held."""
+        self.plain_thrown, self.plain_under = error, self.in_force()
+        if self.cause_is_due and not self.plain_held:
+            self.cause_is_due, self.caused = False, (error, self.cause)
+
+    def drop_cause(self):
+        self.cause_is_due = self.cause_is_due and self.plain_held > 0
 
     def cut_loose(self):
         """R18: what it awaits will not be cancelled."""
@@ -413,6 +420,7 @@ class Task(Future):
         if self.plain_held:
             self.row("uncancel", "a held one")
             self.plain_held -= 1
+            self.drop_cause()
         elif self.again and not self.requests:
             self.row("uncancel", "one that is to come again")
             self.pending.remove(self.again)
@@ -464,6 +472,9 @@ class Task(Future):
         if self.is_born_killed and error is None:
             self.is_born_killed = False
             return None
+        if self.plain_below and not isinstance(error, Cancelled):
+            self.drop_cause()  # of a cancellation that what it awaits took
+        self.plain_below = False
         if self.flying and self.flying.signal.level >= KILL:
             self.doom = self.land()
             return self.die(None, False)
@@ -481,9 +492,7 @@ class Task(Future):
         elif self.doom:
             return self.die(None if isinstance(error, Cancelled) else error, error is None)
         elif isinstance(error, Cancelled) and not isinstance(error, Signal):
-            self.plain_thrown, self.plain_under = error, self.in_force()
-            if (cause := self.take_cause()) is not None and error.__cause__ is None:
-                error.__cause__ = cause
+            self.land_plain(error)
         self.started = True
         return self.run(error)
 
@@ -521,6 +530,7 @@ class Task(Future):
         if self.doom or self.done:
             return
         self.doom = delivery
+        self.watch()
         for task in self.family():
             if not task.doom:
                 self.row("kill", "takes a child along")
@@ -530,6 +540,7 @@ class Task(Future):
         self.doom = delivery = Delivery(Signal(kill.cls, kill.reason, self.name))
         delivery.task = self
         self.history.append(delivery)
+        self.watch()
         if self.at_work:
             self.pending.append(delivery)
             self.look_later()
@@ -555,10 +566,9 @@ class Task(Future):
                 self.row("kill", "error")
                 raise
             error, returned = None, False
-            if self.waits < WAITS and self.has_living_children():
+            if self.waits < WAITS and self.watch():
                 self.row("kill", "waits for children")
                 self.waits += 1
-                self.watch()
                 return awaited
             self.row("kill", "refused")
             self.rounds += 1
@@ -584,9 +594,11 @@ class Task(Future):
             raise (Cancelled if others is None else others) from None
 
     def watch(self):
-        if not self.nudged:
+        """R18: it may wait from now on, until some turns after the last of its children."""
+        if not self.nudged and self.has_living_children():
             self.nudged = True
             self.loop.call_soon(self.nudge, TURNS)
+        return self.nudged
 
     def nudge(self, turns):
         if self.done:
@@ -608,8 +620,8 @@ class Task(Future):
             self.ended, self.shown = error.copy(), True
         elif isinstance(error, Cancelled):
             behind = [one for one in self.delivered if one.thrown is not None and leads(error, one.thrown)]
-            if self.cause is not None and error.__cause__ is self.cause:
-                self.ended = self.cause
+            if self.caused and self.caused[0] is error:
+                self.ended = self.caused[1]
             elif error is self.plain_thrown:
                 pass
             elif behind:

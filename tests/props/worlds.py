@@ -13,7 +13,7 @@ import tables
 from program import Oops, World
 
 import sigtask
-from sigtask._core import inbox
+from sigtask._core import delivery
 from sigtask.testing import FakeClockLoop
 
 # What asyncio, or R15, says of programs like these.
@@ -164,7 +164,7 @@ class RealWorld(World):
     Cancelled = asyncio.CancelledError
 
     def __init__(self):
-        self.remembered, inbox.HISTORY = inbox.HISTORY, 1_000_000  # every signal is to be counted
+        self.remembered, delivery.HISTORY = delivery.HISTORY, 1_000_000  # every signal is to be counted
         self.loop = FakeClockLoop()
         self.complaints = []
         self.loop.set_exception_handler(lambda _, context: self._complain(context))
@@ -274,7 +274,7 @@ class RealWorld(World):
     def close(self):
         self.over = True
         self.loop.close()
-        inbox.HISTORY = self.remembered
+        delivery.HISTORY = self.remembered
 
 
 __all__ = ["ModelWorld", "Oops", "RealWorld"]

@@ -12,7 +12,7 @@ settings.load_profile("sigtask")
 @pytest.fixture
 def nobody_listens(monkeypatch):
     """As in a program that has taken nothing from sigtask with which it could hear a Drain (R26)."""
-    monkeypatch.setattr("sigtask._stop.stopping.could_be_heard", lambda: False)
+    monkeypatch.setattr("sigtask._stop.sending.could_be_heard", lambda: False)
 
 
 @pytest.fixture

@@ -281,7 +281,7 @@ def test_r28_str_names_so_many_and_counts_the_rest():
 
 
 def test_r28_str_of_a_report_without_tasks_says_so():
-    assert "no task was left" in str(Report("kill=1s", None, 0.0, (), ()))
+    assert "there was no task to stop" in str(Report("kill=1s", None, 0.0, (), ()))
 
 
 def test_r28_str_names_the_threads_that_kept_the_process():

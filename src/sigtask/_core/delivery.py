@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from ..signals import KILL_LEVEL, Addressee, Signal
 
+HISTORY = 20
+"""How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
+
 
 class Fate(Enum):
     """What became of a signal (R21)."""
@@ -140,6 +143,33 @@ class Delivery:
 
     def __repr__(self) -> str:
         return f"<{self.signal!r} {self.fate.value}>"
+
+
+class History(list[Delivery]):
+    """The signals that a task remembers, in order (R21)."""
+
+    __slots__ = ()
+
+    def add(self, delivery: Delivery) -> None:
+        """Remember it, for now."""
+        self.append(delivery)
+        if len(self) >= 2 * HISTORY:
+            self.forget()
+
+    def forget(self) -> None:
+        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
+        if len(self) > HISTORY:
+            order = sorted(range(len(self) - 1), key=lambda at: (self[at].weight, self[at].level, at))
+            self[:] = [self[at] for at in sorted(order[1 - HISTORY :])] + self[-1:]
+
+    def take_back(self, requests: int) -> None:
+        """So many of the requests that signals stand for have been taken back: of the last signals first."""
+        for one in reversed(self):
+            if requests <= 0:
+                return
+            if one.fate is _DELIVERED and not one.taken_back:
+                one.taken_back = True
+                requests -= one.requests
 
 
 def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:

@@ -66,8 +66,8 @@ def _note(inbox: Inbox, error: CancelledError) -> None:
     elif isinstance(error, Signal):
         inbox.end = error.copy()
         inbox.end_is_shown = getattr(error, "_ended_another", False)  # else it was raised by hand
-    elif error.__cause__ is inbox.cause:
-        inbox.end = inbox.cause
+    else:
+        inbox.end = inbox.cause_of(error)
 
 
 def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
@@ -76,7 +76,7 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
         origin = error.origin
         return next((one for one in reversed(inbox.history) if one.given.origin is origin and one.number), None)
     is_plain = inbox.plain_thrown is not None and inbox.plain_thrown() is error
-    if is_plain or (inbox.cause is not None and error.__cause__ is inbox.cause):
+    if is_plain or inbox.cause_of(error) is not None:
         return None
     thrown = ((one, one.thrown()) for one in reversed(inbox.delivered) if one.thrown is not None)
     found = _caught_by_condition(inbox) or next((one for one, signal in thrown if led_to(error, signal)), None)

@@ -40,6 +40,7 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
     shim.send = coro.send
     parent: Any = current_task(loop)
     task: Task[Any] = _new_task(FreshTask)
+    task._shim = shim
     if type(parent) is FreshTask:
         note_parent(task, parent)
     else:
@@ -56,7 +57,7 @@ task_factory, _construct = py_task_factory, _py_construct
 if speed is not None:
     # Up to Python 3.11 `asyncio.current_task` is itself written in Python, and this is what it asks.
     _ask: Any = current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined,unused-ignore]
-    speed.bind(FreshTask, Signal, _ask, asyncio._get_running_loop, iscoroutine, adopt, Task.cancel)
+    speed.bind(FreshTask, Signal, _ask, stock.running_loop, iscoroutine, adopt, Task.cancel)
     task_factory, _construct = speed.task_factory, speed.construct
 task_factory.__module__ = "sigtask"
 

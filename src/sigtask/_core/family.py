@@ -33,12 +33,20 @@ class _Children(list["weakref.ref[Any]"]):
 class PyKin(StockTask):  # type: ignore[misc]  # what asyncio's C task is, no stub says
     """A task that knows its parent and its children, by weak references: a family keeps nobody alive."""
 
-    __slots__ = ("_children", "_inbox", "_parent_ref", "_ref")
+    __slots__ = ("_children", "_parent_ref", "_ref", "_shim")
 
-    _inbox: Any
+    _shim: Any
     _parent_ref: weakref.ref[Any] | None
     _ref: weakref.ref[Any] | None
     _children: _Children | None
+
+    @property
+    def _inbox(self) -> Any:
+        return self._shim.inbox
+
+    @_inbox.setter
+    def _inbox(self, inbox: Any) -> None:
+        self._shim.inbox = inbox
 
     @property
     def _linked_parent(self) -> Any:
@@ -46,6 +54,11 @@ class PyKin(StockTask):  # type: ignore[misc]  # what asyncio's C task is, no st
 
     def _linked_children(self) -> list[Any]:
         return [child for ref in self._children or () if (child := ref()) is not None]
+
+
+def py_attach(task: Any, shim: Any) -> None:
+    """Give a task its shim, where its inbox will be; before anything else is done with it."""
+    task._shim = shim
 
 
 def py_link(task: Any, parent: Any) -> bool:
@@ -63,6 +76,7 @@ def py_link(task: Any, parent: Any) -> bool:
 
 _Linked: Any = PyKin if speed is None else speed.Kin
 _link: Any = py_link if speed is None else speed.link
+attach: Any = py_attach if speed is None else speed.attach
 
 
 class Kin(_Linked):  # type: ignore[misc]  # either of the two
@@ -82,7 +96,7 @@ class Kin(_Linked):  # type: ignore[misc]  # either of the two
 def note_parent(task: Any, parent: Any) -> None:
     """Note who spawned this task."""
     if speed is None:
-        task._inbox = task._children = task._ref = task._parent_ref = None
+        task._children = task._ref = task._parent_ref = None
     if parent is not None and not _link(task, parent):
         _stock_parents[task] = weakref.ref(parent)
         _stock_children.setdefault(parent, weakref.WeakSet()).add(task)

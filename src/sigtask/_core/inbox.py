@@ -23,7 +23,7 @@ The life of one signal
       └────► in flight ──► delivered     thrown into the task
                  └───────► consumed      the task that was awaited took it and went on (R8)
 
-Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and no more.
+Of plain `cancel()` it knows the count of those a `mask(plain=True)` holds back, and the signal behind a parent's (R9).
 """
 
 from __future__ import annotations
@@ -35,10 +35,7 @@ from typing import Any
 
 from ..signals import KILL_LEVEL, Interrupt, Signal
 from .around import Block, Outside, Waiter
-from .delivery import Delivery, Fate, is_over, strongest
-
-HISTORY = 20
-"""How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
+from .delivery import HISTORY, Delivery, Fate, History, is_over, strongest
 
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
@@ -57,6 +54,7 @@ class Inbox:
         "blocks",
         "cause",
         "cause_is_due",
+        "caused",
         "covers",
         "delivered",
         "doom",
@@ -73,6 +71,7 @@ class Inbox:
         "outside",
         "owed",
         "pending",
+        "plain_below",
         "plain_held",
         "plain_msg",
         "plain_thrown",
@@ -87,7 +86,7 @@ class Inbox:
 
     def __init__(self, task: object, covers: tuple[Any, ...] = ()) -> None:
         self.task: weakref.ref[Any] = weakref.ref(task)
-        self.history: list[Delivery] = []
+        self.history = History()
         self.pending: tuple[Delivery, ...] = ()
         self.looking = False  # the loop is to look at what is pending, at its next turn
         self.missed = 0  # how often it waited in another mask by then
@@ -97,12 +96,14 @@ class Inbox:
         self.owed = 0  # cancel requests that these stand for, and that nobody has taken back
         self.delivered: tuple[Delivery, ...] = ()  # those of them that may still be alive there
         self.again: Delivery | None = None  # one that is pending once more: its request is still counted
+        self.plain_below = False  # one was passed on to what the task awaits, and nothing has come of it yet
         self.plain_held = 0  # plain cancels held by mask(plain=True)
         self.plain_msg: object = None
         self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
         self.plain_under: Delivery | None = None  # and the signal that was being handled then
-        self.cause: Signal | None = None  # the signal under which this task's parent cancelled it (R9),
-        self.cause_is_due = False  # and whether that is still to be thrown
+        self.cause: Signal | None = None  # the signal under which this task's parent last cancelled it (R9),
+        self.cause_is_due = False  # whether that is still to be thrown,
+        self.caused: tuple[weakref.ref[CancelledError], Signal | None] | None = None  # or else by what it was
         self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
         self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
         self.doom: Delivery | None = None  # the Kill that is ending it
@@ -191,19 +192,6 @@ class Inbox:
     def remove_waiter(self, entry: Waiter) -> None:
         """Wait no more."""
         self.waiters = tuple(other for other in self.waiters if other is not entry)
-
-    def record(self, delivery: Delivery) -> None:
-        """Remember it, for now."""
-        self.history.append(delivery)
-        if len(self.history) >= 2 * HISTORY:
-            self.forget()
-
-    def forget(self) -> None:
-        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
-        history = self.history
-        if len(history) > HISTORY:
-            order = sorted(range(len(history) - 1), key=lambda at: (history[at].weight, history[at].level, at))
-            self.history = [history[at] for at in sorted(order[1 - HISTORY :])] + history[-1:]
 
     def judge(self, delivery: Delivery, *, running: bool = False) -> bool:
         """Settle an arrival that no callback took: `True` if it is to fly, else it is pending or has its fate.
@@ -313,8 +301,7 @@ class Inbox:
         delivery = self.flying
         assert delivery is not None
         delivery.fate, delivery.requests = _DELIVERED, self.weight
-        delivery.below = ()
-        delivery.taken_back = self.weight == 0
+        delivery.below, delivery.taken_back = (), self.weight == 0
         self.owed += self.weight
         self.flying, self.weight = None, 0
         self.landed += 1
@@ -328,13 +315,19 @@ class Inbox:
             self.delivered = (delivery,)
         return delivery
 
+    def hold_what_was_let_in(self) -> None:
+        """What only the block that has ended admitted, and was not thrown in it, is pending again (R13, R16)."""
+        delivery = self.flying
+        if delivery is not None and not self.admits(delivery):
+            self.flying, self.weight, delivery.fate = None, 0, _PENDING
+            self._hold(delivery)
+
     def consume(self) -> int:
         """The task that was awaited took the signal (R8). Gives the number of requests to take back."""
         delivery, weight = self.flying, self.weight
         assert delivery is not None
         self.flying, self.weight = None, 0
-        delivery.fate = _CONSUMED
-        delivery.below = ()
+        delivery.fate, delivery.below = _CONSUMED, ()
         return weight
 
     def revived(self, delivery: Delivery) -> Signal:
@@ -366,26 +359,35 @@ class Inbox:
             self.pending = tuple(one for one in self.pending if one is not delivery)
             delivery.fate, delivery.taken_back, self.again = _DELIVERED, True, None
 
-    def take_cause(self) -> Signal | None:
-        """The signal behind the plain cancellation that is about to be thrown: it is of one only (R9)."""
-        cause = self.cause if self.cause_is_due else None
-        self.cause_is_due = False
-        return cause
+    def land_plain(self, error: CancelledError) -> None:
+        """A plain cancellation is being thrown. The signal under which the parent asked for it is its cause (R9)."""
+        self.plain_thrown, self.plain_under = weakref.ref(error), self.in_force()
+        if self.cause_is_due and not self.plain_held:
+            self.cause_is_due, self.caused = False, (self.plain_thrown, self.cause)
+            if error.__cause__ is None:
+                error.__cause__ = self.cause
+
+    def await_ended(self, *, in_cancellation: bool) -> None:
+        """If in none, a plain cancellation that was passed on to what the task awaited was taken there (R9)."""
+        if self.plain_below:
+            self.plain_below = False
+            if not in_cancellation:
+                self.drop_cause()
+
+    def drop_cause(self) -> None:
+        """The plain cancellation that it is of will not be thrown, unless a mask holds it."""
+        self.cause_is_due = self.cause_is_due and self.plain_held > 0
+
+    def cause_of(self, error: CancelledError) -> Signal | None:
+        """The signal under which the parent asked for this cancellation."""
+        return self.caused[1] if self.caused is not None and self.caused[0]() is error else None
 
     def take_back(self, owed: int) -> int:
-        """`catch` took what has been thrown in since that many requests were owed. Gives how many to take back."""
+        """No more than that many requests are owed: what was thrown in last is taken back. Gives how many requests."""
         back = max(0, self.owed - owed)
-        self._no_longer_owed(back)
+        self.owed -= back
+        self.history.take_back(back)
         return back
-
-    def _no_longer_owed(self, requests: int) -> None:
-        self.owed -= requests
-        for one in reversed(self.history):
-            if requests <= 0:
-                return
-            if one.fate is _DELIVERED and not one.taken_back:
-                one.taken_back = True
-                requests -= one.requests
 
     def settle(self, count: int) -> None:
         """After an `uncancel()`: what `count` requests no longer cover has been taken back, the last one first.
@@ -395,4 +397,4 @@ class Inbox:
         """
         if self.flying is not None:
             self.weight = min(self.weight, max(0, count - self.owed))
-        self._no_longer_owed(max(0, self.owed - count))
+        self.take_back(count)

@@ -76,10 +76,9 @@ def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, return
             except (StopIteration, CancelledError):
                 break  # it swallowed the Kill and returned, or put another in its place: that changes nothing
             error, returned = None, False
-            if inbox.waits < WAITS and has_living_children(inbox.task()):
+            if inbox.waits < WAITS and watch(inbox):
                 inbox.waits += 1
                 shim.send = shim._resume
-                _watch(inbox)
                 return awaited
             doom.refused += 1
             _refuse(awaited)
@@ -111,12 +110,13 @@ def _throw(coro: Any, error: BaseException | None, doom: Delivery) -> Any:
         del killed
 
 
-def _watch(inbox: Inbox) -> None:
-    """See to it that a dying task does not wait longer than for its children."""
-    if not inbox.nudged:
+def watch(inbox: Inbox) -> bool:
+    """Whether a dying task may wait, as it has living children, or has yet to hear of their ends; not for longer."""
+    task: Any = inbox.task()
+    if not inbox.nudged and has_living_children(task):
         inbox.nudged = True
-        task: Any = inbox.task()
         task.get_loop().call_soon(_nudge, inbox, TURNS)
+    return inbox.nudged
 
 
 def _nudge(inbox: Inbox, turns: int) -> None:

@@ -1,7 +1,7 @@
 """Which of two twins makes tasks: the extension in C (`speed.c`), or its specification in Python.
 
 The one in C is there when a compiler was where sigtask was built, but not in an isolated subinterpreter (one with a GIL
-of its own), which refuses to load it. `SIGTASK_PURE=1` in the environment, looked at when sigtask is imported, takes
+of its own), which refuses to load it. `SIGTASK_PURE=1` in the environment, looked at when sigtask is first used, takes
 the one in Python all the same; `SIGTASK_REQUIRE_SPEED=1` makes a missing C an ImportError.
 """
 

@@ -5,7 +5,6 @@ The part of `task.Task` that has no public name. Only this module, `flight` and 
 
 from __future__ import annotations
 
-from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..signals import KILL_LEVEL, Signal
@@ -15,7 +14,8 @@ from .family import Kin, descendants
 from .flight import free, launch, passed_on
 from .handling import is_handling, is_handling_now
 from .inbox import Inbox
-from .stock import current
+from .kill import watch
+from .stock import current, running_loop
 
 _T = TypeVar("_T")
 
@@ -68,7 +68,7 @@ class Receiver(_Base[_T]):
         `awaited` says that it comes from a task that awaits this one. `sender` is the task that sends it, by default
         the running one.
         """
-        if _get_running_loop() is not (loop := self.get_loop()) and loop.is_running():
+        if running_loop() is not (loop := self.get_loop()) and loop.is_running():
             raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
         inbox = self._inbox or self._mailbox()
         if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
@@ -78,7 +78,7 @@ class Receiver(_Base[_T]):
             sender = current()
         name = None if sender is None or signal.sender is not None else sender.get_name()
         delivery = Delivery(signal, (inbox.task, self.get_name()), name, inbox.task)
-        inbox.record(delivery)
+        inbox.history.add(delivery)
         if awaited:
             passed_on(signal, delivery)
         if inbox.covers and (theirs := getattr(sender, "_inbox", None)) is not None:
@@ -120,16 +120,22 @@ class Receiver(_Base[_T]):
         if delivery.level >= KILL_LEVEL:
             self._doom(delivery)
 
-    def _forget_what_is_over(self, inbox: Inbox) -> None:
-        """A plain cancel comes: it is not to be taken for a signal that what this task awaits took before (R8, R9)."""
+    def _cancel_plainly(self, inbox: Inbox, msg: object) -> bool:
+        """Not to be taken for a signal that what this task awaits took before (R8, R9); it may be taken there, too."""
         if inbox.flying is not None and went_on(inbox.flying):
             stock.take_back(self, inbox.consume())
+        if inbox.cause_is_due:
+            inbox.plain_below = True
+            shim = stock.get_shim(self)
+            shim.send = shim._resume
+        return bool(_cancel(self, msg))
 
     def _doom(self, delivery: Delivery) -> None:
         """R19: what a killed task has spawned dies with it, and what it spawns from now on."""
         inbox = self._mailbox()
         if inbox.doom is None and not self.done():
             inbox.doom = delivery
+            watch(inbox)
             for task in descendants([self]):
                 task._is_taken_along(delivery.given)
 
@@ -138,7 +144,8 @@ class Receiver(_Base[_T]):
         inbox = self._mailbox()
         if inbox.doom is None and not self.done():
             inbox.doom = delivery = Delivery(kill, (inbox.task, self.get_name()), None, inbox.task)
-            inbox.record(delivery)
+            inbox.history.add(delivery)
+            watch(inbox)
             if self._is_running():
                 inbox.pending = (*inbox.pending, delivery)
                 self._look_later()
@@ -164,8 +171,6 @@ class Receiver(_Base[_T]):
         inbox: Inbox | None = self._inbox
         if inbox is None:
             inbox = self._inbox = Inbox(self)
-            if (shim := stock.get_shim(self)) is not None:
-                shim.inbox = inbox
         return inbox
 
     def _is_running(self) -> bool:
@@ -204,6 +209,5 @@ class Receiver(_Base[_T]):
                 inbox.missed += 1
         if inbox.plain_held and not inbox.masks_plain:
             count, inbox.plain_held = inbox.plain_held, 0
-            self._forget_what_is_over(inbox)
             for _ in range(count):
-                _cancel(self, inbox.plain_msg)
+                self._cancel_plainly(inbox, inbox.plain_msg)

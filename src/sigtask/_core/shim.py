@@ -21,7 +21,6 @@ the user's coroutine is not possible: they go from one object to the next only i
 from __future__ import annotations
 
 import sys
-import weakref
 from asyncio import CancelledError, iscoroutine
 from collections.abc import Coroutine
 from types import CoroutineType
@@ -52,6 +51,8 @@ class Shim:
         """asyncio's throw. A cancellation that a signal asked for becomes that signal."""
         inbox = self.inbox
         try:
+            if inbox is not None:
+                inbox.await_ended(in_cancellation=isinstance(error, CancelledError))
             if inbox is None or inbox.flying is None:
                 if inbox is not None and inbox.doom is not None:
                     return go_on(self, inbox, None if isinstance(error, CancelledError) else error)
@@ -97,6 +98,7 @@ class Shim:
         inbox = self.inbox
         try:
             if inbox is not None:
+                inbox.await_ended(in_cancellation=False)
                 if inbox.flying is not None:
                     if inbox.flying.level >= KILL_LEVEL:
                         return die(self, inbox)
@@ -159,10 +161,7 @@ def _as_seen(error: CancelledError, inbox: Inbox | None) -> CancelledError:
     if isinstance(error, Signal):
         awaken_the_running_task()
     elif inbox is not None:
-        inbox.plain_thrown = weakref.ref(error)
-        inbox.plain_under = inbox.in_force()
-        if (cause := inbox.take_cause()) is not None and error.__cause__ is None:
-            error.__cause__ = cause
+        inbox.land_plain(error)
     return error
 
 

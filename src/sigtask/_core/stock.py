@@ -28,6 +28,8 @@ iterate: Any = StockTask.__await__
 cancelled_error: Any = StockTask._make_cancelled_error
 get_shim: Any = StockTask._coro.__get__
 """What a task drives. Not `get_coro`: that of CPython 3.12.1 crashes for a task that started eagerly and is done."""
+running_loop: Any = asyncio._get_running_loop
+"""The loop that runs in this thread, or `None`. Documented for event loops; `get_running_loop` raises."""
 
 
 def take_back(task: Any, requests: int) -> None:

@@ -17,7 +17,7 @@ from ..signals import Drain, Interrupt, Kill, Signal, Terminate, as_signal
 from . import stock
 from .delivery import Delivery, Fate
 from .ending import claim, ended_by
-from .family import note_parent
+from .family import attach, note_parent
 from .flight import came_back
 from .inbox import Inbox
 from .native import speed
@@ -43,8 +43,7 @@ class Task(Receiver[_T]):
 
     def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
         shim = make_shim(coro)
-        if speed is not None:
-            speed.attach(self, shim)
+        attach(self, shim)
         adopt(self, shim, current())
         stock.init(self, shim, **kwargs)
 
@@ -119,7 +118,7 @@ class Task(Receiver[_T]):
                 return True
             if leaving and self._is_running() and (scope := leaving.get(self)) and scope.answers(inbox):
                 return True  # a TaskGroup, which an error leaves: what is thrown again is the signal (`scopes`)
-            self._forget_what_is_over(inbox)
+            return self._cancel_plainly(inbox, msg)
         return bool(_cancel(self, msg))
 
     # -- counts (R23) ---------------------------------------------------------------------------------------------
@@ -137,6 +136,7 @@ class Task(Receiver[_T]):
             return int(stock.uncancel(self))
         if inbox.plain_held:
             inbox.plain_held -= 1
+            inbox.drop_cause()
         elif inbox.again is not None and not stock.cancelling(self):
             inbox.forget_again()
         else:
@@ -161,7 +161,7 @@ class Task(Receiver[_T]):
         """
         if (inbox := self._inbox) is None:
             return ()
-        inbox.forget()
+        inbox.history.forget()
         return tuple(inbox.history)
 
     @property
@@ -270,14 +270,14 @@ def adopt(task: Any, shim: Any, parent: Any) -> None:
     theirs: Inbox | None = getattr(parent, "_inbox", None)
     if theirs is None:
         return
-    if covers := tuple(theirs.open_masks()):
-        task._inbox = shim.inbox = Inbox(task, covers)
-        task.__class__ = _full
-    if (doom := theirs.doom) is not None:
-        inbox = task._inbox = shim.inbox = Inbox(task, covers)
-        task.__class__ = _full
+    covers, doom = tuple(theirs.open_masks()), theirs.doom
+    if not covers and doom is None:
+        return
+    inbox = task._inbox = Inbox(task, covers)
+    task.__class__ = _full
+    if doom is not None:
         inbox.doom = delivery = Delivery(doom.given, (inbox.task, "a task born killed"), doom.sender, inbox.task)
-        inbox.record(delivery)
+        inbox.history.add(delivery)
         inbox.launch(delivery)
         shim.send = shim._born_killed
 

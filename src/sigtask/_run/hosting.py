@@ -5,153 +5,190 @@ they are kept, and called at the first rung as the program's own Drain. To the p
 without us: `signal.signal` and `signal.getsignal` answer with what it set itself.
 
 This is the one place that patches; it does so in a process that `sigtask run` has started for the purpose.
+
+The program's worker processes get such a house, too (`workers`). In them, signals are the program's alone until the
+first loop runs: a worker that runs none ends as it would without us.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
+import importlib
 import os
 import signal
+import threading
+import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from .._core.factory import install
 from . import runner
+from .first_act import seen_through
+from .importing import when_imported
 from .os_signals import die_of, put_back
+from .settings import Settings
 from .supervisor import Supervisor
+from .workers import ladder_of_worker, reach_workers, view_of_worker
 
 
 class Host:
     """Stands between one program and this process's signals and loops."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, settings: Settings) -> None:
         self._supervisor = supervisor
+        self._settings = settings
         self._signums = set(supervisor.signals)
-        self._set: dict[int, Any] = {signum: signal.getsignal(signum) for signum in self._signums}
-        self._in_loop: dict[int, tuple[AbstractEventLoop, Callable[..., object], tuple[Any, ...]]] = {}
-        self._served = False
+        self._set: dict[int, Any] = {n: seen_through(n, signal.getsignal(n)) for n in self._signums}
         self._moved_in = contextlib.ExitStack()
-        supervisor.program_handler = self._on_signal
-        supervisor.program_listens = self._listens
+        self._signals_taken = contextlib.ExitStack()
+        self._hears = False
+        supervisor.own_handler = self._set.get
 
     def move_in(self) -> None:
         """Patch this process: `signal.signal`, `signal.getsignal`, and what new loops are."""
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._leave_to_the_fork)
+        self._hears = True
         self._patch_signal_module()
+        self.wait_for_a_loop()
+
+    def wait_for_a_loop(self) -> None:
+        """Patch what new loops are. Signals are left alone until one runs in the main thread."""
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew_in_the_fork)
+        self._moved_in.callback(reach_workers(self._settings, self._at_workers_end))
+        self._patch_runner()
         self._patch_loops(asyncio.BaseEventLoop)
-        try:
-            from uvloop import Loop
-        except ImportError:
-            return
-        self._patch_loops(Loop)
+        self._moved_in.callback(when_imported("uvloop", lambda uvloop: self._patch_loops(uvloop.Loop)))
 
     def move_out(self) -> None:
         """Put back what was there before."""
+        self._signals_taken.close()
         self._moved_in.close()
 
-    def _leave_to_the_fork(self) -> None:
-        """What the program forks is on its own: no ladder, and the handlers are the program's."""
+    def _begin_anew_in_the_fork(self) -> None:
+        """In what the program forks, the handlers are the program's, until it runs a loop of its own."""
         if runner.host is not self._supervisor:
             return  # the program is over, and the handlers are as they were
-        self.move_out()
-        runner.host = None
-        put_back(self._set)
+        if self._hears:
+            self._signals_taken.close()
+            put_back(self._set)
+        self._hears = False
+        # The same object, as the frames around know it: no signal has come here; loops and threads are the parent's.
+        told = self._settings
+        ladder, view = ladder_of_worker(told), view_of_worker(told)
+        Supervisor.__init__(self._supervisor, ladder, told.signals, view, main_first=told.main_first)
+        self._supervisor.own_handler = self._set.get
+
+    def _hear(self) -> None:
+        """A worker's loop runs: from now on its signals come to us."""
+        if not self._hears and threading.current_thread() is threading.main_thread():
+            self._hears = True
+            self._set.update((signum, signal.getsignal(signum)) for signum in self._signums)
+            self._supervisor.__enter__()
+            self._patch_signal_module()
+
+    def _at_workers_end(self, status: int) -> int:
+        """Called when a worker of `multiprocessing` ends; gives its exit status."""
+        supervisor = self._supervisor
+        if supervisor.signum is not None:
+            supervisor.wind_up_all()
+            by_signal = supervisor.exit is not None and supervisor.exit.code == status
+            supervisor.conclude_at_exit(-supervisor.signum if by_signal else status)
+            if by_signal:  # as it would have without us
+                die_of(supervisor.signum)
+        return status
 
     # -- signals --------------------------------------------------------------------------------------------------
 
-    def _on_signal(self, signum: int, frame: FrameType | None) -> bool:
-        """What the program does about this signal. `True` at the first says that it listens, later that it acted."""
-        if self._supervisor.stopping is None and not self._served:
-            self._served = self._call_its_own(signum, frame)
-            return self._served
-        if not self._served or self._listens(signum):
-            return False
-        # Its handler ran, it has drained, and has put the default action back: this signal is its own way to end.
-        if signum == signal.SIGINT:
-            signal.default_int_handler(signum, frame)
-        self._supervisor.conclude_by_default_action()
-        die_of(signum)
-        return True
-
-    def _listens(self, signum: int) -> bool:
-        return signum in self._in_loop or self._own_handler(signum) is not None
-
-    def _call_its_own(self, signum: int, frame: FrameType | None) -> bool:
-        if signum in self._in_loop:
-            loop, callback, args = self._in_loop[signum]
-            loop.call_soon_threadsafe(callback, *args)
-            return True
-        handler = self._own_handler(signum)
-        if handler is None:
-            return False
-        self._served = True  # before the call: it may raise
-        handler(signum, frame)
-        return True
-
-    def _own_handler(self, signum: int) -> Callable[[int, FrameType | None], object] | None:
-        handler = self._set[signum]
-        if not callable(handler) or handler is signal.default_int_handler:
-            return None
-        # asyncio.run() sets a handler for SIGINT in every program: that is not the program's own word for "drain".
-        owner = getattr(getattr(handler, "func", None), "__self__", None)
-        return None if isinstance(owner, asyncio.Runner) else handler
-
     def _patch_signal_module(self) -> None:
-        real_signal, real_getsignal = signal.signal, signal.getsignal
+        real_signal, real_getsignal, real_set_wakeup_fd = signal.signal, signal.getsignal, signal.set_wakeup_fd
+        os_signals = self._supervisor.os_signals
 
         def set_signal(signalnum: int, handler: Any) -> Any:
             if signalnum not in self._signums:
                 return real_signal(signalnum, handler)
             if not callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN):
                 raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+            if threading.current_thread() is not threading.main_thread():
+                return real_signal(signalnum, handler)  # which says why not
+            os_signals.hear(signalnum, ignored=handler == signal.SIG_IGN)
             before, self._set[signalnum] = self._set[signalnum], handler
             return before
 
         def get_signal(signalnum: int) -> Any:
             return self._set[signalnum] if signalnum in self._signums else real_getsignal(signalnum)
 
-        self._put(signal, "signal", set_signal)
-        self._put(signal, "getsignal", get_signal)
+        def set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
+            if threading.current_thread() is not threading.main_thread():
+                return real_set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
+            return os_signals.lend(fd)
 
-    def _put(self, place: Any, name: str, new: Any) -> None:
-        self._moved_in.callback(setattr, place, name, getattr(place, name))
+        self._put(signal, "signal", set_signal, self._signals_taken)
+        self._put(signal, "getsignal", get_signal, self._signals_taken)
+        self._put(signal, "set_wakeup_fd", set_wakeup_fd, self._signals_taken)
+
+    def _put(self, place: Any, name: str, new: Any, stack: contextlib.ExitStack | None = None) -> None:
+        (stack or self._moved_in).callback(setattr, place, name, getattr(place, name))
         setattr(place, name, new)
 
     # -- loops ----------------------------------------------------------------------------------------------------
 
     def _patch_loops(self, cls: Any) -> None:
-        host, made = self, cls.__init__
+        host, made, run_until_complete = self, cls.__init__, cls.run_until_complete
 
         def __init__(loop: Any, *args: Any, **kwargs: Any) -> None:
             made(loop, *args, **kwargs)
-            host._adopt(loop)
+            install(loop)
+            host._supervisor.attach(loop)
+            if not host._hears:
+                loop.call_soon(host._hear)
+
+        def run_bare(loop: Any, future: Any) -> Any:
+            if host._supervisor.is_run_by_us(loop):
+                return run_until_complete(loop, future)
+            with host._supervisor.running_bare():
+                return run_until_complete(loop, future)
 
         self._put(cls, "__init__", __init__)
+        self._put(cls, "run_until_complete", run_bare)
 
-    def _adopt(self, loop: Any) -> None:
-        install(loop)
-        self._supervisor.attach(loop)
-        add, remove = loop.add_signal_handler, loop.remove_signal_handler
+    def _patch_runner(self) -> None:
+        supervisor, run, close = self._supervisor, asyncio.Runner.run, asyncio.Runner.close
 
-        def add_signal_handler(sig: int, callback: Callable[..., object], *args: Any) -> None:
-            if sig not in self._signums:
-                add(sig, callback, *args)
-                self._supervisor.listen()  # the loop has taken the interpreter's bytes for itself
-                return
-            if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
-                raise TypeError("coroutines cannot be used with add_signal_handler()")
-            self._in_loop[sig] = (loop, callback, args)
+        def run_main(runner: asyncio.Runner, coro: Any, **kwargs: Any) -> Any:
+            with supervisor.running(runner.get_loop(), coro):
+                return run(runner, coro, **kwargs)
 
-        def remove_signal_handler(sig: int) -> bool:
-            if sig not in self._signums:
-                removed = bool(remove(sig))
-                self._supervisor.listen()  # with its last handler, the loop has given the bytes up
-                return removed
-            return self._in_loop.pop(sig, None) is not None
+        def wind_up_and_close(runner: asyncio.Runner) -> None:
+            """Its closing cancel-all is a part of the ladder: a mask holds."""
+            if supervisor.signum is not None:
+                with contextlib.suppress(RuntimeError):  # closed already
+                    supervisor.wind_up(runner.get_loop())
+            close(runner)
 
-        loop.add_signal_handler, loop.remove_signal_handler = add_signal_handler, remove_signal_handler
+        self._put(asyncio.Runner, "run", run_main)
+        self._put(asyncio.Runner, "close", wind_up_and_close)
+
+
+def move_in_as_worker(settings_text: str) -> None:
+    """Called first of all in a process that `multiprocessing` has started for a hosted program: see `workers`."""
+    settings = Settings.from_text(settings_text)
+    if settings.uvloop:
+        with contextlib.suppress(ImportError):
+            make_default(importlib.import_module("uvloop").new_event_loop)
+    ladder, view = ladder_of_worker(settings), view_of_worker(settings)
+    runner.host = supervisor = Supervisor(ladder, settings.signals, view, main_first=settings.main_first)
+    Host(supervisor, settings).wait_for_a_loop()
+
+
+def make_default(loop_factory: Callable[[], AbstractEventLoop]) -> None:
+    """Let `asyncio.run` and `new_event_loop` in the program make this kind of loop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # policies go in 3.16; programs' loops still come from one
+
+        class Policy(asyncio.DefaultEventLoopPolicy):
+            def new_event_loop(self) -> AbstractEventLoop:
+                return loop_factory()
+
+        asyncio.set_event_loop_policy(Policy())

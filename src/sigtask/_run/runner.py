@@ -3,46 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import logging
 import signal
-from asyncio import AbstractEventLoop, CancelledError
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from .._core.factory import install
-from ..ladder import DEFAULT, Ladder, Rung
-from ..report import Report, counted
-from ..signals import Drain, Signal, Terminate, level_of
+from .._core.stock import running_loop
+from ..ladder import Ladder
+from ..signals import Signal, level_of
 from ..threads import dismiss_idle
+from .observer import LogObserver, Observer
 from .os_signals import name_of
-from .supervisor import Observer, Supervisor
+from .settings import DEFAULT_SIGNALS, NOT_TO_BE_HANDLED, default_ladder
+from .supervisor import Supervisor
+from .view import default_observer
 
 _T = TypeVar("_T")
-log = logging.getLogger("sigtask")
-
-DEFAULT_SIGNALS: Mapping[int, type[Signal]] = {signal.SIGINT: Drain, signal.SIGTERM: Drain}
-_NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
-
-
-class LogObserver:
-    """Tells `logging.getLogger("sigtask")`: a line a rung, and the report if anyone resisted."""
-
-    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
-        """Log that a rung begins."""
-        log.info("%s: %s, %g s for %s", supervisor.cause, rung.name, rung.grace, counted(supervisor.tasks_left))
-
-    def tick(self, supervisor: Supervisor) -> None:
-        """Nothing: a log is not a screen."""
-
-    def over(self, report: Report) -> None:
-        """Log the report."""
-        log.log(logging.WARNING if report.resisted else logging.INFO, "%s", report)
-
-    def forced(self, report: Report, told: bool) -> None:
-        """Log why."""
-        log.error("%s", report.last_words if told else report)
 
 
 def run(
@@ -56,42 +34,54 @@ def run(
 ) -> _T:
     """Run a program as `asyncio.run` does, with sigtask's tasks, and stop it by a ladder when the OS says so.
 
-    The first SIGINT or SIGTERM puts `ladder` (by default drain 10 s, terminate 5 s, kill) to every task of the loop;
-    each further one moves to the next rung at once; two within half a second count as one. `signals` maps OS signals
-    to the weakest signal each stands for: `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of
-    Interrupt's level or above. When the ladder's time is over the process is gone, whatever blocks it: a watchdog
-    thread sees to that. Tasks that `main` leaves behind get the ladder from Terminate on. In a script that is run with
-    `sigtask run`, the command line's ladder, signals and view are used in place of these.
+    The first SIGINT or SIGTERM puts `ladder` to every task of the loop; each further one moves to the next rung at
+    once; two within half a second count as one. Left out, it is what the environment variable `SIGTASK_LADDER` says,
+    else drain 10 s, terminate 5 s, kill. `signals` maps OS signals to the weakest signal each stands for:
+    `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of Interrupt's level or above. When the
+    ladder's time is over the process is gone, whatever blocks it: a watchdog thread sees to that. Tasks that `main`
+    leaves behind get the ladder from Terminate on. `observer` is told how it goes; left out, a person at a terminal
+    sees what the command shows, and where stderr is none, `logging.getLogger("sigtask")` is told. In a script that is
+    run with `sigtask run`, the command line's ladder, signals and view are used in place of these.
 
     Returns what `main` returns, also when it was asked to drain and did. Raises: `SystemExit(128 + signum)` when it
     was stopped by a stronger rung; what `main` raises; `RuntimeError` inside a running loop; `ValueError` when
-    `main` is no coroutine; `TypeError` for a wrong ladder or signal.
+    `main` is no coroutine, or `SIGTASK_LADDER` no ladder; `TypeError` for a wrong ladder or signal.
     """
     ladder, signals = _checked(main, ladder, signals)
-    with _hosted() or Supervisor(ladder, signals, observer or LogObserver()) as supervisor:
-        runner = asyncio.Runner(debug=debug, loop_factory=loop_factory)
+    if host is not None:  # its ladder and its view are what the person asked for: it joins them
+        return _run(host, main, loop_factory, debug)
+    with Supervisor(ladder, signals, observer or default_observer() or LogObserver()) as supervisor:
+        value = _run(supervisor, main, loop_factory, debug)
+        supervisor.watchdog.stop()  # what comes now is the caller's own time
+        return value
+
+
+def _run(
+    supervisor: Supervisor,
+    main: Coroutine[Any, Any, _T],
+    loop_factory: Callable[[], AbstractEventLoop] | None,
+    debug: bool | None,
+) -> _T:
+    runner = asyncio.Runner(debug=debug, loop_factory=loop_factory)
+    try:
+        loop = runner.get_loop()
+        install(loop)
+        supervisor.attach(loop)
+        if supervisor is not host:
+            supervisor.os_signals.listen_with(loop)
         try:
-            install(runner.get_loop())
-            supervisor.attach(runner.get_loop())
-            try:
+            with supervisor.running(loop, main):
                 return runner.run(main)
-            except CancelledError:
-                if supervisor.signum is None:
-                    raise
-                raise SystemExit(128 + supervisor.signum) from None
-            finally:
-                _wind_up(supervisor, runner.get_loop())
         finally:
-            _close(supervisor, runner)
+            supervisor.wind_up(loop)
+    finally:
+        _close(supervisor, runner)
 
 
 host: Supervisor | None = None
 """The supervisor of `sigtask run`, in the process of a program that it hosts."""
-
-
-def _hosted() -> contextlib.AbstractContextManager[Supervisor] | None:
-    """Under `sigtask run`, its ladder and its view are what the person asked for: a `run()` inside joins them."""
-    return None if host is None else contextlib.nullcontext(host)
+refusal: Exception | None = None
+"""What `run()` raises in place of running: set while `sigtask run package.module:main` imports the program."""
 
 
 def _checked(
@@ -101,7 +91,9 @@ def _checked(
         if not asyncio.iscoroutine(main):
             hint = ": call it, as in run(main())" if inspect.iscoroutinefunction(main) else ""
             raise ValueError(f"run() takes a coroutine, got {main!r}{hint}")
-        if asyncio._get_running_loop() is not None:
+        if refusal is not None:
+            raise refusal
+        if running_loop() is not None:
             raise RuntimeError("run() cannot be called in a running loop; there, use `await stop(...)` on the tasks")
         if ladder is not None and not isinstance(ladder, Ladder):
             raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, as in Ladder.parse('terminate=5s,kill')")
@@ -110,38 +102,20 @@ def _checked(
         for signum, cls in (signals or {}).items():
             if signum not in signal.valid_signals():
                 raise ValueError(f"signals: {signum!r} is no signal of this system; say signal.SIGTERM, for example")
-            if signal.Signals(signum) in _NOT_TO_BE_HANDLED:
+            if signal.Signals(signum) in NOT_TO_BE_HANDLED:
                 raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)
+        ladder = ladder or default_ladder()
     except BaseException:
         if asyncio.iscoroutine(main):
             main.close()
         raise
-    return ladder or DEFAULT, DEFAULT_SIGNALS if signals is None else signals
-
-
-def _wind_up(supervisor: Supervisor, loop: AbstractEventLoop) -> None:
-    """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
-    stopping = supervisor.stopping
-    if stopping is None or stopping.done.done():
-        if not asyncio.all_tasks(loop):
-            return
-        terminate = supervisor.ladder.from_level(Terminate.level).rungs[0]
-        if terminate.signal.level < Terminate.level and supervisor.signum is None:
-            # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
-            supervisor.ladder = DEFAULT.from_level(Terminate.level)
-            terminate = supervisor.ladder.rungs[0]
-        first = supervisor.ladder.rungs.index(terminate)
-        cause = "" if supervisor.signum is None else f"{supervisor.cause}: "
-        stopping = supervisor.stop_everything(loop, first, reason=f"{cause}main() has ended")
-    else:
-        stopping.advance(at_least=Terminate.level)
-    loop.run_until_complete(stopping.done)
+    return ladder, DEFAULT_SIGNALS if signals is None else signals
 
 
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
     """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
-    report = supervisor.conclude() if supervisor.stopping is not None else None
+    report = supervisor.conclude() if supervisor.stoppings else None
     dismiss_idle()
     if report is None or not report.survivors:
         runner.close()

@@ -7,24 +7,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import math
 import signal
 import threading
 import weakref
-from asyncio import AbstractEventLoop
-from collections.abc import Callable, Mapping
+from asyncio import AbstractEventLoop, CancelledError
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import Protocol
+from typing import Any, NoReturn
 
+from .._core.stock import running_loop
 from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.stopping import Stopping
-from ..ladder import Ladder, Rung
-from ..report import Report, TaskReport
-from ..signals import Signal
-from .os_signals import OsSignals, die_of, name_of
-from .watchdog import Watchdog, now
+from .._stop.turns import Order
+from ..ladder import DEFAULT, Ladder, Rung
+from ..report import Report, TaskReport, merged
+from ..signals import Signal, Terminate
+from .children import children, waiting_for
+from .clock import LadderClock
+from .observer import Observer
+from .os_signals import OsSignals, die_of, name_of, programs_own
+from .watchdog import Watchdog
 
 log = logging.getLogger("sigtask")
 
@@ -32,152 +37,270 @@ MARGIN = 0.2
 """Seconds after the ladder's end in which a process that is ending by itself may still do so."""
 
 
-class Observer(Protocol):
-    """Who is told how the stopping goes. `rung` is called in the loop, `tick` and, at times, `over` in the watchdog."""
-
-    def rung(self, rung: Rung, supervisor: Supervisor) -> None:
-        """A rung begins."""
-
-    def tick(self, supervisor: Supervisor) -> None:
-        """A tenth of a second has passed."""
-
-    def over(self, report: Report) -> None:
-        """The tasks have ended, or the ladder has."""
-
-    def forced(self, report: Report, told: bool) -> None:
-        """The process would not end, and is ended now; `told` says whether `over` was called before."""
-
-
 class Supervisor:
-    """One process under a ladder: started by the first OS signal, moved on by each further one."""
+    """One process under a ladder: started by the first OS signal, moved on by each further one.
 
-    def __init__(self, ladder: Ladder, signals: Mapping[int, type[Signal]], observer: Observer) -> None:
+    Every loop that runs has a `Stopping` of its own; the ladder's seconds are counted here for all of them.
+    """
+
+    def __init__(
+        self, ladder: Ladder, signals: Mapping[int, type[Signal]], observer: Observer, *, main_first: bool = True
+    ) -> None:
         self.ladder = ladder
         self.signals = signals
         self.observer = observer
+        self.main_first = main_first
         self.signum: int | None = None
-        self.stopping: Stopping | None = None
         self.report: Report | None = None
-        self.program_handler: Callable[[int, FrameType | None], bool] | None = None
-        """What the hosted program does on a signal (R29): gives whether there was anything to do."""
-        self.program_listens: Callable[[int], bool] = lambda signum: False
-        """Whether the hosted program has a handler of its own for that signal."""
+        self.stoppings: list[Stopping] = []
+        self.own_handler: Callable[[int], Any] = lambda signum: self.os_signals.before.get(signum)
+        """What the program has set for that OS signal, as `signal.getsignal` gives it."""
+        self.exit: SystemExit | None = None
+        """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
-        self._zero = math.inf  # when the ladder began, by the watchdog's count of its rungs
-        self._deadline = math.inf  # when the process is to be gone: the seconds of a skipped rung are a reserve
-        self._signalled_at = 0.0
+        self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
+        self._clock = LadderClock(ladder)
         self._first = 0
-        self._heard = False
-        self._overdue = False
-        self._os_signals = OsSignals(signals, self.signalled, self.overdue)
-        self.listen = self._os_signals.listen  # hear of an OS signal at once, also where a loop has begun to
-        self.watchdog = Watchdog(self._tick, self._last_words)
+        self._heard = self._overdue = False
+        self.reraised = False
+        """Whether the program's own handler is gone again, and it has asked for the signal's default action."""
+        self._yet_to_turn: set[AbstractEventLoop] = set()
+        """Loops that have not turned since they were last told to go on."""
+        self.os_signals = OsSignals(signals, self.signalled, self.overdue, self.foreign)
+        self.watchdog = Watchdog(self._tick, self._last_words, getattr(observer, "stacks", None))
 
     def __enter__(self) -> Supervisor:
-        self._os_signals.__enter__()
+        self.os_signals.__enter__()
         self.watchdog.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._os_signals.__exit__()
+        if self.signum is not None:
+            self.os_signals.stay_on_guard()
+        self.os_signals.__exit__()
         if self.signum is None:  # else it stays on guard until the process is gone
             self.watchdog.stop()
 
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
-        loop.call_soon(self.listen)  # when it runs: uvloop does so then, and a hosted program's is still being made
-        if self.signum is not None and self.stopping is None:  # it came before there was any loop
-            loop.call_soon(self._begin, loop)
+        loop.call_soon(self.os_signals.listen)  # when it runs: uvloop does so then
+        if self.signum is not None:
+            loop.call_soon(self._join, loop)
 
     # -- in the signal handler ------------------------------------------------------------------------------------
 
     def signalled(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
-        """An OS signal came. Decide nothing here: this may be inside any line of the program."""
-        loop, began = self._running_loop(), self.signum is None
-        if began and loop is None and not self.program_listens(signum):
-            die_of(signum) if signum != signal.SIGINT else signal.default_int_handler(signum, frame)
-            return
-        if began:
-            self._start(signum, loop)
-        if began or self._overdue:
-            self._overdue = False
-            if self.program_handler is not None:
-                self.program_handler(signum, frame)
-            return
-        if self.program_handler is not None and self.program_handler(signum, frame):
-            return  # the hosted program, having drained, has put the default action back and taken it
-        if fresh:
-            self._go_on(loop)
+        """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
+        own = programs_own(self.own_handler(signum))
+        late, self._overdue = self._overdue, False
+        loop = running_loop()
+        blocked = loop is None or (fresh and loop in self._yet_to_turn)
+        if self.signum is None:
+            fresh = True
+            if self._running() or signum != signal.SIGINT:
+                self._start(signum, heard=own is not None)
+        elif late:
+            fresh = True
+        elif own is None and self._heard:
+            self._orderly_end_is_over(signum, frame)
+        elif fresh:
+            self._go_on(for_good=own is None)
+        if own is not None:
+            own(signum, frame)
+        elif fresh and blocked:
+            self.tell_main_thread(signum, frame)
 
-    def overdue(self, signum: int) -> None:
+    def overdue(self, signum: int, fresh: bool) -> None:
         """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
-        loop = self._running_loop()
-        if self.signum is not None:
-            self._go_on(loop)
-        elif loop is not None or self.program_listens(signum):
-            self._overdue = True
-            self._start(signum, loop)
+        if self.signum is None:
+            own = programs_own(self.own_handler(signum))
+            if self._running() or own is not None:
+                self._overdue = True
+                self._start(signum, heard=own is not None)
+        elif fresh:
+            self._go_on()
 
-    def _start(self, signum: int, loop: AbstractEventLoop | None) -> None:
-        self._heard = self.program_listens(signum)
-        self.signum, self._signalled_at = signum, now()
+    def foreign(self, signum: int, fresh: bool) -> None:
+        """A handler that the program has set in the place of ours has been called. In a thread of its own (R29)."""
+        if self.signum is None:
+            if self._running():
+                self._start(signum, heard=True)
+        elif fresh:
+            self._go_on(for_good=False)
+
+    def tell_main_thread(self, signum: int, frame: FrameType | None = None) -> NoReturn:
+        """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
+        if signum == signal.SIGINT:
+            if self.own_handler(signum) == signal.SIG_DFL and not self._running():
+                self.conclude_at_exit(-signum)
+                die_of(signum)
+            raise KeyboardInterrupt
+        self.exit = SystemExit(128 + signum)
+        raise self.exit
+
+    def _start(self, signum: int, heard: bool) -> None:
+        self._heard = heard
+        self.signum = signum
         self._first = self.ladder.rungs.index(self.ladder.from_level(self.signals[signum].level).rungs[0])
-        self._moved_to(self._first)
-        self._deadline = self._zero + self.ladder.total
+        self._clock.start(self._first)
         self.watchdog.arm(self.ladder.total + self.ladder.limit)
-        if loop is not None:
-            loop.call_soon_threadsafe(self._begin, loop)
+        self._in_each_loop(self._begin, self._first)
 
-    def _go_on(self, loop: AbstractEventLoop | None) -> None:
-        self._moved_to(self.ladder.index_at(now() - self._zero) + 1)
-        self._deadline = min(self._deadline, self._zero + self.ladder.total)  # a person is in a hurry
-        if loop is not None:
-            loop.call_soon_threadsafe(self._advance)
+    def _go_on(self, *, for_good: bool = True) -> None:
+        """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
+        due = self._clock.rung
+        if for_good or (due is not None and due.signal.level < Terminate.level):
+            self._in_each_loop(self._advance, self._clock.hurry())
 
-    def _running_loop(self) -> AbstractEventLoop | None:
-        return next((loop for loop in tuple(self._loops) if loop.is_running()), None)
+    def _orderly_end_is_over(self, signum: int, frame: FrameType | None) -> None:
+        """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""
+        self.reraised = True
+        self._in_each_loop(self._advance, self._first, Terminate.level)
+        if not self._running() and signum != signal.SIGINT:
+            self.conclude_at_exit(-signum)
+            die_of(signum)
 
-    def _moved_to(self, index: int) -> None:
-        """Keep the watchdog's count of the ladder, without the loop's; a late rung buys no time (R30)."""
-        self._zero = min(self._zero, now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1)))
+    def _in_each_loop(self, do: Callable[..., None], *args: Any) -> None:
+        def turned(loop: AbstractEventLoop) -> None:
+            self._yet_to_turn.discard(loop)
+            do(loop, *args)
 
-    # -- in the loop ----------------------------------------------------------------------------------------------
+        for loop in self._running():
+            self._yet_to_turn.add(loop)
+            loop.call_soon_threadsafe(turned, loop)
 
-    def _begin(self, loop: AbstractEventLoop) -> None:
-        if self.stopping is None or self.stopping.done.done():
-            self.stop_everything(loop, self._first)
+    def _running(self) -> list[AbstractEventLoop]:
+        return [loop for loop in tuple(self._loops) if loop.is_running()]
 
-    def stop_everything(self, loop: AbstractEventLoop, first: int, reason: str | None = None) -> Stopping:
+    # -- in the loops ---------------------------------------------------------------------------------------------
+
+    def _begin(self, loop: AbstractEventLoop, first: int) -> None:
+        if self.at_work_on(loop) is None:
+            self.stop_everything(loop, min(first, len(self.ladder.rungs) - 1))
+
+    def _join(self, loop: AbstractEventLoop) -> None:
+        """A loop that begins while the ladder is climbed: a clean-up, perhaps. It is told from the next rung on."""
+        if not self.stoppings:
+            self._begin(loop, self._first)  # the signal came before there was any loop
+        else:
+            loop.call_later(self.rung_left, lambda: self._begin(loop, self._clock.index))
+
+    def _advance(self, loop: AbstractEventLoop, index: int, at_least: int = 0) -> None:
+        stopping = self.at_work_on(loop)
+        if stopping is None:
+            self._begin(loop, index)
+        else:
+            stopping.be_over_in(self._clock.left)
+            stopping.advance(at_least)
+
+    def at_work_on(self, loop: AbstractEventLoop) -> Stopping | None:
+        """The ladder that is at work on this loop."""
+        return next((one for one in self.stoppings if one.loop is loop and not one.done.done()), None)
+
+    def stop_everything(
+        self, loop: AbstractEventLoop, first: int, reason: str | None = None, ladder: Ladder | None = None
+    ) -> Stopping:
         """Put the ladder, from its rung `first`, to every task of the loop."""
-        self.stopping = Stopping(
+        stopping = Stopping(
             loop,
             (),
-            self.ladder,
+            ladder or self.ladder,
             reason or self.cause,
             everything=True,
-            heard=self._heard,
+            order=lambda: self._order(loop),
             sender="sigtask.run",
-            seconds=self._deadline - now(),
+            seconds=self._clock.left,
             on_rung=self._on_rung,
-            on_extend=self._on_extend,
+            on_extend=self._clock.extend,
         )
-        self.stopping.begin(first)
-        return self.stopping
+        self.stoppings.append(stopping)
+        stopping.begin(first)
+        return stopping
 
-    def _advance(self) -> None:
-        if self.stopping is not None:
-            self.stopping.be_over_in(self._deadline - now())
-            self.stopping.advance()
+    def _order(self, loop: AbstractEventLoop) -> Order:
+        """Main first: the code around a loop that runs for no coroutine in particular, or where none runs in main."""
+        coro = self._mains.get(loop)
+        main = None if coro is None else next((t for t in asyncio.all_tasks(loop) if t.get_coro() is coro), None)
+        outside: Callable[[], object] | None = None
+        signum = self.signum or signal.SIGTERM
+        if threading.current_thread() is not threading.main_thread():
+            outside = int  # told by its own signal handler
+        elif loop not in self._mains:
+            outside = lambda: loop.call_soon(self.tell_main_thread, signum)  # noqa: E731
+        return Order(main, outside, heard=self._heard, main_first=self.main_first)
 
     def _on_rung(self, rung: Rung) -> None:
-        self._moved_to(self.ladder.rungs.index(rung))
         if self.signum is not None:
+            self._clock.moved_to(self.ladder.rungs.index(rung))
             self.observer.rung(rung, self)
 
-    def _on_extend(self, granted: float) -> None:
-        self._zero += granted
-        self._deadline += granted
+    # -- around the loops -----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def running(self, loop: AbstractEventLoop, main: Any) -> Iterator[None]:
+        """While a runner runs the coroutine `main` in that loop. What the ladder has ended, ends as in plain Python."""
+        self._mains[loop] = main
+        try:
+            yield
+        except CancelledError:
+            if self.at_work_on(loop) is not None or any(one.loop is loop for one in self.stoppings):
+                self._say_plainly()
+            raise
+        finally:
+            self._mains.pop(loop, None)
+        if self.reraised:
+            self._say_plainly()
+
+    @contextlib.contextmanager
+    def running_bare(self) -> Iterator[None]:
+        """The same while a loop runs without a runner: there, who awaits a task of his own gets what it ended by."""
+        try:
+            yield
+        except Signal:
+            self._say_plainly()
+            raise
+
+    def _say_plainly(self) -> None:
+        if self.signum is not None and threading.current_thread() is threading.main_thread():
+            self.tell_main_thread(self.signum)
+
+    def is_run_by_us(self, loop: AbstractEventLoop) -> bool:
+        """Whether a runner runs this loop, or `wind_up`."""
+        return loop in self._mains
+
+    def wind_up(self, loop: AbstractEventLoop) -> None:
+        """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
+        self._mains[loop] = None  # nobody else is waiting around it
+        try:
+            stopping = self.at_work_on(loop)
+            if stopping is not None:
+                stopping.let_everybody_be_told()
+                stopping.advance(at_least=Terminate.level)
+            elif asyncio.all_tasks(loop):
+                stopping = self._stop_what_is_left(loop)
+            if stopping is not None:
+                loop.run_until_complete(stopping.done)
+        finally:
+            self._mains.pop(loop, None)
+
+    def _stop_what_is_left(self, loop: AbstractEventLoop) -> Stopping:
+        ladder, cause = self.ladder, "" if self.signum is None else f"{self.cause}: "
+        terminate = ladder.from_level(Terminate.level).rungs[0]
+        if terminate.signal.level < Terminate.level and self.signum is None:
+            # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
+            ladder = DEFAULT.from_level(Terminate.level)
+            terminate = ladder.rungs[0]
+        return self.stop_everything(loop, ladder.rungs.index(terminate), f"{cause}main() has ended", ladder)
+
+    def wind_up_all(self) -> None:
+        """The program has run to its end: loops of the main thread that it has left with tasks in them are wound up."""
+        for stopping in tuple(self.stoppings):
+            loop = stopping.loop
+            if loop.is_running():
+                loop.call_soon_threadsafe(stopping.let_everybody_be_told)
+            elif not loop.is_closed() and asyncio.all_tasks(loop):
+                self.wind_up(loop)
 
     # -- for whoever looks on -------------------------------------------------------------------------------------
 
@@ -189,33 +312,41 @@ class Supervisor:
     @property
     def tasks_left(self) -> int:
         """How many tasks are still to end."""
-        return 0 if self.stopping is None else len(self.stopping.alive)
+        return sum(len(stopping.alive) for stopping in self.stoppings)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no task is left to be stopped."""
+        return not self._yet_to_turn and all(stopping.done.done() for stopping in self.stoppings)
+
+    @property
+    def rung(self) -> Rung | None:
+        """The rung that the tasks were told last, where any were."""
+        return next((one.rung for one in self.stoppings if not one.done.done()), None)
 
     @property
     def rung_due(self) -> Rung | None:
         """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
-        index = self.ladder.index_at(now() - self._zero)
-        return self.ladder.rungs[index] if index < len(self.ladder.rungs) else None
+        return self._clock.rung
 
     @property
     def rung_left(self) -> float:
         """Seconds until the next rung, by the watchdog's count."""
-        return self.ladder.left(now() - self._zero)
+        return self._clock.rung_left
 
     @property
     def time_left(self) -> float:
         """Seconds until the process is to be gone."""
-        return max(0.0, self._deadline - now())
+        return max(0.0, self._clock.left)
 
     @property
     def slowest(self) -> str:
         """Where the first task stands that is left and waits for no child; where the loop is blocked, if it is."""
-        rows = () if self.stopping is None else tuple(self.stopping.alive)
-        running = next((task for task in rows if task is asyncio.current_task(task.get_loop())), None)
-        if self.stopping is None or running is not None:
+        rows = [task for stopping in self.stoppings for task in tuple(stopping.alive)]
+        if self._yet_to_turn or any(task is asyncio.current_task(task.get_loop()) for task in rows):
             return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
         if not rows:
-            return thread_places()
+            return ", ".join(filter(None, (waiting_for(), thread_places())))
         parents = {task._parent for task in rows if isinstance(task, Task)}
         first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
         return f"{first.get_name()} at {task_place(first)}"
@@ -223,7 +354,7 @@ class Supervisor:
     # -- in the watchdog's thread ---------------------------------------------------------------------------------
 
     def _tick(self) -> int | None:
-        if now() >= self._deadline + MARGIN:
+        if self._clock.left <= -MARGIN:
             return 128 + (self.signum or signal.SIGTERM)
         try:
             self.observer.tick(self)
@@ -236,33 +367,31 @@ class Supervisor:
         try:
             report = self.conclude()
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
-            report = Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), (), ())
+            report = Report(str(self.ladder), self.cause, self._clock.seconds, (), ())
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
+        report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
+        report.children = children()
         self.observer.forced(report, told)
 
     def conclude(self) -> Report:
         """The report as of now."""
         if self.report is not None:
             return self.report
-        if self.stopping is not None:
-            return self.stopping.done.result() if self.stopping.done.done() else self.stopping.report()
-        rows = [TaskReport(t.get_name(), note=task_place(t)) for loop in self._loops for t in asyncio.all_tasks(loop)]
-        return Report(str(self.ladder), self.cause, round(now() - self._signalled_at, 3), tuple(rows), ())
+        if self.stoppings:
+            return merged([one.done.result() if one.done.done() else one.report() for one in self.stoppings])
+        tasks = [task for loop in self._loops for task in asyncio.all_tasks(loop)]
+        rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
+        return Report(str(self.ladder), self.cause, self._clock.seconds, tuple(rows), ())
 
-    def conclude_at_exit(self) -> None:
+    def conclude_at_exit(self, status: int) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""
         if self.signum is not None and self.report is None:
-            if self.stopping is not None:
-                self.stopping.finish()
+            for stopping in self.stoppings:
+                if not stopping.loop.is_running():
+                    stopping.finish()
             self.report = self.conclude()
+            self.report.status = status
+            if self.reraised:
+                self.report.note = f"the program drained, and ended itself by {self.cause}"
             self.observer.over(self.report)
-
-    def conclude_by_default_action(self) -> None:
-        """The hosted program has drained, and ends itself by the signal's default action now."""
-        report = self.conclude()
-        report.note = f"the program drained, and ended itself by {self.cause}"
-        for row in report.survivors:
-            row.ended = "ended with the process"
-        self.report = report
-        self.observer.over(report)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,11 +18,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._stop import forced_end as _last_acts
+from .children import take_along
+from .os_signals import start_deaf
 
 TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
-OUR_THREADS = ("watchdog.py", "os_signals.py", "view.py")
+OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
 PATIENCE = 0.5
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
@@ -32,12 +33,19 @@ class Watchdog:
     """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
 
     When `tick()` gives an exit status, `last_words()` is called, the program's own output is flushed, all stacks are
-    dumped, and the process is gone.
+    dumped, and the process is gone, with the processes that it has started (see `children`). The stacks go to
+    `say_stacks`, where it is given, else to stderr.
     """
 
-    def __init__(self, tick: Callable[[], int | None], last_words: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tick: Callable[[], int | None],
+        last_words: Callable[[], None],
+        say_stacks: Callable[[str], object] | None = None,
+    ) -> None:
         self._tick = tick
         self._last_words = last_words
+        self._say_stacks = say_stacks
         self._faulthandler = _faulthandler()
         # Reentrant, unlike an Event: `arm()` is called in signal handlers, which may interrupt one another.
         self._armed = False
@@ -50,8 +58,8 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
-        self._thread.start()
-        self._speaker.start()
+        start_deaf(self._thread)
+        start_deaf(self._speaker)
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
@@ -85,7 +93,7 @@ class Watchdog:
             self._may_speak.put(True)
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
-            for act in _last_acts.acts:
+            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
                 with contextlib.suppress(Exception):
                     act()
         finally:
@@ -94,21 +102,24 @@ class Watchdog:
     def _speak(self) -> None:
         if not self._may_speak.get():
             return
-        for step in (self._last_words, self._dump, _flush):
+        for step in (self._last_words, self._dump, flush):
             with contextlib.suppress(Exception):
                 step()
         self._has_spoken.put(True)
 
     def _dump(self) -> None:
         # By way of a file, as faulthandler holds the GIL while it writes: on a full pipe it would hold it for ever.
-        with tempfile.TemporaryFile() as file:
+        with _file() as file:
             self._faulthandler.dump_traceback(file=file, all_threads=True)
             file.seek(0)
             stacks = file.read().strip().split(b"\n\n")
         ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
         others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
-        others = [_without_the_command(stack) for stack in others]
-        os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), b"\n\n".join(others) + b"\n")
+        text = b"\n\n".join(map(_without_the_command, others))
+        if self._say_stacks is not None:
+            self._say_stacks(text.decode(errors="replace"))
+        else:
+            os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), text + b"\n")
 
 
 def _without_the_command(stack: bytes) -> bytes:
@@ -125,7 +136,20 @@ def _faulthandler() -> Any:
     return faulthandler
 
 
-def _flush() -> None:
+def _memory_file() -> Any:
+    return open(os.memfd_create("stacks"), "w+b")
+
+
+if hasattr(os, "memfd_create"):
+    _file: Callable[[], Any] = _memory_file
+else:
+    import tempfile  # beforehand, where it must be
+
+    _file = tempfile.TemporaryFile
+
+
+def flush() -> None:
+    """Flush what the program has written, whatever has become of its streams."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError, OSError, AttributeError):
             stream.flush()

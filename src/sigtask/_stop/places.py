@@ -13,12 +13,15 @@ from typing import Any
 
 from ..report import ThreadReport
 
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _NOT_THE_USERS = (
     os.path.dirname(asyncio.__file__) + os.sep,
-    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    _OURS,
     "<frozen",
 )
 _NOWHERE = "no Python frame"
+C_FUNCTION = "(), a C function"
+"""How a place ends that is no line of Python."""
 _STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")  # which do not show whose they are
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 
@@ -97,7 +100,10 @@ def short(path: str) -> str:
 
 
 def thread_place(ident: int) -> str:
-    """Where a thread stands: its innermost frame that is the user's own or a library's, not the interpreter's."""
+    """Where a thread stands: its innermost frame that is the user's own or a library's, not the interpreter's.
+
+    A C function that `to_thread` was given has no frame: `input(), a C function`.
+    """
     frame = sys._current_frames().get(ident)
     if frame is None:
         return "no Python frame"
@@ -106,7 +112,18 @@ def thread_place(ident: int) -> str:
         walk = walk.f_back
     if walk is None and frame.f_code.co_qualname == "_shutdown":  # of `threading`
         return "the end of the program, where it waits for other threads"
-    return frame_place(walk or frame)
+    return frame_place(walk) if walk is not None else _c_function(frame) or frame_place(frame)
+
+
+def _c_function(frame: FrameType) -> str | None:
+    """The function that this frame of ours, `Function.run`, has called, and that has no frame itself."""
+    fn = getattr(frame.f_locals.get("self"), "fn", None) if frame.f_code.co_filename.startswith(_OURS) else None
+    if fn is None:
+        return None
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    name, module = getattr(fn, "__qualname__", type(fn).__qualname__), getattr(fn, "__module__", None)
+    return f"{name if module in (None, 'builtins') else f'{module}.{name}'}{C_FUNCTION}"
 
 
 def thread_stack(ident: int) -> str:

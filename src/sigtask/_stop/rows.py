@@ -142,10 +142,9 @@ def _name(one: Delivery) -> str:
 def ending(task: AnyTask, *, retrieve: bool) -> str:
     """How it ended. Not to `retrieve` an error leaves it to asyncio to complain when nobody else does."""
     if task.cancelled():
-        signal = task.ended_by if isinstance(task, Task) else None
-        if signal is None:
+        if not isinstance(task, Task) or (signal := task.ended_by) is None:
             return "cancelled"
-        if isinstance(task, Task) and signal is task._mailbox().cause:
+        if (caused := task._mailbox().caused) is not None and signal is caused[1]:
             return f"cancelled by its parent: {signal.__class__.__name__} ({signal.reason})"
         return f"ended by {signal.__class__.__name__}"
     error = task.exception() if retrieve else error_left_in(task)

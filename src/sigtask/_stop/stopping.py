@@ -21,11 +21,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core.around import Outside
-from .._core.delivery import Fate
 from .._core.family import descendants
-from .._core.flight import cancel_stock
 from .._core.inbox import Inbox
-from .._core.listening import could_be_heard
 from .._core.stock import current
 from .._core.task import Task
 from ..ladder import Ladder, Rung
@@ -33,6 +30,8 @@ from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
 from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
+from .sending import is_one_of, is_unheard, send_rung, was_thrown_into
+from .turns import Order, Turns
 
 AnyTask = asyncio.Task[Any]
 LAST_TURNS = 5
@@ -48,9 +47,9 @@ DELIVERED = 2
 class Stopping:
     """One ladder at work on some tasks; `done` is a future of its `Report`.
 
-    With `everything`, the targets are all tasks of the loop, found anew at each rung. `heard` says that somebody
-    outside the tasks listens for a Drain (R29). `seconds` is what it may take in all; without, telling is not counted.
-    `on_rung(rung)` is called when a rung begins.
+    With `everything`, the targets are all tasks of the loop, found anew at each rung, and `order()` says who of them is
+    told first. `seconds` is what it may take in all; without, telling is not counted. `on_rung(rung)` is called when a
+    rung begins.
     """
 
     def __init__(
@@ -61,11 +60,11 @@ class Stopping:
         reason: object = None,
         *,
         everything: bool = False,
-        heard: bool = False,
+        order: Callable[[], Order] = lambda: Order(main_first=False),
         sender: object = None,
         seconds: float = math.inf,
-        on_rung: Callable[[Rung], object] | None = None,
-        on_extend: Callable[[float], object] | None = None,
+        on_rung: Callable[[Rung], object] = lambda rung: None,
+        on_extend: Callable[[float], object] = lambda granted: None,
     ) -> None:
         self.loop = loop
         self.ladder = ladder
@@ -76,7 +75,9 @@ class Stopping:
         self.asker = current()
         self.sender = sender
         self._everything = everything
-        self._heard = heard
+        self._get_order = order
+        self._order = order()
+        self._turns = Turns()
         self._on_rung = on_rung
         self._on_extend = on_extend
         self._rows: list[TaskReport] = []
@@ -87,10 +88,10 @@ class Stopping:
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
         self._to_tell: deque[tuple[AnyTask, TaskReport]] = deque()
-        self._granted = 0.0
-        self._granted_early = 0.0
+        self._telling = False  # from a turn's first word until its grace begins
+        self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
-        self._turns = LAST_TURNS
+        self._last_turns = LAST_TURNS
         self._targets_left = 0
         self._ending = False
         self._outside: dict[Outside, None] = {}
@@ -115,22 +116,15 @@ class Stopping:
             return 0.0
         return self.rung_left + sum(rung.grace for rung in later if rung.signal.level < KILL_LEVEL)
 
-    def begin(self, first: int = 0) -> None:
-        """Send the first signal: that of the rung with the index `first`."""
-        self._enter(first)
-
     def advance(self, at_least: int = 0) -> None:
-        """Go to the next rung now, or to the first of at least that level if it is not reached yet.
-
-        Past the last one, nothing happens.
-        """
+        """Go to the next rung now, if there is one, or to the first of at least that level if it is not reached yet."""
         if self.rung is not None and 0 < at_least <= self.rung.signal.level:
             return
         index = self._index + 1
         while index < len(self.ladder.rungs) and self.ladder.rungs[index].signal.level < at_least:
             index += 1
         if index < len(self.ladder.rungs) and not self.done.done():
-            self._enter(index)
+            self.begin(index)
 
     def be_over_in(self, seconds: float) -> None:
         """It may take no longer than that from now on."""
@@ -145,11 +139,11 @@ class Stopping:
         self._deadline += granted
         if self._ends_at < math.inf:
             self._ends_at += granted
-            self._then(self._ends_at, self._due)
+            if not self._telling:
+                self._wait()
         else:
             self._granted_early += granted
-        if self._on_extend is not None:
-            self._on_extend(granted)
+        self._on_extend(granted)
         return granted
 
     def _then(self, at: float | None, callback: Callable[[], object]) -> None:
@@ -161,47 +155,83 @@ class Stopping:
     def _start_grace(self) -> None:
         """What was told has been delivered: from now on the time is the tasks'."""
         assert self.rung is not None
-        later = sum(rung.grace for rung in self.ladder.rungs[self._index + 1 :])
-        ends_at = self.loop.time() + self.rung.grace + self._granted_early
-        self._ends_at = min(ends_at, self._deadline - later)
-        self._then(self._ends_at, self._due)
+        now, later = self.loop.time(), sum(rung.grace for rung in self.ladder.rungs[self._index + 1 :])
+        if self._ends_at < math.inf:
+            ends_at = self._ends_at + now - self._told_at  # another turn of the same rung
+        else:
+            ends_at = now + self.rung.grace + self._granted_early
+        self._ends_at, self._telling = min(ends_at, self._deadline - later), False
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until the next turn of this rung, or the next rung."""
+        if self._turns:
+            self._then((self.loop.time() + self._ends_at) / 2, self._next_turn)
+        else:
+            self._then(self._ends_at, self._due)
 
     def _due(self) -> None:
-        if self._index + 1 == len(self.ladder.rungs) and self._turns:
-            self._turns -= 1
+        if self._index + 1 == len(self.ladder.rungs) and self._last_turns:
+            self._last_turns -= 1
             self._tell_newborn()
             self._then(None, self._due)
         else:
-            self._enter(self._index + 1)
+            self.begin(self._index + 1)
 
     # -- rungs ----------------------------------------------------------------------------------------------------
 
-    def _enter(self, index: int) -> None:
+    def begin(self, index: int = 0) -> None:
+        """Begin the rung with that index, or the first after it that somebody can hear."""
         for task in [task for task in self.alive if task.done()]:
             self._one_ended(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
         if self._everything:
-            for task in asyncio.all_tasks(self.loop):
-                self._track(task)
+            self._track_all()
+        self._order = self._get_order()
         rungs = self.ladder.rungs
-        while index < len(rungs) and self._unheard(rungs[index]):
+        while index < len(rungs) and not self._order.heard and is_unheard(rungs[index], self._everyone):
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
         if index == len(rungs) or not self._targets_left:
+            if index < len(rungs) and self._order.outside is not None and not self._order.heard:
+                self._order.outside()  # there are only callbacks in this loop
             self.finish()
             return
         self._index, self.rung = index, rungs[index]
         self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))
         try:
-            if self._on_rung is not None:
-                self._on_rung(self.rung)
+            self._on_rung(self.rung)
         finally:
             self._origins.append(self.rung.signal(self.reason, sender=self.sender))
-            self._to_tell = deque((task, row) for task, row in self.alive.items() if not row.descendant)
-            if not self._everything:
-                self._to_tell.extend(self._family(self.rung))
-            self._tell()
+            self._turns.begin(self._order.turns(self.rung, self.alive))
+            self._next_turn()
+
+    def _next_turn(self) -> None:
+        """Tell those whose turn it is."""
+        assert self.rung is not None
+        turn, self._told_at, self._telling = self._turns.next(), self.loop.time(), True
+        if turn.outside and self._order.outside is not None:
+            self._order.outside()
+        if self._everything:
+            self._track_all()
+        name, tasks = self.rung.name, turn.tasks
+        self._to_tell = deque(
+            (task, row)
+            for task, row in self.alive.items()
+            if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
+        )
+        if not self._everything:
+            self._to_tell.extend(self._family(self.rung))
+        self._tell()
+
+    def let_everybody_be_told(self) -> None:
+        """What the others waited for is over."""
+        self._turns.let_nobody_wait()
+        if not self._turns and self.rung is not None and self.rung.signal.level >= Terminate.level:
+            self._turns.once_more()
+        if self._turns:
+            self._then(None, self._next_turn)
 
     def _tell(self) -> None:
         """Tell as many as a slice of time allows, and go on at the loop's next turn."""
@@ -238,53 +268,31 @@ class Stopping:
         row.stood[name] = place
         self._rungs[-1].sent += 1
         try:
-            self._send_one(task, row, signal)
+            send_rung(self, task, row, signal)
         except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
             row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
 
-    def _send_one(self, task: AnyTask, row: TaskReport, signal: Signal) -> None:
-        if isinstance(task, Task):
-            inbox = task._inbox or task._mailbox()
-            if not inbox.stops:
-                inbox.stops = (self,)
-            elif self not in inbox.stops:
-                inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), self)
-            if signal.level >= KILL_LEVEL and inbox.doom is not None:
-                return  # the Kill of the task that spawned it has come to it already
-            task._receive(signal, sender=self.asker)
-        elif signal.level >= Terminate.level:
-            if signal.level >= KILL_LEVEL:
-                row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
-            cancel_stock(task, signal)
+    def _everyone(self) -> list[AnyTask]:
+        return [*self.alive, *(() if self._everything else descendants(self.alive))]
 
     def _is_ours(self, delivery: Any) -> bool:
-        return any(delivery.given.origin is origin for origin in self._origins)
-
-    def _unheard(self, rung: Rung) -> bool:
-        """R26: a rung whose signal is only ever pending, and nobody can look."""
-        if rung.signal.level >= Interrupt.level or self._heard:
-            return False
-        if not could_be_heard():
-            return True
-        everyone = [*self.alive, *(() if self._everything else descendants(self.alive))]
-        return not any(isinstance(task, Task) for task in everyone)
+        return is_one_of(delivery, self._origins)
 
     def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
-        found: list[tuple[AnyTask, TaskReport]] = []
-        everyone = Interrupt.level > rung.signal.level or rung.signal.level >= KILL_LEVEL
+        everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
-            if child is not self.asker and child not in self.alive and (everyone or self._was_thrown_into(child)):
+            is_new = child is not self.asker and child not in self.alive
+            if is_new and (everyone or was_thrown_into(child, self._origins)):
                 self._track(child, descendant=True)
-        for task, row in self.alive.items():
-            if row.descendant and isinstance(task, Task) and (everyone or self._was_thrown_into(task)):
-                found.append((task, row))
-        return found
-
-    def _was_thrown_into(self, task: Task[Any]) -> bool:
-        return any(one.fate is Fate.DELIVERED and self._is_ours(one) for one in task.history)
+        below = [(task, row) for task, row in self.alive.items() if row.descendant and isinstance(task, Task)]
+        return [(task, row) for task, row in below if everyone or was_thrown_into(task, self._origins)]
 
     # -- endings --------------------------------------------------------------------------------------------------
+
+    def _track_all(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            self._track(task)
 
     def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
         if task in self.alive:
@@ -321,10 +329,9 @@ class Stopping:
     def _maybe_finish(self) -> None:
         self._ending = False
         if self._everything and not self.alive:
-            for task in asyncio.all_tasks(self.loop):
-                self._track(task)
-        if self._turns and not self.done.done() and self._has_doomed():
-            self._turns, self._ending = self._turns - 1, True
+            self._track_all()
+        if self._last_turns and not self.done.done() and self._has_doomed():
+            self._last_turns, self._ending = self._last_turns - 1, True
             self.loop.call_soon(self._maybe_finish)
         elif not self._targets_left:
             self.finish()
@@ -339,8 +346,7 @@ class Stopping:
         """R25: what has come since the Kill is killed, too. What no task spawned is asyncio.run's own, tidying up."""
         if self.rung is None or self.rung.signal.level < KILL_LEVEL or not self._everything:
             return False
-        for task in asyncio.all_tasks(self.loop):
-            self._track(task)
+        self._track_all()
         born = [
             (task, row)
             for task, row in self.alive.items()
@@ -364,7 +370,7 @@ class Stopping:
         self._rungs[-1].seconds = round(self.loop.time() - self._rung_began, 3)
         for task, row in tuple(self.alive.items()):  # the watchdog may ask, from its thread
             self._settle(task, row)
-        if self.rung.signal.level < Interrupt.level and not self._heard:
+        if self.rung.signal.level < Interrupt.level and not self._order.heard:
             self._rungs[-1].unasked = not self._rungs[-1].ended and not was_looked_at(self.alive, self._is_ours)
 
     def finish(self) -> None:
@@ -392,5 +398,4 @@ class Stopping:
         rows = tuple(row for row in self._rows if row.stood or not self._passed_by(row))
         threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
         seconds = round(self.loop.time() - self._began, 3)
-        rungs, began = tuple(self._rungs), since(seconds)
-        return Report(str(self.ladder), self._why, seconds, rows, rungs, threads, began=began)
+        return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads, began=since(seconds))

@@ -1,16 +1,23 @@
 """The command `sigtask`. Needs the extra `cli`: `pip install 'sigtask[cli]'`."""
 
-from __future__ import annotations
-
 import sys
+
+from .._run import first_act
 
 
 def main() -> None:
     """Run the command with the arguments of this process."""
+    first_act.listen()
     try:
         from ._command import sigtask
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
         sys.exit("sigtask: the command needs click; install it with: pip install 'sigtask[cli]'")
-    sigtask(prog_name="sigtask")
+    from ._program import Interrupted
+
+    try:
+        sigtask(prog_name="sigtask")
+    except Interrupted:
+        sys.excepthook = lambda *error: None
+        raise KeyboardInterrupt from None  # and the interpreter, at its end, dies of SIGINT

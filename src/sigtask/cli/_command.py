@@ -2,15 +2,84 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from .. import __version__
+from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
 from .._run.view import make_view
 from ..ladder import DEFAULT, Ladder
 from ._program import BadInput, Program, run_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
+
+class _Mistake(click.ClickException):
+    """What the person at the command line got wrong: one line on stderr, exit status 2."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, see: str, log: object = "text") -> None:
+        super().__init__(message.rstrip("."))
+        self._see = see
+        self._log = log
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it, and where there is more to read."""
+        said = f"{self.message} (see: {self._see} --help)"
+        if self._log == "json":
+            from .._run.json_view import as_line
+
+            click.echo(as_line("usage", said, "error"), err=True)
+        else:
+            click.echo(f"sigtask: {said}", err=True)
+
+
+def _in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        hint = f"; did you mean {error.possibilities[0]}?" if error.possibilities else ""
+        message = f"there is no option {error.option_name}{hint}"
+    elif isinstance(error, click.BadOptionUsage):
+        message = error.message.replace(f"Option {error.option_name!r} ", f"{error.option_name}: it ")
+    elif isinstance(error, click.BadParameter) and error.param is not None:
+        message = f"{_where(error.param, ctx)}: {error.message}"
+    return _Mistake(message, ctx.command_path, ctx.params.get("log"))
+
+
+def _where(param: click.Parameter, ctx: click.Context) -> str:
+    """Where its value came from: the option, or the variable in the environment."""
+    if ctx.get_parameter_source(param.name or "") is ParameterSource.ENVIRONMENT:
+        return str(param.envvar)
+    return max(param.opts, key=len)
+
+
+class _Group(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; an unknown command may be a program without the word `run` before it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            words = " ".join(args)
+            raise _Mistake(f"there is no command {args[0]!r}; did you mean: sigtask run {words}?", "sigtask") from None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with errors in our own words."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise _in_own_words(error, ctx) from None
 
 
 class _StopsAtTheProgram(click.Command):
@@ -24,65 +93,161 @@ class _StopsAtTheProgram(click.Command):
             if args[at] == "--":
                 fence = []
                 break
-            at += 2 if args[at] in valued else 1
-            if args[at - 2 : at - 1] == ["-m"]:
+            module = re.match("-[^-m]*m(.*)", args[at])  # also -mMODULE, and -qm MODULE
+            at += 2 if args[at] in valued or (module is not None and not module[1]) else 1
+            if module is not None:
                 break
         try:
             return super().parse_args(ctx, args[:at] + (fence if at < len(args) else []) + args[at:])
         except click.UsageError as error:
-            click.echo(f"sigtask: {error.format_message()}", err=True)
-            ctx.exit(2)
+            raise _in_own_words(error, ctx) from None
 
 
-def _version() -> str:
+# -- what the options say ---------------------------------------------------------------------------------------------
+
+
+def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
+    """A callback that gives what `parse` makes of the option's text."""
+
+    def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> object:
+        try:
+            return None if text is None else parse(text)
+        except (ValueError, OSError) as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+
+    return callback
+
+
+def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, click.Parameter, bool], bool]:
+    """A callback for a flag that is not there: what the variable says then, in one of these words."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        said = os.environ.get(variable, "").lower()
+        if not said or ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
+            return value
+        if said not in words:
+            raise _Mistake(f"{variable}: {said!r} is none of {', '.join(words)}", ctx.command_path, ctx.params["log"])
+        return words[said]
+
+    return callback
+
+
+def _report_file(text: str) -> Path:
+    from pathlib import Path
+
+    file = Path(text).absolute()  # the program may go to another directory
+    if file.is_dir():
+        raise ValueError(f"{text} is a directory")
+    if file.suffix not in (".json", ".txt"):
+        raise ValueError(f"{text}: the name must end in .json or .txt")
+    if not file.parent.is_dir():
+        raise ValueError(f"{text}: there is no directory {file.parent}")
+    return file
+
+
+def _make_way(file: Path) -> None:
+    """See that the report can be written, and that no older one is taken for it. Raises: `BadInput`."""
+    if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
+        return
     try:
-        return version("sigtask")
-    except PackageNotFoundError:
-        return "(not installed, run from its source)"
+        with file.open("a"):
+            pass
+        try:
+            file.resolve().unlink()
+        except OSError:  # mounted into a container, or in a directory that is not ours
+            os.truncate(file, 0)
+    except OSError as error:
+        raise BadInput(f"the report cannot be written: {file}: {error.strerror}") from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version())
+# -- the commands -----------------------------------------------------------------------------------------------------
+
+HELP = {"help_option_names": ["-h", "--help"]}
+YES_NO = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
+ORDERS = {"main-first": True, "all-at-once": False}
+RUN = """Run PROGRAM; when SIGINT or SIGTERM comes, stop it by a ladder.
+
+PROGRAM is a script, package.module:function (a coroutine function) or, with -m, a module. Options come before it;
+what follows it are its own arguments.
+
+\b
+A ladder says what the tasks are sent, in turn, and how long each rung has.
+In --ladder drain=10s,terminate=5s,kill the rungs mean:
+  drain      finish what you have, take nothing new
+  terminate  clean up and end
+  kill       end now; then the process is gone, whatever blocks it
+
+The first signal starts the ladder. A second one, such as another Ctrl-C, moves to the next rung at once; two
+within half a second count as one.
+"""
+EPILOG = """\b
+Exit status: the program's own if it ended by itself, also after a drain. If a
+stronger rung has stopped it, it ends by the signal, which a shell shows as
+128 + n: 130 for SIGINT, 143 for SIGTERM; and with that number as its status
+if it had to be ended by force. 2: a mistake in the command line or the
+environment."""
+
+
+@click.group(cls=_Group, context_settings=HELP)
+@click.version_option(__version__)
 def sigtask() -> None:
     """Signals for asyncio tasks: stop a program politely, then firmly, and always."""
 
 
-@sigtask.command(cls=_StopsAtTheProgram)
-@click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does; the rest are its arguments.")
-@click.option("--ladder", "ladder_text", metavar="LADDER", default=str(DEFAULT), show_default=True)
-@click.option("--report", "report_file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the report there: .json or .txt.")  # fmt: skip
-@click.option("--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", show_default=True)
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing while stopping.")
-@click.argument("words", metavar="[PROGRAM] [ARGS]...", nargs=-1, type=click.UNPROCESSED)
-def run(
-    module: str | None, ladder_text: str, report_file: Path | None, loop: str, quiet: bool, words: tuple[str, ...]
-) -> None:
-    """Run PROGRAM, and stop it by a ladder when SIGINT or SIGTERM comes.
+def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
 
-    PROGRAM is package.module:function (a coroutine function), or a script; with -m it is a module. The first signal
-    starts the ladder, each further one moves to the next rung at once. When the ladder is over, so is the process.
-    """
+    return [CompletionItem(incomplete, type="file")]
+
+
+@sigtask.command(
+    cls=_StopsAtTheProgram,
+    help=RUN,
+    short_help="Run a program, and stop it by a ladder.",
+    epilog=EPILOG,
+    context_settings={**HELP, "show_default": True},
+)
+@click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
+@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=_parsed(Ladder.parse),
+              envvar="SIGTASK_LADDER", show_envvar=True, help="The rungs, weakest first.")  # fmt: skip
+@click.option("--signals", metavar="SIGNALS", callback=_parsed(parse_signals), envvar="SIGTASK_SIGNALS",
+              show_envvar=True, help="More OS signals, and the rung each begins with, as in "
+              "HUP=drain,QUIT=terminate; INT=drain,TERM=drain are there, and INT=default leaves it "
+              "to Python.")  # fmt: skip
+@click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
+              help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
+              "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
+@click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
+              type=click.Path(), help="Write the report there: .json or .txt.")  # fmt: skip
+@click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
+              is_eager=True, help="What is said while stopping: text, or a JSON object a line.")  # fmt: skip
+@click.option("--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", envvar="SIGTASK_LOOP",
+              show_envvar=True, help="The kind of event loop.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, show_default=False, callback=_flag("SIGTASK_QUIET", YES_NO),
+              help="Say nothing while stopping. [env var: SIGTASK_QUIET, 1 or 0]")  # fmt: skip
+@click.argument("words", metavar="PROGRAM [ARGS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
+@click.pass_context
+def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **said: Any) -> None:
+    """Run a program under a ladder."""
+    settings = Settings(
+        ladder=said["ladder"],
+        signals=said["signals"] or DEFAULT_SIGNALS,
+        main_first=said["main_first"],
+        uvloop=said["loop"] == "uvloop",
+        quiet=said["quiet"],
+        report_file=said["report"],
+        log=said["log"],
+    )
     try:
-        ladder = _ladder(ladder_text)
-        _check_report(report_file)
-        view = make_view(quiet=quiet, report_file=report_file)
-        status = run_program(Program.named(module, words), ladder, view, uvloop=loop == "uvloop")
+        program = Program.named(module, words)
+        if settings.report_file is not None:
+            _make_way(settings.report_file)
+        status = _run(program, settings)
     except BadInput as error:
-        click.echo(f"sigtask: {error}", err=True)
-        status = 2
+        raise _Mistake(str(error), ctx.command_path, settings.log) from None
     sys.exit(status)
 
 
-def _ladder(text: str) -> Ladder:
-    try:
-        return Ladder.parse(text)
-    except ValueError as error:
-        raise BadInput(f"--ladder: {error}") from None
-
-
-def _check_report(file: Path | None) -> None:
-    if file is not None and file.suffix not in (".json", ".txt"):
-        raise BadInput(f"--report {file}: the name must end in .json or .txt")
-    if file is not None and not file.absolute().parent.is_dir():
-        raise BadInput(f"--report {file}: there is no directory {file.absolute().parent}")
+def _run(program: Program, settings: Settings) -> int:
+    view = make_view(quiet=settings.quiet, report_file=settings.report_file, log=settings.log)
+    return run_program(program, settings, view)

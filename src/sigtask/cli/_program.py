@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import builtins
 import importlib
 import importlib.util
@@ -11,30 +12,32 @@ import os
 import runpy
 import signal
 import sys
-import warnings
-from asyncio import CancelledError
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from io import open_code
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from .._run import runner
-from .._run.hosting import Host
+from .._run.hosting import Host, make_default
 from .._run.os_signals import die_of
-from .._run.runner import DEFAULT_SIGNALS, run
+from .._run.runner import run
+from .._run.settings import Settings
 from .._run.supervisor import Supervisor
 from .._run.view import LineView
-from ..ladder import Ladder
+from .._run.watchdog import flush
+
+
+class Interrupted(BaseException):
+    """The program has ended by a `KeyboardInterrupt`, which has been shown: click would make something else of it."""
 
 
 class BadInput(Exception):
     """Something the person at the command line got wrong: one line, exit status 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program and its arguments. `kind` is `function`, `script` or `module`."""
 
     kind: str
@@ -58,36 +61,98 @@ class Program:
         raise BadInput(f"there is no file {name!r}; for a coroutine function, write package.module:function")
 
 
-def run_program(program: Program, ladder: Ladder, view: LineView, *, uvloop: bool = False) -> int:
-    """Run it under the ladder, to its end; gives the exit status. Raises: `BadInput`."""
-    loop_factory = _uvloop_factory() if uvloop else None
-    if program.kind == "function":
-        return _run_function(program, ladder, view, loop_factory)
-    if loop_factory is not None:
-        _make_default(loop_factory)
-    return _run_hosted(program, ladder, view)
+def run_program(program: Program, settings: Settings, view: LineView) -> int:
+    """Run it under the ladder, to its end; gives the exit status. Raises: `BadInput`.
 
-
-def _run_function(
-    program: Program, ladder: Ladder, view: LineView, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None
-) -> int:
-    sys.path.insert(0, os.getcwd())
-    sys.argv = [program.name, *program.args]
+    A program that is stopped by a signal ends the process by that signal.
+    """
+    supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
+    host = Host(supervisor, settings)
+    runner.host = supervisor
     try:
-        function = _load(program.name)
-        run(function(), ladder=ladder, loop_factory=loop_factory, observer=view)
-    except (BadInput, SystemExit):
+        with supervisor:
+            host.move_in()
+            if settings.uvloop:  # it is imported now: it keeps the functions of `signal` that it finds then
+                make_default(_uvloop_factory())
+            return _run_hosted(program, supervisor)
+    finally:
+        host.move_out()
+        runner.host = None
+
+
+def _run_hosted(program: Program, supervisor: Supervisor) -> int:
+    """Run what may call `asyncio.run` itself and need not know of us, as Python runs a script."""
+    sys.argv = [program.name, *program.args]
+    error: BaseException | None = None
+    try:
+        try:
+            _run_as_main(program)
+        finally:
+            supervisor.wind_up_all()
+    except BadInput:
         raise
-    except BaseException as error:
-        return _show(error)
-    return 0
+    except BaseException as raised:
+        error = raised
+    status = _status_of(error, supervisor)
+    supervisor.conclude_at_exit(status)
+    if status < 0 and isinstance(error, SystemExit):
+        _end_by(-status, wait_for_threads=not supervisor.reraised)
+    elif isinstance(error, SystemExit):
+        raise error.with_traceback(None) from error.__cause__
+    elif error is not None:
+        _show(error)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted from None
+    return status
+
+
+def _status_of(error: BaseException | None, supervisor: Supervisor) -> int:
+    """The status of a process whose program has ended so, as `subprocess` has it: below 0, it dies of that signal."""
+    if isinstance(error, SystemExit):
+        if error is supervisor.exit and supervisor.signum is not None:
+            return -supervisor.signum
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, KeyboardInterrupt):
+        return -signal.SIGINT
+    return int(error is not None)
+
+
+def _run_as_main(program: Program) -> None:
+    if program.kind == "function":
+        run(_load(program.name)())
+    elif program.kind == "module":
+        _check_module(program.name)
+        runpy.run_module(program.name, run_name="__main__", alter_sys=True)
+    elif os.path.isdir(program.name):
+        runpy.run_path(program.name, run_name="__main__")
+    else:
+        _run_script(program.name)
+
+
+def _end_by(signum: int, *, wait_for_threads: bool) -> NoReturn:
+    """Do what the interpreter does at its end, and then take the signal's default action."""
+    # Private, and with no public way: called so by `multiprocessing` in its own processes, too.
+    threads = [threading._shutdown] if wait_for_threads else []  # type: ignore[attr-defined,unused-ignore]
+    for step in (*threads, atexit._run_exitfuncs, flush):
+        try:
+            step()
+        except BaseException:  # as the interpreter does: it may be a further signal
+            sys.excepthook(*sys.exc_info())
+    die_of(signum)
 
 
 def _load(name: str) -> Callable[[], Any]:
+    sys.path.insert(0, os.getcwd())
     module_name, _, attribute = name.partition(":")
-    if _spec(module_name) is None:
-        raise BadInput(f"there is no module named {module_name!r}")
-    found: Any = importlib.import_module(module_name)
+    runner.refusal = BadInput(
+        f'{name}: importing {module_name} called sigtask.run() itself; put that call under  if __name__ == "__main__":'
+    )
+    try:
+        if _spec(module_name) is None:
+            raise BadInput(f"there is no module named {module_name!r}")
+        found: Any = importlib.import_module(module_name)
+    finally:
+        runner.refusal = None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise BadInput(f"{module_name} has no {attribute!r}")
@@ -115,46 +180,6 @@ def _spec(name: str) -> ModuleSpec | None:
         return None
 
 
-def _run_hosted(program: Program, ladder: Ladder, view: LineView) -> int:
-    """A script or a module that may call `asyncio.run` itself and need not know of us."""
-    supervisor = Supervisor(ladder, DEFAULT_SIGNALS, view)
-    host = Host(supervisor)
-    runner.host = supervisor
-    try:
-        with supervisor:
-            host.move_in()
-            status = _run_as_main(program, supervisor)
-            supervisor.conclude_at_exit()
-    finally:
-        host.move_out()
-        runner.host = None
-    return status
-
-
-def _run_as_main(program: Program, supervisor: Supervisor) -> int:
-    sys.argv = [program.name, *program.args]
-    try:
-        if program.kind == "module":
-            _check_module(program.name)
-            runpy.run_module(program.name, run_name="__main__", alter_sys=True)
-        elif os.path.isdir(program.name):
-            runpy.run_path(program.name, run_name="__main__")
-        else:
-            _run_script(program.name)
-    except BadInput:
-        raise
-    except SystemExit as error:
-        supervisor.conclude_at_exit()
-        raise error.with_traceback(None) from error.__cause__
-    except CancelledError as error:
-        if supervisor.signum is None:
-            return _show(error)
-        return 128 + supervisor.signum
-    except BaseException as error:
-        return _show(error)
-    return 0
-
-
 def _check_module(name: str) -> None:
     spec = _spec(name)
     if spec is None:
@@ -175,17 +200,13 @@ def _run_script(name: str) -> None:
     exec(code, module.__dict__)
 
 
-def _show(error: BaseException) -> int:
-    """Show it as Python does, without the frames that are ours; gives the exit status."""
+def _show(error: BaseException) -> None:
+    """Show it as Python does, without the frames that are ours."""
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
     sys.excepthook(type(error), error, error.__traceback__)
     sys.stderr.flush()
-    if isinstance(error, KeyboardInterrupt):
-        sys.stdout.flush()
-        die_of(signal.SIGINT)
-    return 1
 
 
 def _strip(error: BaseException) -> BaseException:
@@ -213,15 +234,3 @@ def _uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         raise BadInput("--loop uvloop: uvloop is not installed; pip install 'sigtask[uvloop]'") from None
     return uvloop.new_event_loop
-
-
-def _make_default(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """Let `asyncio.run` and `new_event_loop` in the program make this kind of loop."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # policies go in 3.16; programs' loops still come from one
-
-        class Policy(asyncio.DefaultEventLoopPolicy):
-            def new_event_loop(self) -> asyncio.AbstractEventLoop:
-                return loop_factory()
-
-        asyncio.set_event_loop_policy(Policy())

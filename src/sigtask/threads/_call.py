@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from contextvars import Context
 from typing import Any
 
 from .._core.flight import as_sent
-from .._stop.places import thread_place, thread_stack
+from .._stop.places import C_FUNCTION, thread_place, thread_stack
 from ..report import ThreadReport
 from ..signals import KILL_LEVEL, Signal
 from . import _workers
@@ -45,6 +46,10 @@ class ThreadFunction(Function):
     def work(self) -> None:
         """All of it, in the worker's thread."""
         self.thread = threading.current_thread()
+        # A Kill may leave this thread behind in `input()`, which only borrows the file (before Python 3.14). An
+        # interpreter that finalizes would then close it, and abort, as the thread has its lock. This frame stays as
+        # long as the thread does: what its locals refer to is never freed.
+        _stdin = sys.stdin
         self._context.run(self.run)
         _workers.workers.rest()
         self._to_the_loop(self._finish)
@@ -104,13 +109,19 @@ class ThreadFunction(Function):
 
     def place(self) -> str | None:
         """Where it stands, `thread NAME at file:line in function`; `None` when it is done."""
-        return None if self.gone else f"thread {self.get_name()} at {thread_place(self._ident)}"
+        return None if self.gone else f"thread {self.get_name()} {self._where()}"
+
+    def _where(self) -> str:
+        place = thread_place(self._ident)
+        return f"{'in' if place.endswith(C_FUNCTION) else 'at'} {place}"
 
     def note(self) -> str | None:
         """What the report says of it: that it is left behind, or keeps its task waiting; `None` when it is done."""
         if self.gone:
             return None
-        where = f"{'in a C call ' if self.hit else ''}at {thread_place(self._ident)}"
+        where = self._where()
+        if self.hit and where.startswith("at"):
+            where = f"in a C call {where}"
         if self.abandoned:
             return f"thread {self.get_name()} was left behind {where}; it keeps its place in the limiter"
         held = [type(one.signal).__name__ for one in self.inbox.pending if one.signal.level <= self.inbox.mask_level]

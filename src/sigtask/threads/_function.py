@@ -147,7 +147,7 @@ class Function:
             return False
         inbox = self.inbox
         delivery = Delivery(signal, signal._target, signal.sender, inbox.task)
-        inbox.record(delivery)
+        inbox.history.add(delivery)
         passed_on(signal, delivery)
         if any(one.given.origin is signal.origin for one in inbox.delivered):
             delivery.fate = Fate.ABSORBED  # it was pending in the owner, which now passes it on again
@@ -267,23 +267,15 @@ class Function:
                 del error
 
     def _close(self, block: Any, leaving: bool) -> CancelledError | None:
+        self._take_back_the_hit()
         self._unlink(block)
-        self._hold_what_it_let_in()
+        self.inbox.hold_what_was_let_in()
         self._let_fly()
         if not leaving:
             return self._land()
         if self.in_flight:
-            self._take_back_the_hit()
             self.inject_soon()
         return None
-
-    def _hold_what_it_let_in(self) -> None:
-        """What only the block that has ended admitted, and was not raised in it, is pending again (R13, R16)."""
-        inbox, delivery = self.inbox, self.inbox.flying
-        if delivery is not None and not inbox.admits(delivery):
-            self._take_back_the_hit()
-            inbox.flying, inbox.weight, delivery.fate = None, 0, Fate.PENDING
-            inbox._hold(delivery)
 
     def _unlink(self, block: Any) -> None:
         """Close `block`, and what leaked inside it: a signal can hit the very first bytecode of an `__exit__`."""

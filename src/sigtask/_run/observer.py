@@ -1,0 +1,84 @@
+"""Who is told how the stopping goes; by default, the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from ..ladder import Ladder, Rung
+from ..report import Report, counted
+
+log = logging.getLogger("sigtask")
+
+
+class Progress(Protocol):
+    """What an observer may ask: how far the stopping is."""
+
+    ladder: Ladder
+
+    @property
+    def cause(self) -> str:
+        """What started it: the name of the OS signal."""
+
+    @property
+    def tasks_left(self) -> int:
+        """How many tasks are still to end."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no task is left to be stopped."""
+
+    @property
+    def rung(self) -> Rung | None:
+        """The rung that the tasks were told last, where any were."""
+
+    @property
+    def rung_due(self) -> Rung | None:
+        """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
+
+    @property
+    def rung_left(self) -> float:
+        """Seconds until the next rung, by the watchdog's count."""
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the process is to be gone."""
+
+    @property
+    def slowest(self) -> str:
+        """What is waited for, and where it stands."""
+
+
+class Observer(Protocol):
+    """Who is told how the stopping goes. `rung` is called in the loop, `tick` and, at times, `over` in the watchdog."""
+
+    def rung(self, rung: Rung, progress: Progress) -> None:
+        """A rung begins."""
+
+    def tick(self, progress: Progress) -> None:
+        """A tenth of a second has passed."""
+
+    def over(self, report: Report) -> None:
+        """The tasks have ended, or the ladder has."""
+
+    def forced(self, report: Report, told: bool) -> None:
+        """The process would not end, and is ended now; `told` says whether `over` was called before."""
+
+
+class LogObserver:
+    """Tells `logging.getLogger("sigtask")`: a line a rung, and the report if anyone resisted."""
+
+    def rung(self, rung: Rung, progress: Progress) -> None:
+        """Log that a rung begins."""
+        log.info("%s: %s, %g s for %s", progress.cause, rung.name, rung.grace, counted(progress.tasks_left))
+
+    def tick(self, progress: Progress) -> None:
+        """Nothing: a log is not a screen."""
+
+    def over(self, report: Report) -> None:
+        """Log the report."""
+        log.log(logging.WARNING if report.resisted else logging.INFO, "%s", report)
+
+    def forced(self, report: Report, told: bool) -> None:
+        """Log why."""
+        log.error("%s", report.last_words if told else report)

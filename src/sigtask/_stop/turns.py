@@ -1,0 +1,85 @@
+"""In which order a rung that is thrown goes round a whole program: main first (R29)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from ..ladder import Rung
+from ..signals import KILL_LEVEL, Interrupt
+
+AnyTask = asyncio.Task[Any]
+
+
+class Turn(NamedTuple):
+    """Those who are told together. The next turn comes at half of the time that is left."""
+
+    tasks: frozenset[AnyTask] | None
+    """`None`: all who have not been told by then."""
+    outside: bool = False
+    """Whether the code around the loop is told, too."""
+
+
+EVERYBODY = Turn(None)
+
+
+class Order(NamedTuple):
+    """Who of a program is told when, so that a `finally` of its own can use what the program has started."""
+
+    main: AnyTask | None = None
+    """The task that the loop was started for."""
+    outside: Callable[[], object] | None = None
+    """Tells the code around the loop, where it waits for no task in particular."""
+    heard: bool = False
+    """The program has a handler of its own for the OS signal, and is at its own orderly end."""
+    main_first: bool = True
+
+    def turns(self, rung: Rung, tasks: Iterable[AnyTask]) -> list[Turn]:
+        """The turns of that rung, the last of which is everybody's.
+
+        A Drain is thrown at nobody, and a Kill waits for nobody. At an orderly end those are told first whom nobody has
+        started, a server's requests: these are what it waits for.
+        """
+        if rung.signal.level < Interrupt.level:
+            return [EVERYBODY]
+        everybody = Turn(None, outside=True)
+        if rung.signal.level >= KILL_LEVEL or not self.main_first:
+            return [everybody]
+        if self.heard:
+            requests = (task for task in tasks if task is not self.main and getattr(task, "_parent", None) is None)
+            return [Turn(frozenset(requests)), everybody]
+        first = [] if self.outside is None else [Turn(frozenset(), outside=True)]
+        return [*first, *([] if self.main is None else [Turn(frozenset((self.main,)))]), EVERYBODY]
+
+
+class Turns:
+    """Whose turn it is, and whose comes next. It is true while somebody's is still to come."""
+
+    def __init__(self) -> None:
+        self.now = EVERYBODY
+        self._due: deque[Turn] = deque()
+        self._nobody_waits = False
+
+    def __bool__(self) -> bool:
+        return bool(self._due)
+
+    def begin(self, turns: list[Turn]) -> None:
+        """These are the turns of a rung that begins."""
+        self._due = deque(turns[-1:] if self._nobody_waits else turns)
+
+    def next(self) -> Turn:
+        """Go on to the next turn."""
+        self.now = self._due.popleft()
+        return self.now
+
+    def let_nobody_wait(self) -> None:
+        """Everybody is next, in this rung and in those to come."""
+        self._nobody_waits = True
+        if self._due:
+            self._due = deque((self._due[-1],))
+
+    def once_more(self) -> None:
+        """Everybody's turn comes again, for those who have come since."""
+        self._due.append(EVERYBODY)
