@@ -34,9 +34,9 @@ def place_of(task: AnyTask, places: Places) -> str:
 
 def new_row(task: AnyTask, *, descendant: bool = False) -> TaskReport:
     """The row of a task of which nothing is known yet but what it is."""
-    gone = task.done() and not isinstance(task, Task)  # CPython 3.12.1 crashes when such a one is asked
-    coro: Any = None if gone else task.get_coro()
-    what = "" if coro is None else getattr(coro, "__qualname__", type(coro).__qualname__)
+    may_be_asked = isinstance(task, Task) or not task.done()  # CPython 3.12.1 crashes when another is asked at its end
+    coro: Any = task.get_coro() if may_be_asked else None  # which a task that was started eagerly has no more
+    what: str = getattr(coro, "__qualname__", "")
     return TaskReport(task.get_name(), descendant=descendant, coroutine=what)
 
 
