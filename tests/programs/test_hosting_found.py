@@ -125,7 +125,7 @@ SERVER = """
 import asyncio
 loop = asyncio.new_event_loop()
 server = loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
-print("ready", flush=True)
+loop.call_soon(lambda: print("ready", flush=True))
 try:
     loop.run_forever()
 except KeyboardInterrupt:
@@ -185,3 +185,58 @@ def test_R29_a_second_run_that_cleans_up_gets_no_signal_that_nobody_has_sent(end
 def test_R29_a_repeat_that_comes_into_a_second_run_counts_as_one_with_the_first(ends, how):
     source = RUNS_AGAIN.replace("clean_up():\n", "clean_up():\n    print('again', flush=True)\n")
     assert ends(source, how, repeat_at="again") == ends(source, "plain") == ("ready\nagain\ncleaned up\nafter\n", 0)
+
+
+# -- what the program has set for SIGTERM ------------------------------------------------------------------------------
+
+TERM_AS_CTRL_C = """
+import asyncio, signal
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+async def main():
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@hosted
+def test_R29_a_sigterm_for_which_pythons_own_handler_of_sigint_is_set_is_a_keyboard_interrupt(ends, how):
+    assert ends(TERM_AS_CTRL_C, how, signal.SIGTERM) == ends(TERM_AS_CTRL_C, "plain", signal.SIGTERM)
+
+
+EXITS_FROM_ITS_HANDLER = """
+import asyncio, signal
+
+def leave():
+    raise SystemExit(7)
+
+async def helper():
+    await asyncio.sleep(60)
+
+async def main():
+    for signum in signal.SIGINT, signal.SIGTERM:
+        asyncio.get_running_loop().add_signal_handler(signum, leave)
+    task = asyncio.create_task(helper())
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.1)
+        print("cleaned", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@hosted
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_R29_a_handler_in_the_loop_that_exits_leaves_main_its_cleanup_and_the_program_its_status(ends, how, signum):
+    assert ends(EXITS_FROM_ITS_HANDLER, how, signum) == ends(EXITS_FROM_ITS_HANDLER, "plain", signum)

@@ -92,7 +92,7 @@ class Supervisor:
 
     def signalled(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
         """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
-        own = programs_own(self.own_handler(signum))
+        own = programs_own(signum, self.own_handler(signum))
         late, self._overdue = self._overdue, False
         loop = running_loop()
         blocked = loop is None or (fresh and loop in self._yet_to_turn)
@@ -114,7 +114,7 @@ class Supervisor:
     def overdue(self, signum: int, fresh: bool) -> None:
         """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
         if self.signum is None:
-            own = programs_own(self.own_handler(signum))
+            own = programs_own(signum, self.own_handler(signum))
             if self._running() or own is not None:
                 self._overdue = True
                 self._start(signum, heard=own is not None)
