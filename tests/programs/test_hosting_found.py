@@ -1,6 +1,7 @@
 """R29: small programs that were once worse off under `sigtask run` or `run()` than under plain Python."""
 
 import signal
+import sys
 
 import pytest
 
@@ -29,7 +30,8 @@ async def helper():
 def ends(start, sigtask_run, write):
     """`ends(source, how, signum)`: what a program prints that is told so when it is ready, and its exit status.
 
-    It is told once more when it says `repeat_at`. `how` is `plain`, `command` or `own`: then `sigtask.run()` stands in the place of `asyncio.run()`.
+    It is told once more when it says `repeat_at`. `how` is `plain`, `command` or `own`: then `sigtask.run()` stands in
+    the place of `asyncio.run()`.
     """
 
     def ends(source, how, signum=signal.SIGINT, repeat_at=None):
@@ -194,8 +196,8 @@ import asyncio, signal
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 async def main():
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         await asyncio.sleep(60)
     finally:
         print("cleaned", flush=True)
@@ -240,3 +242,103 @@ asyncio.run(main())
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_R29_a_handler_in_the_loop_that_exits_leaves_main_its_cleanup_and_the_program_its_status(ends, how, signum):
     assert ends(EXITS_FROM_ITS_HANDLER, how, signum) == ends(EXITS_FROM_ITS_HANDLER, "plain", signum)
+
+
+# -- no loop runs yet -------------------------------------------------------------------------------------------------
+
+READS_ON = """
+import os, signal, threading
+signal.siginterrupt(signal.SIGTERM, False)
+read, write = os.pipe()
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()  # by then it reads
+print("ready", flush=True)
+os.read(read, 1)
+"""
+
+
+def test_R30_a_c_call_before_any_loop_that_looks_for_no_signals_is_bounded_by_the_ladder(ends):
+    assert ends(READS_ON, "command", signum=0) == ("ready\n", 128 + signal.SIGTERM)
+
+
+# -- stderr is closed -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_stderr(start, write):
+    """`without_stderr(source, *before)`: `python *before` that program, with `2>&-`."""
+
+    def without_stderr(source, *before):
+        words = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, *before, str(write("program.py", source))]
+        return start("-c", f"import os; os.execvp('sh', {words!r})").wait_for("ready")
+
+    return without_stderr
+
+
+WAITS = """
+import asyncio
+
+async def main():
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_R29_a_program_without_a_stderr_dies_of_ctrl_c_too(without_stderr):
+    program = without_stderr(WAITS, "-m", "sigtask", "run")
+    program.signal(signal.SIGINT)
+    assert program.wait() == -signal.SIGINT
+
+
+BLOCKS = """
+import os
+assert os.open("book", os.O_RDWR | os.O_CREAT) == 2  # the number of stderr is free
+import time
+from sigtask import Ladder, run
+
+async def main():
+    print("ready", flush=True)
+    time.sleep(60)
+
+run(main(), ladder=Ladder.parse("terminate=100ms,kill=100ms"))
+"""
+
+
+def test_R30_last_words_are_not_written_into_a_file_that_has_the_number_of_stderr(without_stderr, tmp_path):
+    program = without_stderr(BLOCKS)
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 128 + signal.SIGTERM
+    assert (tmp_path / "book").read_bytes() == b""
+
+
+# -- what is left behind ----------------------------------------------------------------------------------------------
+
+FAILS_AT_ITS_END = """
+import asyncio
+
+async def helper():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        raise ValueError("not saved")
+
+def tell(loop, context):
+    print(context["message"], repr(context["exception"]), flush=True)
+
+async def main():
+    asyncio.get_running_loop().set_exception_handler(tell)
+    task = asyncio.create_task(helper())
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@hosted
+def test_R29_the_error_of_a_task_that_was_left_behind_is_told_as_asyncio_tells_it(ends, how):
+    told, status = ends(FAILS_AT_ITS_END, "plain")
+    assert ends(FAILS_AT_ITS_END, how) == (told, status)
+    assert ends(FAILS_AT_ITS_END, how, signal.SIGTERM)[0] == told
