@@ -116,7 +116,7 @@ class Supervisor:
         """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
         if self.signum is None:
             own = programs_own(signum, self.own_handler(signum))
-            if self._running() or own is not None:
+            if self._running() or own is not None or signum != signal.SIGINT:
                 self._overdue = True
                 self._start(signum, heard=own is not None)
         elif fresh:
