@@ -192,6 +192,16 @@ class Outcome:
     stderr: str = field(compare=False)
 
 
+class Outcomes(dict):
+    """The outcome of each way."""
+
+    def the_same(self):
+        """Checks that each is what it is under plain Python, and gives that."""
+        plain = self["plain"]
+        assert self == dict.fromkeys(self, plain), [outcome.stderr for outcome in self.values()]
+        return plain
+
+
 @pytest.fixture
 def play(start, write):
     """`play(source, ways, *steps, ladder=, words=)` runs a program in each of these ways; gives the outcome of each.
@@ -211,9 +221,9 @@ def play(start, write):
                     process.wait_for(step)
                 elif not isinstance(step, float):
                     process.signal(step)
-        return {
-            way: Outcome(process.wait(), process.stdout.splitlines(), process.stderr)
+        return Outcomes(
+            (way, Outcome(process.wait(), process.stdout.splitlines(), process.stderr))
             for way, process in started.items()
-        }
+        )
 
     return play

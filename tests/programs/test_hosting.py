@@ -16,13 +16,6 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 LONG = "drain=1s,terminate=60s,kill=1s"  # in which nobody's turn comes by its half
 
 
-def the_same(outcomes):
-    """Whether each way's outcome is plain Python's; gives that."""
-    plain = outcomes["plain"]
-    assert outcomes == dict.fromkeys(outcomes, plain), [outcome.stderr for outcome in outcomes.values()]
-    return plain
-
-
 # -- main first -------------------------------------------------------------------------------------------------------
 
 LAST_WORDS = """
@@ -66,7 +59,7 @@ SAID = ["written: hello", "ready", "written: offset 7", "written: bye", "main ha
 
 
 def test_r29_what_main_has_started_lives_for_its_finally_and_is_told_when_main_has_ended(play):
-    plain = the_same(play(LAST_WORDS, ("plain", "command", "own", "function", "module"), INT, ladder=LONG))
+    plain = play(LAST_WORDS, ("plain", "command", "own", "function", "module"), INT, ladder=LONG).the_same()
     assert plain.lines == SAID
 
 
@@ -133,7 +126,7 @@ def test_r29_a_shielded_commit_that_main_waits_for_is_whole(play):
 
         asyncio.run(main())
     """
-    assert the_same(play(source, ("plain", "command", "own"), INT)).lines == ["ready", "told", "committed"]
+    assert play(source, ("plain", "command", "own"), INT).the_same().lines == ["ready", "told", "committed"]
 
 
 def test_r29_what_runs_on_the_same_runner_after_a_keyboard_interrupt_is_not_told_at_once(play):
@@ -153,7 +146,7 @@ def test_r29_what_runs_on_the_same_runner_after_a_keyboard_interrupt_is_not_told
                 runner.run(clean())
         say("after")
     """
-    assert the_same(play(source, ("plain", "command"), INT)).lines == ["ready", "cleaned", "after"]
+    assert play(source, ("plain", "command"), INT).the_same().lines == ["ready", "cleaned", "after"]
 
 
 # -- what comes out of the runner -------------------------------------------------------------------------------------
@@ -209,7 +202,7 @@ def expected(how, then, error, status):
 @pytest.mark.parametrize("then", ["raise", "go on"])
 def test_r29_keyboard_interrupt_comes_out_of_the_runner(play, how, then):
     ways = ("plain", "command", "own") if how == "with_run" else ("plain", "command")
-    plain = the_same(play(RUNNERS, ways, INT, words=(how, then)))
+    plain = play(RUNNERS, ways, INT, words=(how, then)).the_same()
     assert (plain.status, plain.lines) == expected(how, then, "KeyboardInterrupt ", -INT)
 
 
@@ -248,7 +241,7 @@ def test_r29_a_program_that_a_signal_ends_comes_to_the_interpreters_own_end(play
         atexit.register(say, "atexit")
         asyncio.run(main())
     """
-    plain = the_same(play(source, ("plain", "command", "own"), INT))
+    plain = play(source, ("plain", "command", "own"), INT).the_same()
     assert (plain.status, plain.lines) == (-INT, ["ready", "the thread has ended", "atexit", "a finalizer"])
     outcome = play(source, ("command",), TERM)["command"]
     assert (outcome.status, outcome.lines[:3]) == (-TERM, plain.lines[:3])

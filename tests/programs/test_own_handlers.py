@@ -10,13 +10,6 @@ pytestmark = [pytest.mark.os, pytest.mark.skipif(sys.platform == "win32", reason
 INT, TERM = signal.SIGINT, signal.SIGTERM
 
 
-def the_same(outcomes):
-    """Whether each way's outcome is plain Python's; gives that."""
-    plain = outcomes["plain"]
-    assert outcomes == dict.fromkeys(outcomes, plain), [outcome.stderr for outcome in outcomes.values()]
-    return plain
-
-
 # -- a handler of the program's own -----------------------------------------------------------------------------------
 
 HANDLERS = """
@@ -68,7 +61,7 @@ HOWS = ["before", "by_loop", "by_module", "by_import"]
 def test_r29_a_handler_of_the_programs_own_is_called_for_every_signal(play, monkeypatch, how, signum):
     monkeypatch.setenv("HOW", how)
     monkeypatch.setenv("SIGNUM", signum)
-    plain = the_same(play(HANDLERS, ("plain", "command", "own"), ladder="drain=20s,terminate=20s,kill=1s"))
+    plain = play(HANDLERS, ("plain", "command", "own"), ladder="drain=20s,terminate=20s,kill=1s").the_same()
     assert plain.lines == ["ready", "called 1", "called 2", "called 3", "drained", "after"]
     function = play(HANDLERS, ("function",), ladder="drain=20s,terminate=20s,kill=1s")["function"]
     assert (function.status, function.lines) == (0, plain.lines[:-1])
@@ -130,7 +123,7 @@ def test_r29_a_third_signal_does_not_kill_while_the_programs_own_handler_is_ther
     """
     steps = (TERM, 0.6, TERM, 0.6, TERM)  # the promise is about half a second of real time
     outcomes = play(source, ("plain", "command", "own"), *steps, ladder="drain=20s,terminate=20s,kill=1s")
-    assert the_same(outcomes).lines == ["ready", "drained"]
+    assert outcomes.the_same().lines == ["ready", "drained"]
 
 
 RAISES_AGAIN = """
@@ -213,12 +206,12 @@ def test_r29_what_is_ignored_stays_ignored(play, word, when):
         signal.signal(signal.SIG{word}, signal.SIG_IGN)
         os.execv(sys.executable, sys.orig_argv)
 {IGNORES}"""
-    plain = the_same(play(source, ("plain", "command", "own"), words=(word, when)))
+    plain = play(source, ("plain", "command", "own"), words=(word, when)).the_same()
     assert (plain.status, plain.lines[-3:]) == (0, ["ready", "not told", "after"])
 
 
 def test_r29_a_sigint_that_is_no_longer_ignored_works_again(play):
-    plain = the_same(play(IGNORES, ("plain", "command", "own"), words=("INT", "back")))
+    plain = play(IGNORES, ("plain", "command", "own"), words=("INT", "back")).the_same()
     assert (plain.status, plain.lines) == (-INT, ["ready", "not told", "out came KeyboardInterrupt"])
 
 
@@ -276,7 +269,7 @@ LOOKS = """
 
 
 def test_r29_the_signal_module_answers_as_without_us(play):
-    plain = the_same(play(LOOKS, ("plain", "command")))
+    plain = play(LOOKS, ("plain", "command")).the_same()
     assert "in main SIGTERM default" in plain.lines and "first -1" in plain.lines
 
 
@@ -300,4 +293,4 @@ def test_r29_the_bytes_of_signals_come_to_the_socket_that_the_program_has_set(pl
         say("mine", signal.set_wakeup_fd(-1) == one.fileno())
         say("ready")
     """
-    assert the_same(play(source, ("plain", "command"))).lines[:3] == ["before -1", "called", "got True"]
+    assert play(source, ("plain", "command")).the_same().lines[:3] == ["before -1", "called", "got True"]

@@ -30,16 +30,6 @@ def is_handling(coro: Any, error: BaseException) -> bool:
     return False
 
 
-def handled_in(coro: Any) -> Iterator[BaseException]:
-    """What the coroutine, and those that it awaits, are handling, and what was being handled when that was raised."""
-    for one in chain(coro):
-        last = gc.get_referents(one)[-1:] if type(one) in _NATIVE else []
-        error, seen = last[0] if last else None, 0
-        while isinstance(error, BaseException) and seen < _LONGEST:
-            yield error
-            error, seen = error.__context__, seen + 1
-
-
 def chain(coro: Any) -> Iterator[Any]:
     """The coroutine, the one that it awaits, and so on; last, it may be, something that cannot be looked into."""
     for _ in range(_LONGEST):

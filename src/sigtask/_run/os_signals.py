@@ -155,10 +155,6 @@ class OsSignals:
             self._timer = timer
 
     def _afterwards(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
-        if self._to_put_back:
-            put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
-            self._to_put_back = {}
-            return
         if not fresh:
             return
         before = self.before[signum]
@@ -175,7 +171,10 @@ class OsSignals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._bytes is not None:
             self._bytes.handled()
-        if time.monotonic() - self._earlier >= MERGE:  # else a repeat of the one that has ended the run before
+        if signum == min(self._to_put_back, default=None):  # pressed by ourselves: no signal came
+            put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
+            self._to_put_back = {}
+        elif time.monotonic() - self._earlier >= MERGE:  # else a repeat of the one that has ended the run before
             self._on_signal(signum, frame, self._counts())
 
     def _counts(self) -> bool:

@@ -8,9 +8,7 @@ from typing import Any
 
 from .._core.delivery import Delivery, Fate
 from .._core.flight import cancel_stock
-from .._core.handling import handled_in
 from .._core.listening import could_be_heard
-from .._core.stock import is_task
 from .._core.task import Task
 from ..ladder import Rung
 from ..report import TaskReport
@@ -27,6 +25,8 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
         if signal.level >= KILL_LEVEL and inbox.doom is not None:
             return  # the Kill of the task that spawned it has come to it already
+        if signal.level < KILL_LEVEL and _was_cancelled_for(task, signal):
+            return
         task._receive(signal, sender=stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:
@@ -34,23 +34,24 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
         cancel_stock(task, signal)
 
 
+def _was_cancelled_for(task: Task[Any] | None, signal: Signal) -> bool:
+    """Whether its parent, or the parent's parent, got this signal and cancelled it on account of that (R9).
+
+    It is at its cleanup, and somebody of the family is waiting for that.
+    """
+    while isinstance(task, Task):
+        cause = None if task._inbox is None else task._inbox.cause
+        if cause is not None and cause.origin is signal:
+            return True
+        task = task._parent
+    return False
+
+
 def is_unheard(rung: Rung, everyone: Callable[[], Iterable[asyncio.Task[Any]]]) -> bool:
     """R26: whether the rung's signal is only ever pending, and nobody can look."""
     if rung.signal.level >= Interrupt.level:
         return False
     return not could_be_heard() or not any(isinstance(task, Task) for task in everyone())
-
-
-def is_cleaning_up(task: asyncio.Task[Any], *, seen: frozenset[object] = frozenset()) -> bool:
-    """Whether a plain `cancel()` is under way in it, or in what it awaits: its cleanup is not done yet."""
-    if not task.cancelling() or task.done() or task in seen:
-        return False
-    handled = [*handled_in(task.get_coro())]
-    if any(isinstance(one, asyncio.CancelledError) for one in handled):
-        return not any(isinstance(one, Signal) for one in handled)  # R5: a stronger one cuts in
-    waiter = getattr(task, "_fut_waiter", None)  # private: see `flight.free`
-    below = getattr(waiter, "_children", [waiter])
-    return any(is_cleaning_up(one, seen=seen | {task}) for one in below if is_task(one))
 
 
 def was_thrown_into(task: Task[Any], sent: Iterable[Signal]) -> bool:

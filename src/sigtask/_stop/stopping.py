@@ -30,7 +30,7 @@ from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
 from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
-from .sending import is_cleaning_up, is_one_of, is_unheard, send_rung, was_thrown_into
+from .sending import is_one_of, is_unheard, send_rung, was_thrown_into
 from .turns import Order, Turns
 
 AnyTask = asyncio.Task[Any]
@@ -195,8 +195,7 @@ class Stopping:
         if index == len(rungs) or not self._targets_left:
             if index < len(rungs) and self._order.outside is not None and not self._order.heard:
                 self._order.outside()  # there are only callbacks in this loop
-            self.finish()
-            return
+            return self.finish()
         self._index, self.rung = index, rungs[index]
         self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))
@@ -215,12 +214,12 @@ class Stopping:
             self._order.outside()
         if self._everything:
             self._track_all()
-        name = self.rung.name
-        rows = [(t, row) for t, row in self.alive.items() if name not in row.stood and not row.descendant]
-        spared = [t for t, _ in rows if turn.spares_cleanups and is_cleaning_up(t)]
-        self._to_tell = deque((task, row) for task, row in rows if turn.is_for(task) and task not in spared)
-        if spared:
-            self._turns.look_again()
+        name, tasks = self.rung.name, turn.tasks
+        self._to_tell = deque(
+            (task, row)
+            for task, row in self.alive.items()
+            if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
+        )
         if not self._everything:
             self._to_tell.extend(self._family(self.rung))
         self._tell()

@@ -11,8 +11,6 @@ from ..ladder import Rung
 from ..signals import KILL_LEVEL, Interrupt
 
 AnyTask = asyncio.Task[Any]
-AGAINS = 5
-"""How often those are looked at again who were left alone: each time when half of the time left has passed."""
 
 
 class Turn(NamedTuple):
@@ -22,12 +20,6 @@ class Turn(NamedTuple):
     """`None`: all who have not been told by then."""
     outside: bool = False
     """Whether the code around the loop is told, too."""
-    spares_cleanups: bool = False
-    """Whether a task that is cleaning up after a plain `cancel()` is left alone: somebody waits for it."""
-
-    def is_for(self, task: AnyTask) -> bool:
-        """Whether it is that task's turn."""
-        return self.tasks is None or task in self.tasks
 
 
 EVERYBODY = Turn(None)
@@ -57,10 +49,9 @@ class Order(NamedTuple):
             return [everybody]
         if self.heard:
             requests = (task for task in tasks if task is not self.main and getattr(task, "_parent", None) is None)
-            return [Turn(frozenset(requests)), everybody._replace(spares_cleanups=True)]
+            return [Turn(frozenset(requests)), everybody]
         first = [] if self.outside is None else [Turn(frozenset(), outside=True)]
-        first += [] if self.main is None else [Turn(frozenset((self.main,)))]
-        return [*first, Turn(None, spares_cleanups=bool(first))]
+        return [*first, *([] if self.main is None else [Turn(frozenset((self.main,)))]), EVERYBODY]
 
 
 class Turns:
@@ -70,16 +61,13 @@ class Turns:
         self.now = EVERYBODY
         self._due: deque[Turn] = deque()
         self._nobody_waits = False
-        self._agains = 0
 
     def __bool__(self) -> bool:
         return bool(self._due)
 
     def begin(self, turns: list[Turn]) -> None:
         """These are the turns of a rung that begins."""
-        self._due, self._agains = deque(turns), AGAINS
-        if self._nobody_waits:
-            self.let_nobody_wait()
+        self._due = deque(turns[-1:] if self._nobody_waits else turns)
 
     def next(self) -> Turn:
         """Go on to the next turn."""
@@ -90,14 +78,8 @@ class Turns:
         """Everybody is next, in this rung and in those to come."""
         self._nobody_waits = True
         if self._due:
-            self._due = deque((self._due[-1]._replace(spares_cleanups=False),))
+            self._due = deque((self._due[-1],))
 
     def once_more(self) -> None:
         """Everybody's turn comes again, for those who have come since."""
         self._due.append(EVERYBODY)
-
-    def look_again(self) -> None:
-        """Some were left alone: their turn comes again, some times."""
-        if self._agains:
-            self._agains -= 1
-            self._due.append(Turn(None, spares_cleanups=True))
