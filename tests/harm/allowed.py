@@ -6,7 +6,7 @@ Nothing else may differ. An entry covers some of the differences of a case, and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from comparing import LADDER_TIME, SLACK, Case, differences
 
@@ -14,6 +14,9 @@ CLEANUP = "cleanup"
 """Lines of a shape that begin so tell of its own cleanup."""
 TORN = "torn"
 """Lines of a shape that begin so tell that its cleanup was cut short."""
+
+
+RANKS = ("same", "better", "worse")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,22 @@ def judge(case: Case) -> Verdict:
     if found:
         return Verdict("worse", tuple(found.values()))
     return Verdict("better", tuple(by)) if by else Verdict("same")
+
+
+def judge_both(first: Case, second: Case) -> Verdict:
+    """What is to be said of a case that was worse, and has been run again by itself, plain Python as well.
+
+    That it took too long is forgiven once. Each of our two outcomes in lines, status and so on must be as good as one
+    of plain Python's: where these differ, it is plain Python that has a race.
+    """
+    in_time = replace(first, ours=replace(first.ours, took=0.0))
+    judged = [min((judge(replace(case, plain=p)) for p in (case.plain, other.plain)), key=_rank)
+              for case, other in ((in_time, second), (second, first))]  # fmt: skip
+    return max(reversed(judged), key=_rank)
+
+
+def _rank(verdict: Verdict) -> int:
+    return RANKS.index(verdict.word)
 
 
 def _by_signal(case: Case) -> bool:
@@ -101,11 +120,25 @@ def _as_on_ctrl_c(case: Case) -> bool:
 
 
 def _two_as_one(case: Case) -> bool:
-    """Ours does what plain does on the first of two alone, and of what plain does on both it lacks nothing whole."""
-    ours, once = case.ours, case.once
+    """Ours is no worse than plain on the first of two alone, and of what plain does on both it lacks nothing whole."""
     whole = [line for line in case.missing if not line.startswith(TORN)]
-    as_once = (_ordered(case, ours.lines), ours.status) == (_ordered(case, once.lines), once.status)
-    return case.stimulus.is_double and as_once and not whole and ours.took <= once.took + SLACK
+    if not case.stimulus.is_double or whole:
+        return False
+    return judge(replace(case, plain=case.once, stimulus=case.stimulus.first)).word != "worse"
+
+
+def _grace(case: Case) -> bool:
+    """The end that plain Python comes to at once, later: by the same signal, or by force on account of it."""
+    ours, by = case.ours, -(case.plain.status or 0)
+    late = (ours.forced and ours.status == 128 + by) or _raised_143(case)
+    given = case.shape.said_for("grace", case.stimulus)
+    return bool(given) and _died(case) and (ours.status == -by or late) and _in_time(case)
+
+
+def _raised_system_exit(case: Case) -> bool:
+    """It was not at an end at once, as plain Python is, but made something of the SystemExit."""
+    ended = case.ours.status is not None and not case.ours.forced and _in_time(case)
+    return bool(case.shape.said_for("exit", case.stimulus)) and _died(case) and ended and not case.missing
 
 
 def _ordered(case: Case, lines: tuple[str, ...]) -> list[str]:
@@ -144,9 +177,10 @@ ALLOWED = (
     ),
     Improvement(
         "e", "a grace passes",
-        "Plain Python dies of the SIGTERM at once; ours gives the program its ladder's grace, for it cannot know that "
-        "the program has nothing to clean up: its loop is blocked, or a task refuses. It is gone in the ladder's time.",
-        frozenset({"time"}), lambda case: "grace" in case.shape.head and _died(case) and _in_time(case),
+        "Plain Python dies of the signal at once; ours gives the program its ladder's grace, for it cannot know that "
+        "the program has nothing to clean up: its loop is blocked, or a task refuses. It is gone in the ladder's time, "
+        "by the same signal, or with 128 + n where the watchdog ended it by force.",
+        frozenset({"time", "status"}), _grace,
     ),
     Improvement(
         "f", "the program's own end",
@@ -157,8 +191,15 @@ ALLOWED = (
     Improvement(
         "g", "two as one",
         "Two of one signal came within half a second, as from a wrapper that passes on what the program had already. "
-        "In plain Python the second tears the cleanup; ours does what plain Python does on one, and all handlers that "
-        "plain calls are called.",
+        "In plain Python the second tears the cleanup; ours does what plain Python does on one, or better, and all "
+        "handlers that plain calls are called.",
         frozenset({"lines", "status", "time"}), _two_as_one,
+    ),
+    Improvement(
+        "h", "SystemExit is for the program",
+        "Plain Python dies of the SIGTERM at once; under sigtask `SystemExit(143)` is raised, so that `finally` and "
+        "`atexit` are done. These programs catch it and say themselves what becomes of it: a test runner counts a "
+        "failed test, and goes on. It ended in the ladder's time, not by force, and did all that plain does.",
+        frozenset({"lines", "status", "time"}), _raised_system_exit,
     ),
 )  # fmt: skip

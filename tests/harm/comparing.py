@@ -94,12 +94,13 @@ def _said(status: int | None) -> str:
 
 
 def _time(case: Case) -> str:
-    if case.ours.took <= case.plain.took + SLACK:
+    slack = SLACK + float(case.shape.one("slack", "0").partition(" ")[0])
+    if case.ours.took <= case.plain.took + slack:
         return ""
     return f"it took {case.ours.took:.1f} s; plain: {case.plain.took:.1f} s"
 
 
 def _must(case: Case) -> str:
-    must = case.shape.must_say(case.stimulus) if case.way != "plain" else []
+    must = case.shape.said_for("must", case.stimulus) if case.way != "plain" else []
     lacks = [line for line in must if line not in case.ours.lines]
     return f"it must say {lacks}" if lacks else ""

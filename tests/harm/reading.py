@@ -17,7 +17,11 @@ The first line of its docstring says what it is. Lines `# harm: KEY VALUE` follo
     stderr                    what it prints there is compared, too
     ends 0                    the status it ends with by itself where plain Python hangs and sigtask frees it
     must TERM: LINE           a line that it prints under sigtask, whatever plain Python does (without `TERM:`, for all)
-    grace REASON              why a SIGTERM that plain Python dies of at once may take the ladder's time
+    grace REASON              why a SIGTERM that plain Python dies of at once may take the ladder's time (also with
+                              `TERM 1s TERM:` before it)
+    exit REASON               why it does not end at once when SystemExit is raised in it
+    slack 0.5 REASON          seconds by which its time differs from run to run, under plain Python too
+    options --signals INT=default   further options of `sigtask run`
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ from stimuli import ALWAYS, PAIRS, Stimulus
 SHAPES = Path(__file__).parent / "shapes"
 WAYS = ("run", "uvloop", "own", "function")
 KEYS = frozenset(
-    "also ways function command needs since seconds serves ignores lives order stderr must grace ends".split()
+    "also ways function command options needs since seconds serves ignores lives order stderr must grace exit ends"
+    " slack".split()
 )
 _LINE = re.compile(r"# harm: (\w+) ?(.*)")
 
@@ -94,15 +99,15 @@ class Shape:
         """Whether it is meant to go on then."""
         return stimulus.name in self.words("lives")
 
-    def must_say(self, stimulus: Stimulus) -> list[str]:
-        """The lines that it must print under sigtask."""
+    def said_for(self, key: str, stimulus: Stimulus) -> list[str]:
+        """The values of a key that may be for one stimulus only, as in `must TERM: LINE`."""
         found = []
-        for value in self.head.get("must", ()):
-            of, colon, line = value.partition(": ")
-            if colon and of in {s.name for s in self.stimuli}:
-                found += [line] if of == stimulus.name else []
-            else:
+        for value in self.head.get(key, ()):
+            of, colon, rest = value.partition(": ")
+            if not colon or of not in {s.name for s in self.stimuli}:
                 found.append(value)
+            elif of == stimulus.name:
+                found.append(rest)
         return found
 
 

@@ -13,31 +13,53 @@ from reading import WAYS, all_shapes
 pytestmark = pytest.mark.os
 
 SHAPES = {shape.name: shape for shape in all_shapes()}
-PART = (
-    "aiohttp_run_app", "between_runs", "cancelled_returns", "closing_cancel", "except_around_run", "fork_with_a_loop",
-    "goodbye_to_connections", "graceful_exit", "handler_in_main", "helper_in_finally", "inherited_ignore",
-    "masked_commit", "pytest_sync", "raises_again", "repl_with_a_loop", "same_task_again", "shielded_commit",
-    "subprocess_child", "sync_sleep", "task_group", "thread_result", "uncaught", "uvicorn_lifespan",
-)  # fmt: skip
-"""The kinds that matter most, each in a program that ends soon."""
+PART = {
+    "main is told first, and its cleanup is whole": (
+        "helper_in_finally", "shielded_commit", "goodbye_to_connections", "task_group"
+    ),
+    "what comes out is plain Python's": (
+        "except_around_run", "except_around_runner", "pytest_sync", "raises_again", "repl_with_a_loop", "uncaught"
+    ),
+    "what is ignored stays ignored": ("inherited_ignore",),
+    "the program's own handlers are called, and have an end": (
+        "handler_before_run", "handler_in_main", "graceful_exit", "uvicorn_embedded"
+    ),
+    "a mask holds while run() closes": ("closing_cancel", "masked_commit"),
+    "the main thread is told, and all loops": ("sync_sleep", "thread_result", "loops_in_threads"),
+    "the time before the first loop, and between two": ("importing", "between_runs"),
+    "processes are not left behind, and end in order": ("fork_with_a_loop", "subprocess_child", "uvicorn_workers"),
+    "a server's own end is whole": ("aiohttp_run_app", "uvicorn_lifespan"),
+    "two at once count as one, also after run()": ("after_run",),
+    "after run() nobody is ended by the ladder": ("saves_for_long",),
+    "a thread that reads does not make Python abort": ("reads_stdin_in_a_thread",),
+    "nothing more on stderr": ("trio_run",),
+    "a main that takes the signal": ("cancelled_returns", "same_task_again"),
+}  # fmt: skip
+"""Each kind of harm that has been found, in programs that end soon. PID 1 is in tests/programs/test_first_act.py."""
+NAMES = tuple(name for names in PART.values() for name in names)
+TWICE = ("after_run", "goodbye_to_connections", "handler_in_main")
 PAGE = (ROOT / "docs" / "harm.md").read_text("utf-8").splitlines()
 ANEW = "make it anew: make harm"
 
 
 def on_this_python(*words):
     """What `run_all` finds with those arguments and the Python of this test."""
-    options = arguments([*words, "--at-a-time", "3"])
+    options = arguments([*words, "--at-a-time", "4"])
     options.pythons = {"{}.{}".format(*sys.version_info): Path(sys.executable)}
     return run_all([SHAPES[name] for name in options.only], options)
 
 
 @pytest.fixture(scope="module")
 def results():
-    """The part, told once by each of the two signals, under the command and with `sigtask.run()`."""
-    return on_this_python("--only", *PART, "--ways", "run", "own", "--stimuli", "INT", "TERM")
+    """The part: told once by each of the two signals, or twice, under the command and with `sigtask.run()`."""
+    return [
+        *on_this_python("--only", *NAMES, "--ways", "run", "own", "--stimuli", "INT", "TERM"),
+        *on_this_python("--only", *TWICE, "--ways", "run", "own", "--stimuli", "INT 30ms INT", "TERM 30ms TERM"),
+        *on_this_python("--only", "fork_with_a_loop", "--ways", "uvloop", "--stimuli", "TERM"),
+    ]
 
 
-@pytest.mark.parametrize("name", PART)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_program_is_not_worse_off_with_sigtask(results, name):
     mine = [result for result in results if result.case.shape.name == name]
     assert mine or not SHAPES[name].words("needs")

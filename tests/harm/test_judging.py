@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from allowed import judge
+from allowed import judge, judge_both
 from comparing import LADDER_TIME, Case
 from observing import Seen
 from reading import Shape, all_shapes
@@ -108,6 +108,12 @@ def test_two_signals_at_once_may_be_taken_as_one_where_that_loses_nothing():
     assert verdict(called_twice, CTRL_C, "INT 30ms INT", once=CTRL_C).word == "worse"
 
 
+def test_two_signals_as_one_may_be_better_than_plain_python_is_on_one():
+    torn, cleaned = Seen(("ready", "torn: main"), 1, 0.1), replace(DIED, lines=("ready", "cleanup: main"))
+    assert str(verdict(torn, cleaned, "TERM 30ms TERM", once=DIED)) == "better (b, g)"
+    assert verdict(torn, replace(cleaned, status=0), "TERM 30ms TERM", once=DIED).word == "worse"
+
+
 def test_fewer_left_behind_is_better():
     left = replace(DIED, children=("sleep 600", "sh"), files=("a",))
     assert str(verdict(left, replace(left, children=("sh",)))) == "better (d)"
@@ -120,6 +126,30 @@ def test_a_grace_is_allowed_where_the_shape_gives_a_reason():
     assert verdict(DIED, slow).word == "worse"
 
 
+def test_after_a_grace_it_may_be_ended_by_force_and_not_by_anything_else():
+    forced = replace(DIED, status=143, took=4.5, stderr=("Thread 0x1 (most recent call first):",))
+    assert str(verdict(DIED, forced, grace="its loop is blocked")) == "better (e)"
+    others = [{"stderr": ()}, {"status": 130}, {"lines": ("ready", "end")}, {"took": LADDER_TIME + 1}]
+    assert {verdict(DIED, replace(forced, **other), grace="blocked").word for other in others} == {"worse"}
+
+
+def test_what_a_program_makes_of_system_exit_is_allowed_where_the_shape_gives_a_reason():
+    failed = Seen(("ready", "cleanup: first test", "second test runs"), 1, 0.3)
+    assert str(verdict(DIED, failed, exit="pytest counts a failed test")) == "better (h)"
+    assert verdict(DIED, failed).word == "worse"
+    assert verdict(CTRL_C, failed, "INT", exit="pytest counts a failed test").word == "worse"
+
+
+def test_a_reason_may_be_for_one_stimulus_only():
+    slow, only = replace(DIED, took=3.0), {"grace": "TERM 1s TERM: its `finally` is cut", "also": "TERM 1s TERM"}
+    assert [verdict(DIED, slow, told, **only).word for told in ("TERM 1s TERM", "TERM")] == ["better", "worse"]
+
+
+def test_a_program_whose_time_differs_from_run_to_run_may_take_as_much_more():
+    assert verdict(DIED, replace(DIED, took=1.2), slack="1 it looks each half second").word == "same"
+    assert verdict(DIED, replace(DIED, took=1.7), slack="1 it looks each half second").word == "worse"
+
+
 def test_a_line_that_must_be_there_is_asked_for_though_plain_has_it_not():
     assert verdict(DIED, DIED, must="TERM: cleanup: main").word == "worse"
     assert verdict(DIED, replace(DIED, lines=("ready", "cleanup: main")), must="TERM: cleanup: main").word == "better"
@@ -129,6 +159,31 @@ def test_more_on_stderr_is_worse_where_the_shape_says_so():
     warned = replace(DIED, stderr=("a warning",))
     assert verdict(DIED, warned).word == "same"
     assert verdict(DIED, warned, stderr="").word == "worse"
+
+
+def twice(plain, ours, second_plain, second_ours):
+    first, second = (
+        Case(SHAPE, "run", Stimulus.parse("INT"), p, o, p, p) for p, o in ((plain, ours), (second_plain, second_ours))
+    )
+    return judge_both(first, second).word
+
+
+def test_too_late_is_forgiven_once():
+    late = replace(CTRL_C, took=2.0)
+    assert twice(CTRL_C, late, CTRL_C, CTRL_C) == "same"
+    assert twice(CTRL_C, late, CTRL_C, late) == "worse"
+
+
+def test_another_outcome_is_not_forgiven_whichever_run_has_it():
+    other = replace(CTRL_C, status=130)
+    assert twice(CTRL_C, other, CTRL_C, CTRL_C) == "worse"
+    assert twice(CTRL_C, replace(CTRL_C, took=2.0), CTRL_C, other) == "worse"
+
+
+def test_an_outcome_that_plain_python_has_at_times_is_the_same():
+    other = replace(CTRL_C, status=130)
+    assert twice(CTRL_C, other, other, CTRL_C) == "same"
+    assert twice(CTRL_C, other, other, replace(CTRL_C, status=1)) == "worse"
 
 
 @pytest.mark.parametrize("text", ["FOO", "INT 1m TERM", "KILLED"])

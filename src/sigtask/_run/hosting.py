@@ -102,27 +102,27 @@ class Host:
     # -- signals --------------------------------------------------------------------------------------------------
 
     def _patch_signal_module(self) -> None:
+        """uvloop keeps these functions, also in a fork: there they are the real ones until we hear, and ours again."""
         real_signal, real_getsignal, real_set_wakeup_fd = signal.signal, signal.getsignal, signal.set_wakeup_fd
-        os_signals = self._supervisor.os_signals
 
         def set_signal(signalnum: int, handler: Any) -> Any:
-            if signalnum not in self._signums:
+            if signalnum not in self._signums or not self._hears:
                 return real_signal(signalnum, handler)
             if not callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN):
                 raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
             if threading.current_thread() is not threading.main_thread():
                 return real_signal(signalnum, handler)  # which says why not
-            os_signals.hear(signalnum, ignored=handler == signal.SIG_IGN)
+            self._supervisor.os_signals.hear(signalnum, ignored=handler == signal.SIG_IGN)
             before, self._set[signalnum] = self._set[signalnum], handler
             return before
 
         def get_signal(signalnum: int) -> Any:
-            return self._set[signalnum] if signalnum in self._signums else real_getsignal(signalnum)
+            return self._set[signalnum] if signalnum in self._signums and self._hears else real_getsignal(signalnum)
 
         def set_wakeup_fd(fd: int, *, warn_on_full_buffer: bool = True) -> int:
-            if threading.current_thread() is not threading.main_thread():
+            if threading.current_thread() is not threading.main_thread() or not self._hears:
                 return real_set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
-            return os_signals.lend(fd)
+            return self._supervisor.os_signals.lend(fd)
 
         self._put(signal, "signal", set_signal, self._signals_taken)
         self._put(signal, "getsignal", get_signal, self._signals_taken)

@@ -1,5 +1,5 @@
 """`loop.add_signal_handler(..., loop.stop)`, `run_forever()`, and what comes after it"""
-# harm: also ^C, TERM 30ms TERM, INT 30ms INT
+# harm: also ^C
 
 import asyncio
 import signal

@@ -1,6 +1,7 @@
 """multiprocessing workers by fork, with a `finally`, that the parent terminates and joins in its own"""
 # harm: also none, ^C, pairs
 # harm: order any
+# harm: grace TERM 1s TERM: the second cuts its `finally`, and at its exit Python waits for the workers
 
 import asyncio
 import multiprocessing
@@ -26,7 +27,7 @@ async def main(workers, started):
     try:
         await asyncio.sleep(SECONDS)
     finally:
-        await asyncio.sleep(1)
+        await asyncio.sleep(1.2)
         for worker in workers:
             worker.terminate()
         for worker in workers:

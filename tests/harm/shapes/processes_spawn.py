@@ -2,6 +2,7 @@
 # harm: also none, ^C, TERM 1s TERM
 # harm: order any
 # harm: ways run, uvloop
+# harm: grace TERM 1s TERM: the second cuts its `finally`, and at its exit Python waits for the workers
 
 import asyncio
 import multiprocessing

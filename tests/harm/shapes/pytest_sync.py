@@ -2,6 +2,7 @@
 # harm: command -m pytest -s -p no:cacheprovider -p no:terminal {file}
 # harm: needs pytest
 # harm: also ^C
+# harm: exit pytest counts a failed test, and goes on
 
 import time
 

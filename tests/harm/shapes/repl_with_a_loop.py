@@ -1,6 +1,8 @@
 """a REPL that runs each command by `asyncio.run()`; a Ctrl-C ends the command and not the REPL"""
 # harm: also INT 1s INT, INT 1s INT 1s INT, ^C 1s ^C 1s ^C
 # harm: lives INT, INT 1s INT
+# harm: ways run, uvloop
+# harm: options --signals INT=default
 
 import asyncio
 

@@ -1,6 +1,7 @@
 """`-m unittest` with IsolatedAsyncioTestCase: a Ctrl-C in the first test, the second is not run"""
 # harm: command -m unittest {name}
 # harm: also none, ^C
+# harm: exit unittest counts an error in the test, and goes on
 
 import asyncio
 import os

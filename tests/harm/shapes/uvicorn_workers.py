@@ -4,6 +4,7 @@
 # harm: serves /
 # harm: also ^C, TERM 1s TERM
 # harm: order any
+# harm: slack 1 the parent looks only every half second whether it has been told, and whether a worker has ended
 
 import asyncio
 import contextlib
