@@ -9,7 +9,7 @@ import types
 import pytest
 from tasks import end_of, fates, forever, me, started
 
-from sigtask import Fate, Interrupt, Terminate, catch, mask
+from sigtask import Fate, Interrupt, Kill, Terminate, catch, mask
 from sigtask._core.delivery import HISTORY
 from sigtask.testing import turns
 
@@ -406,6 +406,42 @@ async def test_r17_what_a_leaked_mask_held_in_a_child_comes_when_its_owner_ends(
     assert not children[0].done()
     await task
     assert type(await end_of(children[0])) is Terminate
+
+
+async def _ended_by_under_a_mask(sends):
+    """What ended a child that sent this in its last step, with an Interrupt held by its parent's mask."""
+
+    async def child():
+        await gate
+        sends(parent)
+        await gone
+
+    async def masks():
+        with mask(Interrupt):
+            children.append(asyncio.create_task(child()))
+            await asyncio.wait(children)
+
+    gate, gone = (asyncio.get_running_loop().create_future() for _ in range(2))
+    gone.cancel()
+    children = []
+    parent = await started(masks())
+    await turns(1)
+    children[0].interrupt("held")
+    gate.set_result(None)
+    await asyncio.wait([parent, *children])
+    return children[0].ended_by
+
+
+async def test_r14_what_a_mask_of_another_did_not_hold_ended_a_task_also_when_the_mask_ends_before_anybody_asks():
+    assert type(await _ended_by_under_a_mask(lambda parent: me().terminate("its own"))) is Terminate
+
+
+async def test_r19_a_kill_by_way_of_the_parent_is_what_ended_a_task_under_the_parents_mask():
+    assert type(await _ended_by_under_a_mask(lambda parent: parent.kill("all"))) is Kill
+
+
+async def test_r14_what_a_mask_of_another_held_when_a_task_ended_is_not_what_ended_it():
+    assert await _ended_by_under_a_mask(lambda parent: None) is None
 
 
 async def test_r14_a_mask_leaves_no_callback_with_its_owner():

@@ -112,7 +112,7 @@ class mask(PassingBlock):
             if self._waiting is not None:
                 if isinstance(owner, Task):
                     owner.remove_done_callback(self._owner_ended)
-                self._look_again()
+                self._look_again(self.masks)
             del owner
 
     def is_waited_for_by(self, inbox: Inbox) -> None:
@@ -125,21 +125,23 @@ class mask(PassingBlock):
 
     def _owner_ended(self, owner: object) -> None:
         """It leaked out of its task, and has ended with it (R17)."""
-        self._look_again()
+        self._look_again(self.masks)
 
     def _expire(self) -> None:
         """`within` is over: the block is still open, but holds nothing from now on."""
-        self.masks, self.plain = 0, False
-        self._look_again()
+        held, self.masks, self.plain = self.masks, 0, False
+        self._look_again(held)
         if self.inbox is not None and (host := self.inbox.task()) is not None:
             host._look_later()
 
-    def _look_again(self) -> None:
+    def _look_again(self, held: int) -> None:
+        """It has ended, which has held up to that level in tasks spawned inside it."""
         waiting, self._waiting = self._waiting or (), None
         for inbox in tuple(waiting):
             task = inbox.task()
             if task is None or task.done():
-                inbox.pending = ()  # it has ended under this mask: what was held is not what ended it
+                # It has ended under this mask: what was held is not what ended it.
+                inbox.pending = tuple(one for one in inbox.pending if one.level > held or self in one.inside)
             else:
                 task._look()
 

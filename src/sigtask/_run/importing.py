@@ -12,7 +12,7 @@ from typing import Any
 
 def when_imported(name: str, hook: Callable[[Any], None]) -> Callable[[], None]:
     """Call `hook(module)` as soon as that module has been imported; now, if it has. Gives what waits no longer."""
-    if name in sys.modules:
+    if sys.modules.get(name) is not None:  # `None` says that it may not be imported
         hook(sys.modules[name])
         return lambda: None
     finder: Any = _Finder(name, hook)

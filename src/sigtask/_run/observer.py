@@ -19,34 +19,42 @@ class Progress(Protocol):
     @property
     def cause(self) -> str:
         """What started it: the name of the OS signal."""
+        ...
 
     @property
     def tasks_left(self) -> int:
         """How many tasks are still to end."""
+        ...
 
     @property
     def is_over(self) -> bool:
         """Whether no task is left to be stopped."""
+        ...
 
     @property
     def rung(self) -> Rung | None:
         """The rung that the tasks were told last, where any were."""
+        ...
 
     @property
     def rung_due(self) -> Rung | None:
         """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
+        ...
 
     @property
     def rung_left(self) -> float:
         """Seconds until the next rung, by the watchdog's count."""
+        ...
 
     @property
     def time_left(self) -> float:
         """Seconds until the process is to be gone."""
+        ...
 
     @property
     def slowest(self) -> str:
         """What is waited for, and where it stands."""
+        ...
 
 
 class Observer(Protocol):

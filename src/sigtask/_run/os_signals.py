@@ -57,14 +57,16 @@ class OsSignals:
         self._on_foreign = on_foreign
         self.before: dict[int, Any] = {}
         """The handlers that were there before, also where these are left in place."""
-        self._last = -MERGE
+        self._last = self._earlier = -MERGE
         self._bytes: _Bytes | None = None
         self._guard = False
         self._to_put_back: dict[int, Any] = {}
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> OsSignals:
         if threading.current_thread() is threading.main_thread():
             for earlier in tuple(_on_guard):
+                self._earlier = max(self._earlier, earlier._last)
                 earlier.leave()
             self.before = {signum: seen_through(signum, _get_handler(signum)) for signum in self._signums}
             for signum in self._signums:  # first of all: a subinterpreter refuses, and no thread may be left there
@@ -127,6 +129,9 @@ class OsSignals:
     def leave(self) -> None:
         """Put back what was there before, and where ours is in place still."""
         _on_guard.discard(self)
+        if self._timer is not None:  # what it sends must not come to those who are next
+            self._timer.cancel()
+            self._timer.join()
         put_back({signum: handler for signum, handler in self.before.items() if self.is_ours(signum)})
         self.before = {}
 
@@ -147,6 +152,7 @@ class OsSignals:
         timer.daemon = True
         with contextlib.suppress(RuntimeError):  # the interpreter is at its end, and starts no thread (3.12)
             start_deaf(timer)
+            self._timer = timer
 
     def _afterwards(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
         if not fresh:
@@ -168,7 +174,7 @@ class OsSignals:
         if signum == min(self._to_put_back, default=None):  # pressed by ourselves: no signal came
             put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
             self._to_put_back = {}
-        else:
+        elif time.monotonic() - self._earlier >= MERGE:  # else a repeat of the one that has ended the run before
             self._on_signal(signum, frame, self._counts())
 
     def _counts(self) -> bool:

@@ -15,14 +15,11 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import IO, Any
+from typing import Any
 
 from .._stop import forced_end as _last_acts
 from .children import take_along
 from .os_signals import start_deaf
-
-if not hasattr(os, "memfd_create"):  # else Linux has something that takes no time to import
-    import tempfile
 
 TICK = 0.1
 LAST_LINE = 3.0
@@ -139,11 +136,16 @@ def _faulthandler() -> Any:
     return faulthandler
 
 
-def _file() -> IO[bytes]:
-    """A file that nobody else sees."""
-    if hasattr(os, "memfd_create"):
-        return open(os.memfd_create("stacks"), "w+b")
-    return tempfile.TemporaryFile()
+def _memory_file() -> Any:
+    return open(os.memfd_create("stacks"), "w+b")
+
+
+if hasattr(os, "memfd_create"):
+    _file: Callable[[], Any] = _memory_file
+else:
+    import tempfile  # beforehand, where it must be
+
+    _file = tempfile.TemporaryFile
 
 
 def flush() -> None:

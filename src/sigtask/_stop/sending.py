@@ -25,11 +25,26 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
         if signal.level >= KILL_LEVEL and inbox.doom is not None:
             return  # the Kill of the task that spawned it has come to it already
+        if signal.level < KILL_LEVEL and _was_cancelled_for(task, signal):
+            return
         task._receive(signal, sender=stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:
             row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"
         cancel_stock(task, signal)
+
+
+def _was_cancelled_for(task: Task[Any] | None, signal: Signal) -> bool:
+    """Whether its parent, or the parent's parent, got this signal and cancelled it on account of that (R9).
+
+    It is at its cleanup, and somebody of the family is waiting for that.
+    """
+    while isinstance(task, Task):
+        cause = None if task._inbox is None else task._inbox.cause
+        if cause is not None and cause.origin is signal:
+            return True
+        task = task._parent
+    return False
 
 
 def is_unheard(rung: Rung, everyone: Callable[[], Iterable[asyncio.Task[Any]]]) -> bool:

@@ -193,8 +193,9 @@ class Stopping:
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
         if index == len(rungs) or not self._targets_left:
-            self.finish()
-            return
+            if index < len(rungs) and self._order.outside is not None and not self._order.heard:
+                self._order.outside()  # there are only callbacks in this loop
+            return self.finish()
         self._index, self.rung = index, rungs[index]
         self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))

@@ -19,5 +19,9 @@ def main() -> None:
     try:
         sigtask(prog_name="sigtask")
     except Interrupted:
-        sys.excepthook = lambda *error: None
+        sys.excepthook = _say_nothing
         raise KeyboardInterrupt from None  # and the interpreter, at its end, dies of SIGINT
+
+
+def _say_nothing(*error: object) -> None:
+    """It has been shown."""

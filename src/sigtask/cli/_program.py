@@ -136,8 +136,8 @@ def _end_by(signum: int, *, wait_for_threads: bool) -> NoReturn:
     for step in (*threads, atexit._run_exitfuncs, flush):
         try:
             step()
-        except BaseException:  # as the interpreter does: it may be a further signal
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:  # as the interpreter does: it may be a further signal
+            sys.excepthook(type(error), error, error.__traceback__)
     die_of(signum)
 
 
