@@ -156,7 +156,7 @@ class Supervisor:
 
     def _orderly_end_is_over(self, signum: int, frame: FrameType | None) -> None:
         """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""
-        self.reraised, self._heard = True, False
+        self.reraised = True
         self._in_each_loop(self._advance, self._first, Terminate.level)
         if not self._running() and signum != signal.SIGINT:
             self.conclude_at_exit(-signum)
