@@ -141,7 +141,8 @@ RAISES_AGAIN = """
         await done[0]
         signal.signal(signal.SIGTERM, before)
         signal.raise_signal(signal.SIGTERM)  # as uvicorn does when it has drained
-        await asyncio.sleep(sys.argv[1] == "waits" and 3600)
+        if sys.argv[1] == "waits":
+            await asyncio.sleep(3600)
 
     async def main():
         try:
@@ -158,9 +159,9 @@ RAISES_AGAIN = """
 
 @pytest.mark.parametrize("word", ["waits", "returns"])
 def test_r29_what_stands_around_a_server_that_raises_the_signal_again_is_done(play, word):
-    """Plain Python is gone at once there, by the signal. The ladder's time is not waited for."""
+    """Plain Python is gone at once there, by the signal. The Drain's time is not waited for."""
     outcomes = play(
-        RAISES_AGAIN, ("plain", "command", "function"), TERM, ladder="drain=90s,terminate=90s,kill=1s", words=(word,)
+        RAISES_AGAIN, ("plain", "command", "function"), TERM, ladder="drain=90s,terminate=800ms,kill=1s", words=(word,)
     )
     plain = outcomes.pop("plain")
     assert (plain.status, plain.lines) == (-TERM, ["ready", "told"])

@@ -136,7 +136,7 @@ def _faulthandler() -> Any:
     return faulthandler
 
 
-def _stderr() -> IO[Any]:
+def _stderr() -> Any:
     """The process's own; where it was closed from the start, its number is by now some file of the program's."""
     return sys.__stderr__ or open(os.devnull, "wb")
 
