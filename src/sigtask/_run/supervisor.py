@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 
 from .._core.stock import running_loop
 from .._core.task import Task
-from .._stop.places import task_place, thread_place, thread_places, threads
+from .._stop.places import thread_place, thread_places, threads
+from .._stop.rows import report_of
 from .._stop.stopping import Stopping
 from .._stop.turns import Order
 from ..ladder import DEFAULT, Ladder, Rung
-from ..report import Report, TaskReport, merged
+from ..report import Report, merged
 from ..signals import Signal, Terminate
 from .children import children, waiting_for
 from .clock import LadderClock
@@ -369,7 +370,7 @@ class Supervisor:
         try:
             report = self.conclude()
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
-            report = Report(str(self.ladder), self.cause, self._clock.seconds, (), ())
+            report = report_of((), str(self.ladder), self.cause, self._clock.seconds)
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
         report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
@@ -383,8 +384,7 @@ class Supervisor:
         if self.stoppings:
             return merged([one.done.result() if one.done.done() else one.report() for one in self.stoppings])
         tasks = [task for loop in self._loops for task in asyncio.all_tasks(loop)]
-        rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
-        return Report(str(self.ladder), self.cause, self._clock.seconds, tuple(rows), ())
+        return report_of(tasks, str(self.ladder), self.cause, self._clock.seconds)
 
     def conclude_at_exit(self, status: int) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""

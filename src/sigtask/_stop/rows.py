@@ -15,7 +15,7 @@ from .._core.handling import chain
 from .._core.inbox import Inbox
 from .._core.scopes import leaving
 from .._core.task import Task
-from ..report import TaskReport
+from ..report import Report, TaskReport
 from ..signals import KILL_LEVEL, Interrupt
 from .masked import held_back
 from .places import Places, is_the_users, short, task_place
@@ -154,3 +154,12 @@ def ending(task: AnyTask, *, retrieve: bool) -> str:
 def since(seconds: float) -> str:
     """So many seconds ago, in UTC, as ISO 8601 has it."""
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def report_of(tasks: Iterable[AnyTask], ladder: str, reason: str, seconds: float) -> Report:
+    """A report of tasks that no rung has come to, and where they stand."""
+    rows = []
+    for task in tasks:
+        rows.append(new_row(task))
+        rows[-1].note = f"at {task_place(task)}"
+    return Report(ladder, reason, seconds, tuple(rows), (), began=since(seconds))
