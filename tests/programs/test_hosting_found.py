@@ -100,6 +100,39 @@ def test_R29_a_cleanup_that_main_waits_for_after_a_plain_cancel_is_not_torn_by_t
     assert ends(HELPER + rest, how) == ends(HELPER + rest, "plain")
 
 
+CLOSES = """
+import asyncio
+
+async def close(name):
+    await asyncio.sleep(1)
+    print("closed", name, flush=True)
+
+async def main():
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        {close_all}
+        print("done", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@hosted
+@pytest.mark.parametrize(
+    "close_all",
+    [
+        "await asyncio.gather(close('a'), close('b'))",
+        "await asyncio.create_task(close('a'))",
+        "await asyncio.wait([asyncio.create_task(close('a'))])",
+    ],
+)
+def test_R29_tasks_that_mains_cleanup_has_made_are_a_part_of_it(ends, close_all, how):
+    source = CLOSES.format(close_all=close_all)
+    assert ends(source, how) == ends(source, "plain")
+
+
 WAITS_FOR_NOBODY = """
 async def main():
     task = asyncio.create_task(helper())
