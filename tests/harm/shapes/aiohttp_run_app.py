@@ -14,12 +14,12 @@ async def on_startup(app):
 
 
 async def on_shutdown(app):
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.15)
     print("cleanup: on_shutdown", flush=True)
 
 
 async def on_cleanup(app):
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.1)
     print("cleanup: on_cleanup", flush=True)
 
 
@@ -27,7 +27,7 @@ async def handle(request):
     response = web.StreamResponse()
     await response.prepare(request)
     try:
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.5)
         print("cleanup: answered", flush=True)
     except asyncio.CancelledError:
         print("torn: the request was cut", flush=True)

@@ -19,9 +19,11 @@ def work():
     with asyncio.Runner() as runner:
         shared["loop"], shared["stop"] = runner.get_loop(), asyncio.Event()
         runner.run(job(shared["stop"]))
+    ended.set()
 
 
 shared = {}
+ended = threading.Event()
 thread = threading.Thread(target=work)
 thread.start()
 try:
@@ -29,5 +31,5 @@ try:
 except KeyboardInterrupt:
     print("Ctrl-C seen", flush=True)
     shared["loop"].call_soon_threadsafe(shared["stop"].set)
-    thread.join()
+    ended.wait()  # before Python 3.12, a join() that was interrupted takes the thread for ended
 print("cleanup: end", flush=True)

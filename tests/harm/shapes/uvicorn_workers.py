@@ -29,7 +29,7 @@ async def app(scope, receive, send):
             (FOLDER / "both").mkdir()
             print("ready", flush=True)
     await receive()
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1.3)
     mine.unlink()
     print("cleanup: pool closed", flush=True)
     await send({"type": "lifespan.shutdown.complete"})
