@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from .._core.stock import running_loop
 from .._core.task import Task
-from .._stop.places import thread_place, thread_places, threads
+from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.rows import report_of
 from .._stop.stopping import Stopping
 from .._stop.turns import Order
