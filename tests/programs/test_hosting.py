@@ -189,6 +189,10 @@ RUNNERS = """
             raise
     say("the end")
 """
+HOWS = [
+    *[(how, "raise") for how in ("with_run", "with_runner", "until_complete", "for_ever")],
+    *[(how, "go on") for how in ("with_run", "for_ever")],
+]
 
 
 def expected(how, then, error, status):
@@ -198,16 +202,14 @@ def expected(how, then, error, status):
     return (status, lines) if then == "raise" else (0, [*lines, "the end"])
 
 
-@pytest.mark.parametrize("how", ["with_run", "with_runner", "until_complete", "for_ever"])
-@pytest.mark.parametrize("then", ["raise", "go on"])
+@pytest.mark.parametrize(("how", "then"), HOWS)
 def test_r29_keyboard_interrupt_comes_out_of_the_runner(play, how, then):
     ways = ("plain", "command", "own") if how == "with_run" else ("plain", "command")
     plain = play(RUNNERS, ways, INT, words=(how, then)).the_same()
     assert (plain.status, plain.lines) == expected(how, then, "KeyboardInterrupt ", -INT)
 
 
-@pytest.mark.parametrize("how", ["with_run", "with_runner", "until_complete", "for_ever"])
-@pytest.mark.parametrize("then", ["raise", "go on"])
+@pytest.mark.parametrize(("how", "then"), HOWS)
 def test_r29_for_a_sigterm_system_exit_comes_out_of_the_runner(play, how, then):
     ways = ("command", "own") if how == "with_run" else ("command",)
     for way, outcome in play(RUNNERS, ways, TERM, words=(how, then)).items():

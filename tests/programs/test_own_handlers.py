@@ -56,8 +56,9 @@ HANDLERS = """
 HOWS = ["before", "by_loop", "by_module", "by_import"]
 
 
-@pytest.mark.parametrize("signum", ["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(
+    ("how", "signum"), [*[(how, "SIGTERM") for how in HOWS], ("by_loop", "SIGINT"), ("by_module", "SIGINT")]
+)
 def test_r29_a_handler_of_the_programs_own_is_called_for_every_signal(play, monkeypatch, how, signum):
     monkeypatch.setenv("HOW", how)
     monkeypatch.setenv("SIGNUM", signum)
@@ -140,7 +141,8 @@ RAISES_AGAIN = """
         await done[0]
         signal.signal(signal.SIGTERM, before)
         signal.raise_signal(signal.SIGTERM)  # as uvicorn does when it has drained
-        await asyncio.sleep(sys.argv[1] == "waits" and 3600)
+        if sys.argv[1] == "waits":
+            await asyncio.sleep(3600)
 
     async def main():
         try:
@@ -157,9 +159,9 @@ RAISES_AGAIN = """
 
 @pytest.mark.parametrize("word", ["waits", "returns"])
 def test_r29_what_stands_around_a_server_that_raises_the_signal_again_is_done(play, word):
-    """Plain Python is gone at once there, by the signal."""
+    """Plain Python is gone at once there, by the signal. The Drain's time is not waited for."""
     outcomes = play(
-        RAISES_AGAIN, ("plain", "command", "function"), TERM, ladder="drain=20s,terminate=20s,kill=1s", words=(word,)
+        RAISES_AGAIN, ("plain", "command", "function"), TERM, ladder="drain=90s,terminate=800ms,kill=1s", words=(word,)
     )
     plain = outcomes.pop("plain")
     assert (plain.status, plain.lines) == (-TERM, ["ready", "told"])

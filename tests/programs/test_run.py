@@ -771,7 +771,8 @@ BLOCKERS = {
     """,
     "a sleep that the signal did not end": """
         async def main():
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # the system gives it to another thread
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # the system gives it to that thread
             say("ready")
             time.sleep(600)
         run(main(), ladder=LADDER, loop_factory=FACTORY)
@@ -870,6 +871,7 @@ def test_r29_nobody_has_the_interpreters_bytes_when_run_has_ended():
 def test_r29_a_signal_that_another_thread_got_wakes_a_loop_that_sleeps(program):
     process = program("""
         async def main():
+            threading.Thread(target=threading.Event().wait, daemon=True).start()  # the system gives it to that one
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
             say("ready")
             await forever()

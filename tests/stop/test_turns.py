@@ -94,14 +94,15 @@ def test_r29_a_kill_goes_to_the_code_around_the_loop_too_and_a_drain_does_not():
 
 
 @pytest.mark.parametrize("signal", [Interrupt, Terminate])
-def test_r29_where_a_rung_is_thrown_main_has_the_first_turn_and_everybody_the_last(signal):
+def test_r29_where_a_rung_is_thrown_main_has_the_first_turn_and_who_is_there_the_last(signal):
     turns = Order("main").turns(a_rung(signal), ["main", "worker"])
-    assert turns == [Turn(frozenset({"main"})), Turn(None)]
+    assert turns == [Turn(frozenset({"main"})), Turn(frozenset({"main", "worker"}))]
 
 
 def test_r29_the_code_around_a_loop_has_a_turn_before_its_main():
     turns = Order("main", print).turns(a_rung(Terminate), ["main", "worker"])
-    assert turns == [Turn(frozenset(), outside=True), Turn(frozenset({"main"})), Turn(None)]
+    last = Turn(frozenset({"main", "worker"}))
+    assert turns == [Turn(frozenset(), outside=True), Turn(frozenset({"main"})), last]
 
 
 def test_r29_without_a_main_and_code_around_everybody_has_the_first_turn():

@@ -337,12 +337,12 @@ def put_back(handlers: Mapping[int, Any]) -> None:
         set_handler(signum, signal.SIG_DFL if handler is None else handler)
 
 
-def programs_own(handler: Any) -> Callable[[int, FrameType | None], object] | None:
+def programs_own(signum: int, handler: Any) -> Callable[[int, FrameType | None], object] | None:
     """The handler, where it is the program's own word for how to end.
 
-    `asyncio.run()` sets one for SIGINT in every program, and Python sets one that raises `KeyboardInterrupt`.
+    For SIGINT, `asyncio.run()` sets one in every program, and Python sets one that raises `KeyboardInterrupt`.
     """
-    if not callable(handler) or handler is signal.default_int_handler:
+    if not callable(handler) or (signum == signal.SIGINT and handler is signal.default_int_handler):
         return None
     owner = getattr(getattr(handler, "func", None), "__self__", None)
     return None if isinstance(owner, asyncio.Runner) else handler

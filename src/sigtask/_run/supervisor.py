@@ -20,13 +20,15 @@ from typing import Any, NoReturn
 from .._core.stock import running_loop
 from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
+from .._stop.rows import report_of
 from .._stop.stopping import Stopping
 from .._stop.turns import Order
 from ..ladder import DEFAULT, Ladder, Rung
-from ..report import Report, TaskReport, merged
+from ..report import Report, merged
 from ..signals import Signal, Terminate
 from .children import children, waiting_for
 from .clock import LadderClock
+from .left_behind import tell_errors
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
 from .watchdog import Watchdog
@@ -92,7 +94,7 @@ class Supervisor:
 
     def signalled(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
         """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
-        own = programs_own(self.own_handler(signum))
+        own = programs_own(signum, self.own_handler(signum))
         late, self._overdue = self._overdue, False
         loop = running_loop()
         blocked = loop is None or (fresh and loop in self._yet_to_turn)
@@ -114,8 +116,8 @@ class Supervisor:
     def overdue(self, signum: int, fresh: bool) -> None:
         """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
         if self.signum is None:
-            own = programs_own(self.own_handler(signum))
-            if self._running() or own is not None:
+            own = programs_own(signum, self.own_handler(signum))
+            if self._running() or own is not None or signum != signal.SIGINT:
                 self._overdue = True
                 self._start(signum, heard=own is not None)
         elif fresh:
@@ -271,7 +273,7 @@ class Supervisor:
 
     def wind_up(self, loop: AbstractEventLoop) -> None:
         """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
-        self._mains[loop] = None  # nobody else is waiting around it
+        self._mains[loop], left = None, asyncio.all_tasks(loop)  # nobody else is waiting around it
         try:
             stopping = self.at_work_on(loop)
             if stopping is not None:
@@ -281,6 +283,7 @@ class Supervisor:
                 stopping = self._stop_what_is_left(loop)
             if stopping is not None:
                 loop.run_until_complete(stopping.done)
+                tell_errors(loop, left)
         finally:
             self._mains.pop(loop, None)
 
@@ -367,7 +370,7 @@ class Supervisor:
         try:
             report = self.conclude()
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
-            report = Report(str(self.ladder), self.cause, self._clock.seconds, (), ())
+            report = report_of((), str(self.ladder), self.cause, self._clock.seconds)
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
         report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
@@ -381,8 +384,7 @@ class Supervisor:
         if self.stoppings:
             return merged([one.done.result() if one.done.done() else one.report() for one in self.stoppings])
         tasks = [task for loop in self._loops for task in asyncio.all_tasks(loop)]
-        rows = [TaskReport(task.get_name(), note=task_place(task)) for task in tasks]
-        return Report(str(self.ladder), self.cause, self._clock.seconds, tuple(rows), ())
+        return report_of(tasks, str(self.ladder), self.cause, self._clock.seconds)
 
     def conclude_at_exit(self, status: int) -> None:
         """The hosted program has run to its end: tell what the ladder did, if it was climbed."""

@@ -65,7 +65,7 @@ class Watchdog:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
         self._armed = True
         with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
-            self._faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=sys.__stderr__ or 2)
+            self._faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=_stderr())
         self._orders.put(True)
 
     def stop(self) -> None:
@@ -119,7 +119,7 @@ class Watchdog:
         if self._say_stacks is not None:
             self._say_stacks(text.decode(errors="replace"))
         else:
-            os.write(2 if sys.__stderr__ is None else sys.__stderr__.fileno(), text + b"\n")
+            os.write(_stderr().fileno(), text + b"\n")
 
 
 def _without_the_command(stack: bytes) -> bytes:
@@ -134,6 +134,11 @@ def _faulthandler() -> Any:
     except ImportError:
         return None
     return faulthandler
+
+
+def _stderr() -> Any:
+    """The process's own; where it was closed from the start, its number is by now some file of the program's."""
+    return sys.__stderr__ or open(os.devnull, "wb")
 
 
 def _memory_file() -> Any:

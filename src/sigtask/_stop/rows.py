@@ -15,7 +15,7 @@ from .._core.handling import chain
 from .._core.inbox import Inbox
 from .._core.scopes import leaving
 from .._core.task import Task
-from ..report import TaskReport
+from ..report import Report, TaskReport
 from ..signals import KILL_LEVEL, Interrupt
 from .masked import held_back
 from .places import Places, is_the_users, short, task_place
@@ -34,9 +34,9 @@ def place_of(task: AnyTask, places: Places) -> str:
 
 def new_row(task: AnyTask, *, descendant: bool = False) -> TaskReport:
     """The row of a task of which nothing is known yet but what it is."""
-    gone = task.done() and not isinstance(task, Task)  # CPython 3.12.1 crashes when such a one is asked
-    coro: Any = None if gone else task.get_coro()
-    what = "" if coro is None else getattr(coro, "__qualname__", type(coro).__qualname__)
+    may_be_asked = isinstance(task, Task) or not task.done()  # CPython 3.12.1 crashes when another is asked at its end
+    coro: Any = task.get_coro() if may_be_asked else None  # which a task that was started eagerly has no more
+    what: str = getattr(coro, "__qualname__", "")
     return TaskReport(task.get_name(), descendant=descendant, coroutine=what)
 
 
@@ -154,3 +154,12 @@ def ending(task: AnyTask, *, retrieve: bool) -> str:
 def since(seconds: float) -> str:
     """So many seconds ago, in UTC, as ISO 8601 has it."""
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def report_of(tasks: Iterable[AnyTask], ladder: str, reason: str, seconds: float) -> Report:
+    """A report of tasks that no rung has come to, and where they stand."""
+    rows = []
+    for task in tasks:
+        rows.append(new_row(task))
+        rows[-1].note = f"at {task_place(task)}"
+    return Report(ladder, reason, seconds, tuple(rows), (), began=since(seconds))

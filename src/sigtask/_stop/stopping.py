@@ -261,10 +261,9 @@ class Stopping:
 
     def _tell_one(self, task: AnyTask, row: TaskReport, places: Places) -> None:
         name, signal = self._rungs[-1].name, self._origins[-1]
-        place = place_of(task, places)
-        if row.stood or row.descendant:
+        row.stood[name] = place = place_of(task, places)
+        if len(row.stood) > 1 or row.descendant:
             look_back(row, task, place, self._is_ours)
-        row.stood[name] = place
         self._rungs[-1].sent += 1
         try:
             send_rung(self, task, row, signal)

@@ -17,7 +17,7 @@ class Turn(NamedTuple):
     """Those who are told together. The next turn comes at half of the time that is left."""
 
     tasks: frozenset[AnyTask] | None
-    """`None`: all who have not been told by then."""
+    """`None`: all there are. Who has been told already is not told again."""
     outside: bool = False
     """Whether the code around the loop is told, too."""
 
@@ -40,18 +40,21 @@ class Order(NamedTuple):
         """The turns of that rung, the last of which is everybody's.
 
         A Drain is thrown at nobody, and a Kill waits for nobody. At an orderly end those are told first whom nobody has
-        started, a server's requests: these are what it waits for.
+        started, a server's requests: these are what it waits for. Who is not there yet, when the rung begins, is a part
+        of the cleanup: as long as somebody waits, it is not told.
         """
+        there = frozenset(tasks)
         if rung.signal.level < Interrupt.level:
             return [EVERYBODY]
         everybody = Turn(None, outside=True)
         if rung.signal.level >= KILL_LEVEL or not self.main_first:
             return [everybody]
         if self.heard:
-            requests = (task for task in tasks if task is not self.main and getattr(task, "_parent", None) is None)
-            return [Turn(frozenset(requests)), everybody]
+            requests = (task for task in there if task is not self.main and getattr(task, "_parent", None) is None)
+            return [Turn(frozenset(requests)), Turn(there, outside=True)]
         first = [] if self.outside is None else [Turn(frozenset(), outside=True)]
-        return [*first, *([] if self.main is None else [Turn(frozenset((self.main,)))]), EVERYBODY]
+        first += [] if self.main is None else [Turn(frozenset((self.main,)))]
+        return [*first, Turn(there) if first else EVERYBODY]
 
 
 class Turns:
@@ -67,7 +70,9 @@ class Turns:
 
     def begin(self, turns: list[Turn]) -> None:
         """These are the turns of a rung that begins."""
-        self._due = deque(turns[-1:] if self._nobody_waits else turns)
+        self._due = deque(turns)
+        if self._nobody_waits:
+            self.let_nobody_wait()
 
     def next(self) -> Turn:
         """Go on to the next turn."""
@@ -78,7 +83,7 @@ class Turns:
         """Everybody is next, in this rung and in those to come."""
         self._nobody_waits = True
         if self._due:
-            self._due = deque((self._due[-1],))
+            self._due = deque((self._due[-1]._replace(tasks=None),))
 
     def once_more(self) -> None:
         """Everybody's turn comes again, for those who have come since."""

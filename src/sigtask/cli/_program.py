@@ -206,7 +206,7 @@ def _show(error: BaseException) -> None:
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
     sys.excepthook(type(error), error, error.__traceback__)
-    sys.stderr.flush()
+    flush()
 
 
 def _strip(error: BaseException) -> BaseException:
