@@ -1,11 +1,14 @@
-"""What tasks that `main` has left behind had to say at their end: it is told as `asyncio.run` tells it (R29)."""
+"""What `main` has left behind: tasks that failed, told of as `asyncio.run` does, and loops in threads (R29)."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Iterable
 from typing import Any
+
+from .._stop.stopping import Stopping
 
 
 def tell_errors(loop: AbstractEventLoop, tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -14,3 +17,12 @@ def tell_errors(loop: AbstractEventLoop, tasks: Iterable[asyncio.Task[Any]]) -> 
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             message = "unhandled exception during asyncio.run() shutdown"
             loop.call_exception_handler({"message": message, "exception": error, "task": task})
+
+
+def let_be_told(stopping: Stopping) -> None:
+    """The program is over: in a loop of a thread that is waited for, those may be told who are to be told after main.
+
+    Called in that thread. Not in a daemon thread: Python cuts it short, and aborts where it just holds stdout's lock.
+    """
+    if not threading.current_thread().daemon:
+        stopping.let_everybody_be_told()

@@ -28,7 +28,7 @@ from ..report import Report, merged
 from ..signals import Signal, Terminate
 from .children import children, waiting_for
 from .clock import LadderClock
-from .left_behind import tell_errors
+from .left_behind import let_be_told, tell_errors
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
 from .watchdog import Watchdog
@@ -301,7 +301,7 @@ class Supervisor:
         for stopping in tuple(self.stoppings):
             loop = stopping.loop
             if loop.is_running():
-                loop.call_soon_threadsafe(stopping.let_everybody_be_told)
+                loop.call_soon_threadsafe(let_be_told, stopping)
             elif not loop.is_closed() and asyncio.all_tasks(loop):
                 self.wind_up(loop)
 
