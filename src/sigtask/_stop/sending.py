@@ -25,8 +25,6 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
         if signal.level >= KILL_LEVEL and inbox.doom is not None:
             return  # the Kill of the task that spawned it has come to it already
-        if signal.level < KILL_LEVEL and _was_cancelled_for(task, signal):
-            return
         task._receive(signal, sender=stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:
@@ -34,16 +32,21 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
         cancel_stock(task, signal)
 
 
-def _was_cancelled_for(task: Task[Any] | None, signal: Signal) -> bool:
-    """Whether its parent, or the parent's parent, got this signal and cancelled it on account of that (R9).
+def has_been_told(task: asyncio.Task[Any], signal: Signal) -> bool:
+    """Whether this signal has come to it by another way: by who awaits it (R8), or by its parent's `cancel()` (R9).
 
-    It is at its cleanup, and somebody of the family is waiting for that.
+    Cancelled by its parent, or the parent's parent, it is at its cleanup, and somebody of the family waits for that.
     """
-    while isinstance(task, Task):
-        cause = None if task._inbox is None else task._inbox.cause
+    if not isinstance(task, Task) or signal.level >= KILL_LEVEL:
+        return False
+    if was_thrown_into(task, (signal,)):
+        return True
+    above: Any = task
+    while isinstance(above, Task):
+        cause = None if above._inbox is None else above._inbox.cause
         if cause is not None and cause.origin is signal:
             return True
-        task = task._parent
+        above = above._parent
     return False
 
 

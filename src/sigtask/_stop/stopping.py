@@ -30,7 +30,7 @@ from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
 from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
-from .sending import is_one_of, is_unheard, send_rung, was_thrown_into
+from .sending import has_been_told, is_one_of, is_unheard, send_rung, was_thrown_into
 from .turns import Order, Turns
 
 AnyTask = asyncio.Task[Any]
@@ -92,8 +92,7 @@ class Stopping:
         self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
-        self._targets_left = 0
-        self._ending = False
+        self._targets_left, self._ending = 0, False
         self._outside: dict[Outside, None] = {}
         self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
         for task in targets:
@@ -265,6 +264,8 @@ class Stopping:
         if len(row.stood) > 1 or row.descendant:
             look_back(row, task, place, self._is_ours)
         self._rungs[-1].sent += 1
+        if self._turns.number > 1 and has_been_told(task, signal):
+            return
         try:
             send_rung(self, task, row, signal)
         except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs

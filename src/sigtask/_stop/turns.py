@@ -58,10 +58,11 @@ class Order(NamedTuple):
 
 
 class Turns:
-    """Whose turn it is, and whose comes next. It is true while somebody's is still to come."""
+    """Whose turn comes next. It is true while somebody's is still to come."""
 
     def __init__(self) -> None:
-        self.now = EVERYBODY
+        self.number = 0
+        """The number of the turn it is, from 1 on."""
         self._due: deque[Turn] = deque()
         self._nobody_waits = False
 
@@ -70,14 +71,14 @@ class Turns:
 
     def begin(self, turns: list[Turn]) -> None:
         """These are the turns of a rung that begins."""
-        self._due = deque(turns)
+        self._due, self.number = deque(turns), 0
         if self._nobody_waits:
             self.let_nobody_wait()
 
     def next(self) -> Turn:
         """Go on to the next turn."""
-        self.now = self._due.popleft()
-        return self.now
+        self.number += 1
+        return self._due.popleft()
 
     def let_nobody_wait(self) -> None:
         """Everybody is next, in this rung and in those to come."""
