@@ -22,7 +22,7 @@ from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.rows import report_of
 from .._stop.stopping import Stopping
-from .._stop.turns import Order
+from .._stop.turns import Order, told_already
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, merged
 from ..signals import Signal, Terminate
@@ -105,13 +105,13 @@ class Supervisor:
         elif late:
             fresh = True
         elif own is None and self._heard:
-            self._orderly_end_is_over(signum, frame)
+            self._orderly_end_is_over(signum)
         elif fresh:
             self._go_on(for_good=own is None)
         if own is not None:
             own(signum, frame)
         elif fresh and blocked:
-            self.tell_main_thread(signum, frame)
+            self.tell_main_thread(signum)
 
     def overdue(self, signum: int, fresh: bool) -> None:
         """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
@@ -131,12 +131,11 @@ class Supervisor:
         elif fresh:
             self._go_on(for_good=False)
 
-    def tell_main_thread(self, signum: int, frame: FrameType | None = None) -> NoReturn:
+    def tell_main_thread(self, signum: int) -> NoReturn:
         """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
-                self.conclude_at_exit(-signum)
-                die_of(signum)
+                self._die_of(signum)
             raise KeyboardInterrupt
         self.exit = SystemExit(128 + signum)
         raise self.exit
@@ -155,13 +154,16 @@ class Supervisor:
         if for_good or (due is not None and due.signal.level < Terminate.level):
             self._in_each_loop(self._advance, self._clock.hurry())
 
-    def _orderly_end_is_over(self, signum: int, frame: FrameType | None) -> None:
+    def _orderly_end_is_over(self, signum: int) -> None:
         """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""
         self.reraised = True
         self._in_each_loop(self._advance, self._first, Terminate.level)
         if not self._running() and signum != signal.SIGINT:
-            self.conclude_at_exit(-signum)
-            die_of(signum)
+            self._die_of(signum)
+
+    def _die_of(self, signum: int) -> NoReturn:
+        self.conclude_at_exit(-signum)
+        die_of(signum)
 
     def _in_each_loop(self, do: Callable[..., None], *args: Any) -> None:
         def turned(loop: AbstractEventLoop) -> None:
@@ -227,7 +229,7 @@ class Supervisor:
         outside: Callable[[], object] | None = None
         signum = self.signum or signal.SIGTERM
         if threading.current_thread() is not threading.main_thread():
-            outside = int  # told by its own signal handler
+            outside = told_already  # by its own signal handler
         elif loop not in self._mains:
             outside = lambda: loop.call_soon(self.tell_main_thread, signum)  # noqa: E731
         return Order(main, outside, heard=self._heard, main_first=self.main_first)
@@ -246,7 +248,7 @@ class Supervisor:
         try:
             yield
         except CancelledError:
-            if self.at_work_on(loop) is not None or any(one.loop is loop for one in self.stoppings):
+            if any(one.loop is loop for one in self.stoppings):
                 self._say_plainly()
             raise
         finally:

@@ -10,6 +10,7 @@ started in another way, as a program with arguments of its own, is a program of 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -50,38 +51,27 @@ def reach_workers(settings: Settings, at_end: Callable[[int], int]) -> Callable[
 
     That gives the exit status. Imports nothing that the program does not. Gives what puts everything back.
     """
-    undo: list[Callable[[], None]] = []
+    undo = contextlib.ExitStack()
 
     def hook(util: Any) -> None:
-        undo.extend(_hook(util, settings, at_end))
+        from multiprocessing.process import BaseProcess
 
-    undo.append(when_imported("multiprocessing.util", hook))  # who starts a process has imported it
+        start: Callable[..., int] = util.spawnv_passfds
+        bootstrap: Callable[..., int] = BaseProcess._bootstrap  # type: ignore[attr-defined]
 
-    def put_back() -> None:
-        for each in reversed(undo):
-            each()
+        def spawnv_passfds(path: Any, args: Sequence[Any], passfds: Any) -> int:
+            return start(path, with_a_house(args, settings), passfds)
 
-    return put_back
+        def _bootstrap(process: Any, *args: Any, **kwargs: Any) -> int:
+            return at_end(bootstrap(process, *args, **kwargs))
 
+        undo.callback(setattr, util, "spawnv_passfds", start)
+        undo.callback(setattr, BaseProcess, "_bootstrap", bootstrap)
+        util.spawnv_passfds = spawnv_passfds
+        BaseProcess._bootstrap = _bootstrap  # type: ignore[attr-defined]
 
-def _hook(util: Any, settings: Settings, at_end: Callable[[int], int]) -> list[Callable[[], None]]:
-    from multiprocessing.process import BaseProcess
-
-    start: Callable[..., int] = util.spawnv_passfds
-    bootstrap: Callable[..., int] = BaseProcess._bootstrap  # type: ignore[attr-defined]
-
-    def spawnv_passfds(path: Any, args: Sequence[Any], passfds: Any) -> int:
-        return start(path, with_a_house(args, settings), passfds)
-
-    def _bootstrap(process: Any, *args: Any, **kwargs: Any) -> int:
-        return at_end(bootstrap(process, *args, **kwargs))
-
-    util.spawnv_passfds = spawnv_passfds
-    BaseProcess._bootstrap = _bootstrap  # type: ignore[attr-defined]
-    return [
-        lambda: setattr(util, "spawnv_passfds", start),
-        lambda: setattr(BaseProcess, "_bootstrap", bootstrap),
-    ]
+    undo.callback(when_imported("multiprocessing.util", hook))  # who starts a process has imported it
+    return undo.close
 
 
 def with_a_house(args: Sequence[Any], settings: Settings) -> list[Any]:

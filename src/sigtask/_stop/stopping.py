@@ -76,7 +76,7 @@ class Stopping:
         self.sender = sender
         self._everything = everything
         self._get_order = order
-        self._order = order()
+        self._order = Order(main_first=False)
         self._turns = Turns()
         self._on_rung = on_rung
         self._on_extend = on_extend

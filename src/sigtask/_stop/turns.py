@@ -25,6 +25,10 @@ class Turn(NamedTuple):
 EVERYBODY = Turn(None)
 
 
+def told_already() -> None:
+    """There is code around the loop, and it has been told in another way."""
+
+
 class Order(NamedTuple):
     """Who of a program is told when, so that a `finally` of its own can use what the program has started."""
 
