@@ -8,12 +8,6 @@ import pytest
 pytestmark = pytest.mark.os
 
 LADDER = "drain=1s,terminate=1500ms,kill=500ms"
-OWN = f"""
-from sigtask import Ladder, run as _run
-
-def run(main):
-    return _run(main, ladder=Ladder.parse({LADDER!r}))
-"""
 HELPER = """
 import asyncio
 
@@ -27,24 +21,16 @@ async def helper():
 
 
 @pytest.fixture
-def ends(start, sigtask_run, write):
+def ends(play):
     """`ends(source, how, signum)`: what a program prints that is told so when it is ready, and its exit status.
 
-    It is told once more when it says `repeat_at`. `how` is `plain`, `command` or `own`: then `sigtask.run()` stands in
-    the place of `asyncio.run()`.
+    It is told once more when it says `repeat_at`. `how` is a way of `play`: `plain`, `command` or `own`.
     """
 
     def ends(source, how, signum=signal.SIGINT, repeat_at=None):
-        if how == "own":
-            write("ours.py", OWN)
-            source = "import ours\n" + source.replace("asyncio.run(", "ours.run(")
-        path = write(f"{how}.py", source)
-        program = sigtask_run("-q", "--ladder", LADDER, path) if how == "command" else start(path)
-        program.wait_for("ready").signal(signum)
-        if repeat_at is not None:
-            program.wait_for(repeat_at).signal(signum)
-        status = program.wait()
-        return program.stdout, status
+        steps = [signum] if repeat_at is None else [signum, repeat_at, signum]
+        outcome = play(source, (how,), *steps, ladder=LADDER)[how]
+        return "".join(f"{line}\n" for line in outcome.lines), outcome.status
 
     return ends
 

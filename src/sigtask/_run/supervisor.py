@@ -368,7 +368,6 @@ class Supervisor:
         return None
 
     def _last_words(self) -> None:
-        told = self.report is not None
         try:
             report = self.conclude()
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
@@ -377,7 +376,7 @@ class Supervisor:
         report.status = 128 + (self.signum or signal.SIGTERM)
         report.threads = threads()
         report.children = children()
-        self.observer.forced(report, told)
+        self.observer.forced(report, self.report is not None)
 
     def conclude(self) -> Report:
         """The report as of now."""
