@@ -104,8 +104,8 @@ def test_r29_every_loop_gets_the_ladder_where_the_main_thread_does_not_stop_it(p
             thread.start()
             begun.acquire()
         atexit.register(lambda: say(*sorted(said)))
-        say("ready")
         try:
+            say("ready")
             threading.Event().wait()
         finally:
             say("the main thread is told")

@@ -126,7 +126,11 @@ def test_r29_requests_are_answered_by_our_tasks_and_the_server_ends_as_it_does_w
     status, seconds = server.stop()
     assert status == bare.stop()[0]
     assert seconds < TOTAL
-    assert server.process.stdout.count("closed") == bare.process.stdout.count("closed") == server.count
+    closed = [each.process.stdout.count("closed") for each in (server, bare)]
+    if name == "hypercorn-2":  # its parent sends a SIGTERM to the others as soon as the first of its workers has ended
+        assert min(closed) >= 1
+    else:
+        assert closed == [server.count] * 2
     assert server.left() == []
     assert server.has_left_its_port()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .._core.stock import running_loop
 from ..ladder import Rung
 from ..report import Report, counted
 from .observer import Progress
@@ -40,13 +41,17 @@ class Pen:
         return not self._last.is_set()
 
     def write(self, piece: Callable[[], object]) -> None:
-        """Have it done, and wait until it is, but not for long, and not again once the stream was found stuck."""
+        """Have it done, and wait until it is, but not for long, and not again once the stream was found stuck.
+
+        Nor in a loop, which has other things to do; asyncio's debugging would complain, on the stream that is stuck.
+        """
         self._last = done = threading.Event()
         self._pieces.put((piece, done))
         if not self._has_thread():
             self._pieces.put(None)
             self._run()
-        self._stuck = not done.wait(0 if self._stuck else PATIENCE)
+        if running_loop() is None:
+            self._stuck = not done.wait(0 if self._stuck else PATIENCE)
 
     def put_away(self) -> None:
         """Let the thread end, once all is written; the next piece gets a new one."""
