@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ..signals import KILL_LEVEL, Addressee, Signal
+from .native import in_c
 
 HISTORY = 20
 """How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
@@ -51,6 +52,7 @@ class PassedOn(Protocol):
         ...
 
 
+@in_c("Delivery")
 class Delivery:
     """One signal that was sent to one task, and what became of it (R21).
 

@@ -62,7 +62,7 @@ class Receiver(_Base[_T]):
         inbox.cause_is_due = True
         return False
 
-    def _receive(self, signal: Signal, *, awaited: bool = False, sender: Any = None) -> Fate:
+    def _receive(self, signal: Signal, awaited: bool = False, sender: Any = None, /) -> Fate:
         """Take in one signal. `IN_FLIGHT` here says that it is taken: thrown soon, merged with one that is, or handled.
 
         `awaited` says that it comes from a task that awaits this one. `sender` is the task that sends it, by default

@@ -12,20 +12,49 @@
 #  define Py_READONLY READONLY
 #endif
 
+/* What the C twin knows by name of the Python that it is a part of: `bind` is given all of it (`speed.c`). */
+#define SIGTASK_BOUND(X)                                                                                               \
+    X(fresh)          /* task.FreshTask */                                                                             \
+    X(full)           /* task.Task */                                                                                  \
+    X(signal)         /* signals.Signal */                                                                             \
+    X(cancelled)      /* asyncio.CancelledError */                                                                     \
+    X(history)        /* delivery.History */                                                                           \
+    X(current_task)   /* loop -> the task that it runs, or None */                                                     \
+    X(running_loop)   /* asyncio's */                                                                                  \
+    X(iscoroutine)    /* asyncio's */                                                                                  \
+    X(monotonic)      /* time.monotonic */                                                                             \
+    X(adopt)          /* task.adopt, for a task whose parent is not one that has met no signal */                      \
+    X(cancel)         /* Task.cancel, _receive, uncancel, result: for what does not go the straight way */             \
+    X(receive)                                                                                                         \
+    X(uncancel)                                                                                                        \
+    X(claim)          /* raises what Task.result raises, for this error of asyncio's */                                \
+    X(throw)          /* Shim.throw, likewise */                                                                       \
+    X(addressed)      /* Signal.addressed, likewise */                                                                 \
+    X(free)           /* flight.free */                                                                                \
+    X(Drain)          /* signals.Drain and so on */                                                                    \
+    X(Interrupt)                                                                                                       \
+    X(Terminate)                                                                                                       \
+    X(Kill)                                                                                                            \
+    X(refused)        /* the fates */                                                                                  \
+    X(pending)                                                                                                         \
+    X(in_flight)                                                                                                       \
+    X(delivered)
+
 typedef struct {
     PyTypeObject *shim_type;
     PyTypeObject *kin_type;
-    PyTypeObject *fresh;    /* task.FreshTask; NULL until bind() */
-    initproc init;          /* asyncio's own, of its C task */
-    PyObject *current_task; /* loop -> the task that it runs, or None */
-    PyObject *running_loop; /* asyncio's */
-    PyObject *iscoroutine;  /* asyncio's */
-    PyObject *cancel;       /* task.Task.cancel, for a task that has met a signal, or whose parent has */
-    PyTypeObject *signal;   /* signals.Signal */
-    PyMethodDef *stock;     /* asyncio's own `cancel`, of its C task */
-    PyObject *adopt;        /* task.adopt, for a task whose parent is not one that has met no signal */
-    PyObject *no_args;      /* () */
-    PyObject *loop_name;    /* "loop" */
+    PyTypeObject *inbox_type;
+    PyTypeObject *delivery_type;
+    initproc init;      /* asyncio's own, of its C task */
+    PyMethodDef *stock; /* asyncio's own `cancel`, of its C task */
+    PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
+    PyObject *no_args;  /* () */
+    PyObject *loop_name, *throw_name, *running_name, *forget_name, *level_name, *get_name_name, *class_name, *signal_name;
+    long interrupt_level, kill_level, history_limit;
+    int is_bound;
+#define X(name) PyObject *name;
+    SIGTASK_BOUND(X)
+#undef X
 } State;
 
 /* Who spawned a task, and whom it spawned: plain pointers that own nothing (`speed_kin.c`). */
@@ -48,7 +77,112 @@ typedef struct {
 #endif
 } Shim;
 
-extern PyType_Spec sigtask_shim_spec;
+/* One signal that was sent to one task; delivery.Delivery says what each of these is. NULL is None, or empty. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *given, *level, *to, *host, *sender, *sent_at, *fate, *inside, *thrown, *caught_at, *copy;
+    PyObject *below; /* a list or a tuple, or the one Delivery that would be in it */
+    int number, requests, refused;
+    char taken_back;
+} Delivery;
+
+/* What one task knows about its signals; inbox.Inbox says what each of these is. NULL is None, or empty. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    PyObject *task, *pending, *flying, *again, *plain_msg, *plain_thrown, *plain_under, *cause, *caused, *blocks, *covers;
+    PyObject *doom, *waiters, *stops, *outside, *unclaimed, *ended, *end;
+    PyObject *history;   /* a History, or the one Delivery that would be in it */
+    PyObject *delivered; /* a tuple, or the one Delivery that would be in it */
+    int missed, weight, landed, owed, plain_held, waits;
+    char looking, plain_below, cause_is_due, nudged, end_is_known, end_is_shown, abandoned;
+} Inbox;
+
+#define RESUMING Py_None /* in a shim's `send`: its own `_resume` */
+
+extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_shim_spec;
+
+#define IS(object) ((object) != NULL && (object) != Py_None)
+
+/* An inbox for this task, and a delivery, as their Python twins make them; neither is tracked by the garbage collector
+ * until Python gets hold of the inbox: until then the shim is collected in its place. NULL with an exception. */
+Inbox *sigtask_inbox_new(State *state, PyObject *task);
+Delivery *sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given);
+
+/* History.add */
+int sigtask_remember(State *state, Inbox *inbox, Delivery *delivery);
+
+/* Python gets hold of it: from now on it is tracked, with its deliveries. A new reference. */
+PyObject *sigtask_expose(PyObject *inbox);
+
+int sigtask_delivery_traverse(PyObject *delivery, visitproc visit, void *arg);
+
+/* The shim's traverse, of an inbox that is not tracked. */
+int sigtask_inbox_traverse(PyObject *inbox, visitproc visit, void *arg);
+
+/* Where the slots of a Signal lie, in every class derived from it, and in every interpreter of the process. */
+typedef struct {
+    Py_ssize_t reason, sender, sent_at, origin, target, shown;
+} Slots;
+extern Slots sigtask_slots;
+#define SLOT(object, at) (*(PyObject **)((char *)(object) + (at)))
+int sigtask_find_slots(State *state);
+
+/* The caller's own signal, of which this is a copy. Borrowed. */
+PyObject *sigtask_origin(PyObject *signal);
+
+/* Delivery.fresh: a copy to be thrown. */
+PyObject *sigtask_fresh(State *state, Delivery *delivery);
+
+/* Signal.__init__, as a descriptor. */
+PyObject *sigtask_signal_init(State *state);
+
+/* The inbox of a task that has a shim, or NULL; and the same, made if there is none. Borrowed. */
+Inbox *sigtask_inbox_of(PyObject *task);
+Inbox *sigtask_mailbox(State *state, PyObject *task);
+Shim *sigtask_shim_of(PyObject *task);
+
+/* Receiver._receive: gives the fate, borrowed; NULL with an exception. `sender` may be NULL, for the running task. */
+PyObject *sigtask_receive(State *state, PyObject *task, PyObject *signal, int awaited, PyObject *sender);
+
+/* flight.launch: puts the signal in flight, to the task and to what it awaits. */
+int sigtask_launch(State *state, PyObject *task, PyObject *delivery);
+
+/* flight.passed_on and came_back */
+int sigtask_passed_on(PyObject *msg, PyObject *below);
+void sigtask_came_back(PyObject *task);
+
+/* asyncio's own task.cancel(msg); `msg` may be NULL. */
+PyObject *sigtask_stock_cancel(State *state, PyObject *task, PyObject *msg);
+
+/* Signal.__init__ for a reason, of a class of sigtask's own: a new signal. */
+PyObject *sigtask_signal_new(PyObject *cls, PyObject *reason);
+
+/* Where Python's Task has a method of the same name, it is for what does not go the straight way (`speed_task.c`). */
+#define SIGTASK_TASK_METHODS(X)                                                                                        \
+    X(_mailbox) X(_receive) X(cancel) X(drain) X(interrupt) X(terminate) X(kill) X(uncancel) X(result)
+#define X(name)                                                                                                        \
+    PyObject *sigtask_task_##name(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs,     \
+                                  PyObject *names);
+SIGTASK_TASK_METHODS(X)
+#undef X
+extern PyMethodDef sigtask_task_methods[];
+
+/* Finds asyncio's own methods of a task; -1 with an exception. */
+int sigtask_find_stock(State *state);
+
+/* The task that spawned this one; NULL for none. Borrowed. */
+PyObject *sigtask_parent_of(PyObject *task);
+
+/* Whether a signal was thrown and is still there: then it may be being handled. */
+int sigtask_may_be_busy(Inbox *inbox);
+
+/* The exception that has been raised, taken out of the thread state; and put back there. */
+PyObject *sigtask_catch(void);
+void sigtask_raise(PyObject *error);
+
+/* Whether what this weak reference is to is still there. */
+int sigtask_lives(PyObject *ref);
 
 /* A shim for this coroutine; NULL with a TypeError for what is none. */
 PyObject *sigtask_shim_new(State *state, PyObject *coro);
@@ -64,9 +198,6 @@ PyObject *sigtask_py_attach(PyObject *module, PyObject *const *args, Py_ssize_t 
 
 /* Note that `parent`, a Kin, has spawned `task`, another, which has no parent so far. */
 void sigtask_link(PyObject *task, PyObject *parent);
-
-/* Finds asyncio's own `cancel`; -1 with an exception. */
-int sigtask_find_cancel(State *state);
 
 /* link(task, parent): as above, for Python; gives whether `parent` is a Kin. */
 PyObject *sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
