@@ -7,9 +7,10 @@ from asyncio import CancelledError
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from ..signals import KILL_LEVEL, Addressee, Signal
+from .. import signals
+from ..signals import KILL_LEVEL, Signal
 from .native import in_c
 
 HISTORY = 20
@@ -36,6 +37,13 @@ _TAKEN = (Fate.DELIVERED, Fate.HANDLED)
 def plain_error(msg: object) -> CancelledError:
     """What asyncio throws for `cancel(msg)`."""
     return CancelledError() if msg is None else CancelledError(msg)
+
+
+class Addressee(NamedTuple):
+    """A task and its name. C has another one, which asks for the name as late as it can."""
+
+    ref: weakref.ref[Any]
+    name: str
 
 
 class PassedOn(Protocol):
@@ -82,7 +90,7 @@ class Delivery:
     )
 
     def __init__(
-        self, given: Signal, to: Addressee | str | None, sender: object, host: weakref.ref[Any] | None
+        self, given: Signal, to: signals.Addressee | str | None, sender: object, host: weakref.ref[Any] | None
     ) -> None:
         self.given = given
         self.level = given.level

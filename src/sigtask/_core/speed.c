@@ -272,8 +272,8 @@ static PyMethodDef speed_methods[] = {
 };
 
 #define NAMES(X)                                                                                                       \
-    X(loop_name, "loop") X(throw_name, "throw") X(running_name, "cr_running") X(forget_name, "forget")                 \
-    X(level_name, "level") X(get_name_name, "get_name") X(class_name, "__class__") X(signal_name, "signal")
+    X(loop_name, "loop") X(throw_name, "throw") X(running_name, "cr_running")                                            \
+    X(level_name, "level") X(get_name_name, "get_name") X(signal_name, "signal")
 
 static int
 speed_exec(PyObject *module)
@@ -290,7 +290,9 @@ speed_exec(PyObject *module)
         (state->inbox_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_inbox_spec, NULL)) == NULL ||
         (state->delivery_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_delivery_spec, NULL)) == NULL ||
         (state->kin_type = sigtask_kin_type(module)) == NULL || PyModule_AddType(module, state->shim_type) < 0 ||
-        PyModule_AddType(module, state->inbox_type) < 0 || PyModule_AddType(module, state->delivery_type) < 0) {
+        PyModule_AddType(module, state->inbox_type) < 0 ||
+        (state->addressee_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_addressee_spec, NULL)) == NULL ||
+        PyModule_AddType(module, state->delivery_type) < 0) {
         return -1;
     }
     PyObject *straight = Py_BuildValue("("
@@ -308,7 +310,7 @@ speed_exec(PyObject *module)
 }
 
 #define OWN(X)                                                                                                         \
-    X(shim_type) X(inbox_type) X(delivery_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
+    X(shim_type) X(inbox_type) X(delivery_type) X(addressee_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
     X(stock_cancelling) X(stock_uncancel) X(stock_result)
 
 static int

@@ -25,6 +25,7 @@
     X(monotonic)      /* time.monotonic */                                                                             \
     X(adopt)          /* task.adopt, for a task whose parent is not one that has met no signal */                      \
     X(cancel)         /* Task.cancel, _receive, uncancel, result: for what does not go the straight way */             \
+    X(send_signal)                                                                                                     \
     X(receive)                                                                                                         \
     X(uncancel)                                                                                                        \
     X(claim)          /* raises what Task.result raises, for this error of asyncio's */                                \
@@ -45,11 +46,12 @@ typedef struct {
     PyTypeObject *kin_type;
     PyTypeObject *inbox_type;
     PyTypeObject *delivery_type;
+    PyTypeObject *addressee_type;
     initproc init;      /* asyncio's own, of its C task */
     PyMethodDef *stock; /* asyncio's own `cancel`, of its C task */
     PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
     PyObject *no_args;  /* () */
-    PyObject *loop_name, *throw_name, *running_name, *forget_name, *level_name, *get_name_name, *class_name, *signal_name;
+    PyObject *loop_name, *throw_name, *running_name, *level_name, *get_name_name, *signal_name;
     long interrupt_level, kill_level, history_limit;
     int is_bound;
 #define X(name) PyObject *name;
@@ -80,9 +82,10 @@ typedef struct {
 /* One signal that was sent to one task; delivery.Delivery says what each of these is. NULL is None, or empty. */
 typedef struct {
     PyObject_HEAD
-    PyObject *given, *level, *to, *host, *sender, *sent_at, *fate, *inside, *thrown, *caught_at, *copy;
+    PyObject *given, *level, *to, *host, *sender, *sent_at, *fate, *inside, *thrown, *copy;
+    PyObject *caught_at;   /* where, or the code in which it was caught; then `caught_lasti` says at which instruction */
     PyObject *below; /* a list or a tuple, or the one Delivery that would be in it */
-    int number, requests, refused;
+    int number, requests, refused, caught_lasti;
     char taken_back;
 } Delivery;
 
@@ -92,6 +95,7 @@ typedef struct {
     PyObject *weakrefs;
     PyObject *task, *pending, *flying, *again, *plain_msg, *plain_thrown, *plain_under, *cause, *caused, *blocks, *covers;
     PyObject *doom, *waiters, *stops, *outside, *unclaimed, *ended, *end;
+    PyObject *address;   /* an Addressee, made with the first signal */
     PyObject *history;   /* a History, or the one Delivery that would be in it */
     PyObject *delivered; /* a tuple, or the one Delivery that would be in it */
     int missed, weight, landed, owed, plain_held, waits;
@@ -100,7 +104,20 @@ typedef struct {
 
 #define RESUMING Py_None /* in a shim's `send`: its own `_resume` */
 
-extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_shim_spec;
+/* delivery.Addressee. The name of a task that was given none is made when somebody asks for it; the last to ask is the
+ * task itself, when it goes and somebody still has this. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *ref, *name;
+} Addressee;
+
+extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_addressee_spec, sigtask_shim_spec;
+
+/* The inbox's, made if there is none. A new reference. */
+PyObject *sigtask_address(State *state, Inbox *inbox);
+
+/* A task goes: whoever has its Addressee is to have the name. */
+void sigtask_note_name(State *state, PyObject *task, Inbox *inbox);
 
 #define IS(object) ((object) != NULL && (object) != Py_None)
 
@@ -160,7 +177,7 @@ PyObject *sigtask_signal_new(PyObject *cls, PyObject *reason);
 
 /* Where Python's Task has a method of the same name, it is for what does not go the straight way (`speed_task.c`). */
 #define SIGTASK_TASK_METHODS(X)                                                                                        \
-    X(_mailbox) X(_receive) X(cancel) X(drain) X(interrupt) X(terminate) X(kill) X(uncancel) X(result)
+    X(_mailbox) X(_receive) X(send_signal) X(cancel) X(drain) X(interrupt) X(terminate) X(kill) X(uncancel) X(result)
 #define X(name)                                                                                                        \
     PyObject *sigtask_task_##name(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs,     \
                                   PyObject *names);
@@ -180,6 +197,9 @@ int sigtask_may_be_busy(Inbox *inbox);
 /* The exception that has been raised, taken out of the thread state; and put back there. */
 PyObject *sigtask_catch(void);
 void sigtask_raise(PyObject *error);
+
+/* A weak reference. */
+PyObject *sigtask_weak(PyObject *object);
 
 /* Whether what this weak reference is to is still there. */
 int sigtask_lives(PyObject *ref);

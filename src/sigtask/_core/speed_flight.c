@@ -9,40 +9,42 @@ typedef struct {
     Py_ssize_t by; /* the place of another one, or -1 */
 } Launch;
 
-static _Thread_local struct {
+typedef struct {
     Launch *all;
     Py_ssize_t n, room, now; /* `now` is the place of the one that is going on, counted from 1; 0: none is */
     int ring;                /* it has come back to a task that it came through */
-} here;
+} Flights;
+
+static _Thread_local Flights flights;
 
 static int
-enqueue(PyObject *task, PyObject *delivery)
+enqueue(Flights *here, PyObject *task, PyObject *delivery)
 {
-    if (here.n == here.room) {
-        Py_ssize_t room = here.room == 0 ? 8 : 2 * here.room;
-        Launch *all = PyMem_RawRealloc(here.all, (size_t)room * sizeof(Launch));
+    if (here->n == here->room) {
+        Py_ssize_t room = here->room == 0 ? 8 : 2 * here->room;
+        Launch *all = PyMem_RawRealloc(here->all, (size_t)room * sizeof(Launch));
         if (all == NULL) {
             PyErr_NoMemory();
             return -1;
         }
-        here.all = all;
-        here.room = room;
+        here->all = all;
+        here->room = room;
     }
-    here.all[here.n++] = (Launch){Py_NewRef(task), Py_NewRef(delivery), here.now - 1};
+    here->all[here->n++] = (Launch){Py_NewRef(task), Py_NewRef(delivery), here->now - 1};
     return 0;
 }
 
 /* flight._start, of the one whose place `now` is. */
 static int
-start(State *state)
+start(State *state, Flights *here)
 {
-    Launch one = here.all[here.now - 1];
+    Launch one = here->all[here->now - 1];
     Delivery *delivery = (Delivery *)one.delivery;
-    here.ring = 0;
+    here->ring = 0;
     PyObject *done = sigtask_stock_cancel(state, one.task, delivery->given);
     int failed = done == NULL;
     Py_XDECREF(done);
-    if (failed || here.ring || PyLong_AsLong(delivery->level) >= state->kill_level) {
+    if (failed || here->ring || PyLong_AsLong(delivery->level) >= state->kill_level) {
         PyObject *error = failed ? sigtask_catch() : NULL;
         PyObject *freed = PyObject_CallOneArg(state->free, one.task);
         if (freed == NULL) {
@@ -58,37 +60,38 @@ start(State *state)
 }
 
 static void
-forget_all(void)
+forget_all(Flights *here)
 {
-    while (here.n > 0) {
-        Launch one = here.all[--here.n];
+    while (here->n > 0) {
+        Launch one = here->all[--here->n];
         Py_DECREF(one.task);
         Py_DECREF(one.delivery);
     }
-    if (here.room > 64) {
-        PyMem_RawFree(here.all);
-        here.all = NULL;
-        here.room = 0;
+    if (here->room > 64) {
+        PyMem_RawFree(here->all);
+        here->all = NULL;
+        here->room = 0;
     }
 }
 
 int
 sigtask_launch(State *state, PyObject *task, PyObject *delivery)
 {
-    if (enqueue(task, delivery) < 0) {
+    Flights *here = &flights;
+    if (enqueue(here, task, delivery) < 0) {
         return -1;
     }
-    if (here.now > 0) {
+    if (here->now > 0) {
         return 0; /* the outermost one works it off */
     }
     PyObject *failed = NULL;
-    for (here.now = 1; here.now <= here.n; here.now++) {
-        if (start(state) < 0) { /* an awaited thing's own cancel() failed: the others still get theirs */
+    for (here->now = 1; here->now <= here->n; here->now++) {
+        if (start(state, here) < 0) { /* an awaited thing's own cancel() failed: the others still get theirs */
             Py_XSETREF(failed, sigtask_catch());
         }
     }
-    here.now = 0;
-    forget_all();
+    here->now = 0;
+    forget_all(here);
     if (failed != NULL) {
         sigtask_raise(failed);
     }
@@ -98,10 +101,11 @@ sigtask_launch(State *state, PyObject *task, PyObject *delivery)
 int
 sigtask_passed_on(PyObject *msg, PyObject *below)
 {
-    if (here.now == 0) {
+    Flights *here = &flights;
+    if (here->now == 0) {
         return 0;
     }
-    Delivery *now = (Delivery *)here.all[here.now - 1].delivery;
+    Delivery *now = (Delivery *)here->all[here->now - 1].delivery;
     if (sigtask_origin(now->given) != sigtask_origin(msg)) {
         return 0;
     }
@@ -121,11 +125,12 @@ sigtask_passed_on(PyObject *msg, PyObject *below)
 void
 sigtask_came_back(PyObject *task)
 {
-    Py_ssize_t at = here.now - 1;
-    while (at >= 0 && here.all[at].task != task) {
-        at = here.all[at].by;
+    Flights *here = &flights;
+    Py_ssize_t at = here->now - 1;
+    while (at >= 0 && here->all[at].task != task) {
+        at = here->all[at].by;
     }
-    here.ring = here.ring || at >= 0;
+    here->ring = here->ring || at >= 0;
 }
 
 /* -- arrivals --------------------------------------------------------------------------------------------------------- */
@@ -211,6 +216,11 @@ name_of(State *state, PyObject *loop, PyObject *signal, PyObject *sender)
     if (IS(SLOT(signal, sigtask_slots.sender))) {
         return NULL;
     }
+    Flights *here = &flights;
+    Delivery *now = here->now > 0 ? (Delivery *)here->all[here->now - 1].delivery : NULL;
+    if (sender == NULL && now != NULL && sigtask_origin(now->given) == sigtask_origin(signal)) {
+        return Py_XNewRef(now->sender); /* it is passed on, by the same */
+    }
     PyObject *asker = sender == NULL ? PyObject_CallOneArg(state->current_task, loop) : Py_NewRef(sender), *name = NULL;
     if (asker != NULL && asker != Py_None) {
         name = PyObject_CallMethodNoArgs(asker, state->get_name_name);
@@ -228,9 +238,7 @@ recorded(State *state, PyObject *task, PyObject *loop, PyObject *signal, PyObjec
     if (delivery == NULL) {
         return NULL;
     }
-    PyObject *own = PyObject_CallOneArg(state->stock_get_name, task);
-    delivery->to = own == NULL ? NULL : PyTuple_Pack(2, inbox->task, own);
-    Py_XDECREF(own);
+    delivery->to = sigtask_address(state, inbox);
     delivery->sender = delivery->to == NULL ? NULL : name_of(state, loop, signal, sender);
     if (delivery->to == NULL || (delivery->sender == NULL && PyErr_Occurred()) ||
         sigtask_remember(state, inbox, delivery) < 0) {

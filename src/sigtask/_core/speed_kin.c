@@ -43,9 +43,9 @@ sigtask_mailbox(State *state, PyObject *task)
 {
     Shim *shim = *shim_of(task);
     if (shim->inbox == NULL) {
-        if (Py_IS_TYPE(task, (PyTypeObject *)state->fresh) &&
-            PyObject_SetAttr(task, state->class_name, state->full) < 0) {
-            return NULL;
+        if (Py_IS_TYPE(task, (PyTypeObject *)state->fresh)) {
+            Py_SET_TYPE(task, (PyTypeObject *)Py_NewRef(state->full)); /* which adds no fields: task.__class__ = Task */
+            Py_DECREF(state->fresh);
         }
         shim->inbox = (PyObject *)sigtask_inbox_new(state, task);
     }
@@ -219,6 +219,20 @@ kin_clear(PyObject *task)
 }
 
 static void
+kin_finalize(PyObject *task)
+{
+    Inbox *inbox = sigtask_inbox_of(task);
+    if (inbox != NULL && inbox->address != NULL) {
+        State *state = (State *)PyType_GetModuleState(Py_TYPE(inbox));
+        sigtask_note_name(state, task, inbox);
+    }
+    PyTypeObject *base = base_of(task);
+    if (base->tp_finalize != NULL) {
+        base->tp_finalize(task);
+    }
+}
+
+static void
 kin_dealloc(PyObject *task)
 {
     PyTypeObject *type = Py_TYPE(task), *base = base_of(task);
@@ -263,6 +277,7 @@ sigtask_kin_type(PyObject *module)
         {Py_tp_traverse, kin_traverse},
         {Py_tp_clear, kin_clear},
         {Py_tp_dealloc, kin_dealloc},
+        {Py_tp_finalize, kin_finalize},
         {Py_tp_getset, kin_getset},
         {Py_tp_methods, sigtask_task_methods},
         {0, NULL},

@@ -3,6 +3,16 @@
 
 #include "speed.h"
 
+PyObject *
+sigtask_weak(PyObject *object)
+{
+    PyObject *ref = PyWeakref_NewRef(object, NULL);
+    if (ref != NULL) {
+        PyObject_GC_UnTrack(ref); /* without a callback, it leads nowhere */
+    }
+    return ref;
+}
+
 int
 sigtask_lives(PyObject *ref)
 {
@@ -116,6 +126,36 @@ get_history(PyObject *self, void *Py_UNUSED(offset))
     return Py_XNewRef(history_of((Inbox *)self));
 }
 
+/* What would be lost with it: Delivery.weight, and of equals the level. */
+static long
+worth(State *state, Delivery *one)
+{
+    int is_at_work = one->fate == state->pending || one->fate == state->in_flight || sigtask_lives(one->thrown);
+    long weight = is_at_work ? 2 : one->fate == state->delivered;
+    return weight * 1000 + Py_MIN(PyLong_AsLong(one->level), 999);
+}
+
+/* History.forget: what is worth least goes, the oldest of equals, until half of the list is left. The newest stays. */
+static int
+forget(State *state, PyObject *list)
+{
+    for (Py_ssize_t n = PyList_GET_SIZE(list); n > state->history_limit / 2; n--) {
+        Py_ssize_t least = 0;
+        long so_far = worth(state, (Delivery *)PyList_GET_ITEM(list, 0));
+        for (Py_ssize_t i = 1; i < n - 1; i++) {
+            long this = worth(state, (Delivery *)PyList_GET_ITEM(list, i));
+            if (this < so_far) {
+                least = i;
+                so_far = this;
+            }
+        }
+        if (PyList_SetSlice(list, least, least + 1, NULL) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 sigtask_remember(State *state, Inbox *inbox, Delivery *delivery)
 {
@@ -131,9 +171,23 @@ sigtask_remember(State *state, Inbox *inbox, Delivery *delivery)
     if (PyList_GET_SIZE(list) < state->history_limit) {
         return 0;
     }
-    PyObject *done = PyObject_CallMethodNoArgs(list, state->forget_name);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return forget(state, list);
+}
+
+/* Where it was caught, reckoned when somebody asks. */
+static PyObject *
+get_caught_at(PyObject *op, void *Py_UNUSED(offset))
+{
+    Delivery *self = (Delivery *)op;
+    if (self->caught_at != NULL && PyCode_Check(self->caught_at)) {
+        PyCodeObject *code = (PyCodeObject *)self->caught_at;
+        PyObject *place = PyUnicode_FromFormat("%U:%d", code->co_filename, PyCode_Addr2Line(code, self->caught_lasti));
+        if (place == NULL) {
+            return NULL;
+        }
+        Py_SETREF(self->caught_at, place);
+    }
+    return Py_NewRef(self->caught_at == NULL ? Py_None : self->caught_at);
 }
 
 /* -- Delivery ------------------------------------------------------------------------------------------------------- */
@@ -228,7 +282,6 @@ static PyMemberDef delivery_members[] = {
     {"sent_at", T_OBJECT, offsetof(Delivery, sent_at), 0, NULL},
     {"fate", T_OBJECT, offsetof(Delivery, fate), 0, NULL},
     {"thrown", T_OBJECT, offsetof(Delivery, thrown), 0, NULL},
-    {"caught_at", T_OBJECT, offsetof(Delivery, caught_at), 0, NULL},
     {"_copy", T_OBJECT, offsetof(Delivery, copy), 0, NULL},
     {"number", T_INT, offsetof(Delivery, number), 0, NULL},
     {"requests", T_INT, offsetof(Delivery, requests), 0, NULL},
@@ -240,6 +293,7 @@ static PyMemberDef delivery_members[] = {
 static PyGetSetDef delivery_getset[] = {
     {"inside", get_tuple, set_tuple, NULL, AT(Delivery, inside)},
     {"below", get_below, set_tuple, NULL, AT(Delivery, below)},
+    {"caught_at", get_caught_at, set_object, NULL, AT(Delivery, caught_at)},
     {NULL},
 };
 
@@ -260,11 +314,117 @@ PyType_Spec sigtask_delivery_spec = {
     .slots = delivery_slots,
 };
 
+/* -- Addressee ------------------------------------------------------------------------------------------------------ */
+
+PyObject *
+sigtask_address(State *state, Inbox *inbox)
+{
+    if (inbox->address == NULL) {
+        Addressee *self = PyObject_New(Addressee, state->addressee_type);
+        if (self == NULL) {
+            return NULL;
+        }
+        self->ref = Py_NewRef(inbox->task);
+        self->name = NULL;
+        inbox->address = (PyObject *)self;
+    }
+    return Py_NewRef(inbox->address);
+}
+
+static void
+addressee_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    Py_XDECREF(((Addressee *)op)->ref);
+    Py_XDECREF(((Addressee *)op)->name);
+    PyObject_Free(op);
+    Py_DECREF(type);
+}
+
+static PyObject *
+get_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    Addressee *self = (Addressee *)op;
+    PyObject *task = self->name == NULL ? PyObject_CallNoArgs(self->ref) : NULL;
+    if (self->name == NULL && IS(task)) {
+        self->name = PyObject_CallMethod(task, "get_name", NULL);
+    }
+    Py_XDECREF(task);
+    if (self->name == NULL && !PyErr_Occurred()) {
+        return PyUnicode_FromString("a task that is gone"); /* not to be: it leaves its name */
+    }
+    return Py_XNewRef(self->name);
+}
+
+/* How many references to its Addressee are the task's own: the inbox's, each delivery's, and that of the signal that ended
+ * the task, if nobody else has that; -1 when that is not to be told. */
+static Py_ssize_t
+own_references(Inbox *inbox)
+{
+    if (PyObject_GC_IsTracked((PyObject *)inbox) || !is_delivery(inbox->history)) {
+        return -1;
+    }
+    Delivery *one = (Delivery *)inbox->history;
+    Py_ssize_t own = 1 + (inbox->delivered == inbox->history) + (inbox->ended == inbox->history) +
+                     (inbox->flying == inbox->history);
+    if (Py_REFCNT(one) > own || IS(one->copy)) {
+        return -1;
+    }
+    if (!sigtask_lives(one->thrown)) {
+        return 2;
+    }
+    PyObject *signal = PyObject_CallNoArgs(one->thrown);
+    Py_ssize_t others = signal == NULL ? 0 : Py_REFCNT(signal) - 2; /* ours, and the task's, as what cancelled it */
+    Py_XDECREF(signal);
+    return others > 0 ? -1 : 3;
+}
+
+void
+sigtask_note_name(State *state, PyObject *task, Inbox *inbox)
+{
+    Addressee *address = (Addressee *)inbox->address;
+    if (address == NULL || address->name != NULL || Py_REFCNT(address) == own_references(inbox)) {
+        return;
+    }
+    PyObject *error = sigtask_catch();
+    address->name = PyObject_CallOneArg(state->stock_get_name, task);
+    if (address->name == NULL) {
+        PyErr_WriteUnraisable(task);
+    }
+    if (error != NULL) {
+        sigtask_raise(error);
+    }
+}
+
+static PyMemberDef addressee_members[] = {
+    {"ref", T_OBJECT, offsetof(Addressee, ref), Py_READONLY, "The task."},
+    {NULL},
+};
+
+static PyGetSetDef addressee_getset[] = {
+    {"name", get_name, NULL, "Its name, also when it is gone.", NULL},
+    {NULL},
+};
+
+static PyType_Slot addressee_slots[] = {
+    {Py_tp_dealloc, addressee_dealloc},
+    {Py_tp_members, addressee_members},
+    {Py_tp_getset, addressee_getset},
+    {0, NULL},
+};
+
+PyType_Spec sigtask_addressee_spec = {
+    .name = "sigtask._core.speed.Addressee",
+    .basicsize = sizeof(Addressee),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = addressee_slots,
+};
+
 /* -- Inbox ---------------------------------------------------------------------------------------------------------- */
 
 #define INBOX_FIELDS(X) \
     X(task) X(pending) X(flying) X(again) X(plain_msg) X(plain_thrown) X(plain_under) X(cause) X(caused) X(blocks) \
-    X(covers) X(doom) X(waiters) X(stops) X(outside) X(unclaimed) X(ended) X(end) X(history) X(delivered)
+    X(covers) X(doom) X(waiters) X(stops) X(outside) X(unclaimed) X(ended) X(end) X(address) X(history) X(delivered)
 
 int
 sigtask_inbox_traverse(PyObject *op, visitproc visit, void *arg)
@@ -307,7 +467,7 @@ Inbox *
 sigtask_inbox_new(State *state, PyObject *task)
 {
     Inbox *self = (Inbox *)blank(state->inbox_type);
-    if (self != NULL && (self->task = PyWeakref_NewRef(task, NULL)) == NULL) {
+    if (self != NULL && (self->task = sigtask_weak(task)) == NULL) {
         Py_CLEAR(self);
     }
     return self;

@@ -200,22 +200,14 @@ land(State *state, Inbox *inbox)
 }
 
 /* What Shim._deliver does when the coroutine has caught the signal and waits again. */
-static int
+static void
 note_caught(Delivery *delivery, PyObject *signal)
 {
     PyTracebackObject *trace = (PyTracebackObject *)((PyBaseExceptionObject *)signal)->traceback;
     if (trace != NULL) {
-        PyCodeObject *code = PyFrame_GetCode(trace->tb_frame);
-        PyObject *line = PyObject_GetAttrString((PyObject *)trace, "tb_lineno"); /* reckoned when it is asked for */
-        PyObject *place = line == NULL ? NULL : PyUnicode_FromFormat("%U:%S", code->co_filename, line);
-        Py_DECREF(code);
-        Py_XDECREF(line);
-        if (place == NULL) {
-            return -1;
-        }
-        Py_XSETREF(delivery->caught_at, place);
+        Py_XSETREF(delivery->caught_at, (PyObject *)PyFrame_GetCode(trace->tb_frame));
+        delivery->caught_lasti = trace->tb_lasti;
     }
-    return 0;
 }
 
 /* Shim._deliver */
@@ -234,9 +226,7 @@ deliver(State *state, Shim *self, Inbox *inbox, PyObject *error)
     }
     yielded = throw(state, self, signal);
     if (yielded != NULL) {
-        if (note_caught(delivery, signal) < 0) {
-            Py_CLEAR(yielded);
-        }
+        note_caught(delivery, signal);
         Py_CLEAR(signal);
         if (!sigtask_lives(delivery->thrown)) {
             Py_CLEAR(delivery->thrown); /* so a report can tell that it was swallowed right there */
@@ -262,7 +252,7 @@ done:
 static int
 land_plain(Inbox *inbox, PyObject *error)
 {
-    PyObject *ref = PyWeakref_NewRef(error, NULL);
+    PyObject *ref = sigtask_weak(error);
     if (ref == NULL) {
         return -1;
     }

@@ -107,7 +107,7 @@ sigtask_fresh(State *state, Delivery *delivery)
     PyObject *none = Py_None;
     PyObject *signal = addressed(state, delivery->given, delivery->to == NULL ? none : delivery->to,
                                  delivery->sender == NULL ? none : delivery->sender, delivery->sent_at);
-    PyObject *ref = signal == NULL ? NULL : PyWeakref_NewRef(signal, NULL);
+    PyObject *ref = signal == NULL ? NULL : sigtask_weak(signal);
     if (ref == NULL) {
         Py_XDECREF(signal);
         return NULL;

@@ -73,6 +73,37 @@ sigtask_task__receive(PyObject *task, PyTypeObject *defining, PyObject *const *a
     return Py_XNewRef(sigtask_receive(state, task, args[0], awaited, sender));
 }
 
+/* Whether it is one of sigtask's own classes, which C knows how to make. */
+static int
+is_own(State *state, PyObject *what)
+{
+    return what == state->Terminate || what == state->Interrupt || what == state->Drain || what == state->Kill;
+}
+
+PyObject *
+sigtask_task_send_signal(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs,
+                         PyObject *names)
+{
+    State *state = (State *)PyType_GetModuleState(defining);
+    if (nargs != 1 || names != NULL) {
+        return by_python(state->send_signal, task, args, nargs, names);
+    }
+    PyObject *signal = NULL;
+    if (is_own(state, args[0])) {
+        signal = sigtask_signal_new(args[0], Py_None);
+    }
+    else if (PyObject_TypeCheck(args[0], (PyTypeObject *)state->signal) &&
+             !Py_IS_TYPE(args[0], (PyTypeObject *)state->signal)) {
+        signal = Py_NewRef(args[0]);
+    }
+    else {
+        return by_python(state->send_signal, task, args, nargs, names);
+    }
+    PyObject *fate = signal == NULL ? NULL : sigtask_receive(state, task, signal, 0, NULL);
+    Py_XDECREF(signal);
+    return fate == NULL ? NULL : PyBool_FromLong(fate != state->refused);
+}
+
 /* Task.terminate(reason=None) and its likes. */
 static PyObject *
 send(PyObject *task, State *state, PyObject *cls, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -126,7 +157,7 @@ find_force(PyObject *parent, Inbox *theirs, Delivery **force)
     PyObject *error = handled;
     int found = 0;
     while (error != NULL && !found) {
-        PyObject *ref = PyWeakref_NewRef(error, NULL); /* there is one of each, without a callback */
+        PyObject *ref = sigtask_weak(error); /* there is one of each, without a callback */
         found = ref == (*force)->thrown;
         Py_XDECREF(ref);
         error = ((PyBaseExceptionObject *)error)->context;

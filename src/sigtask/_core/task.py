@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ..signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
 from . import stock
-from .delivery import HISTORY, Delivery, Fate, History
+from .delivery import HISTORY, Addressee, Delivery, Fate, History
 from .ending import claim, ended_by
 from .family import attach, note_parent
 from .flight import came_back, free
@@ -278,7 +278,7 @@ def adopt(task: Any, shim: Any, parent: Any) -> None:
     inbox = task._inbox = Inbox(task, covers)
     task.__class__ = _full
     if doom is not None:
-        inbox.doom = delivery = Delivery(doom.given, (inbox.task, "a task born killed"), doom.sender, inbox.task)
+        inbox.doom = delivery = Delivery(doom.given, Addressee(inbox.task, "a task born killed"), doom.sender, inbox.task)
         inbox.history.add(delivery)
         inbox.launch(delivery)
         shim.send = shim._born_killed
@@ -309,6 +309,7 @@ if speed is not None:
         "adopt": adopt,
         "cancel": Task.cancel,
         "receive": Receiver._receive,
+        "send_signal": Task.send_signal,
         "uncancel": Task.uncancel,
         "claim": _raise_claimed,
         "throw": Shim.throw,
