@@ -36,15 +36,14 @@ _NOT_LENT = ("__dict__", "__doc__", "__module__", "__slots__", "__static_attribu
 
 
 def in_c(name: str) -> Callable[[_C], _C]:
-    """A class of which C has the fields: its type of that name is lent the methods, and stands in its place."""
+    """A class of which C has the fields: its type of that name is lent what methods it lacks, and stands in its place."""
 
     def lend(cls: _C) -> _C:
         if speed is None:
             return cls
         twin: Any = getattr(speed, name)
-        own = vars(cls)
-        for attribute, value in own.items():
-            if attribute not in _NOT_LENT and attribute not in own.get("__slots__", ()):
+        for attribute, value in vars(cls).items():
+            if attribute not in _NOT_LENT and attribute not in vars(twin):
                 setattr(twin, attribute, value)
         twin.__module__, twin.__name__, twin.__qualname__, twin.__doc__ = cls.__module__, name, name, cls.__doc__
         return twin  # type: ignore[no-any-return]

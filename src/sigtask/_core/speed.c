@@ -146,6 +146,21 @@ construct(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *n
 }
 
 static PyObject *
+bind_roll(PyObject *module, PyObject *args)
+{
+    State *state = sigtask_state_of(module);
+    PyObject *row, *frame_place, *is_the_users, *is_leaf;
+    if (!PyArg_ParseTuple(args, "O!OOO:bind_roll", &PyType_Type, &row, &frame_place, &is_the_users, &is_leaf)) {
+        return NULL;
+    }
+    Py_XSETREF(state->row, Py_NewRef(row));
+    Py_XSETREF(state->frame_place, Py_NewRef(frame_place));
+    Py_XSETREF(state->is_the_users, Py_NewRef(is_the_users));
+    Py_XSETREF(state->is_leaf, Py_NewRef(is_leaf));
+    return sigtask_find_rows(state) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
 launch(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     State *state = sigtask_state_of(module);
@@ -261,6 +276,12 @@ static PyMethodDef speed_methods[] = {
      "launch($module, task, delivery, /)\n--\n\nflight.launch"},
     {"passed_on", (PyCFunction)(void (*)(void))passed_on, METH_FASTCALL,
      "passed_on($module, msg, below, /)\n--\n\nflight.passed_on"},
+    {"bind_roll", bind_roll, METH_VARARGS,
+     "bind_roll($module, row, frame_place, is_the_users, is_leaf, /)\n--\n\nLikewise, for Roll."},
+    {"have_children", sigtask_have_children, METH_O,
+     "have_children($module, tasks, /)\n--\n\nWhether one of these tasks has spawned one that is still there."},
+    {"all_belong", (PyCFunction)(void (*)(void))sigtask_all_belong, METH_FASTCALL,
+     "all_belong($module, tasks, loop, other, /)\n--\n\nWhether all are tasks of ours, of this loop, and none is the other."},
     {"came_back", came_back, METH_O, "came_back($module, task, /)\n--\n\nflight.came_back"},
     {"bind", bind, METH_VARARGS,
      "bind($module, names, docs, /)\n--\n\nTake what is written in Python by name. Gives what makes a signal: its __init__."},
@@ -273,7 +294,9 @@ static PyMethodDef speed_methods[] = {
 
 #define NAMES(X)                                                                                                       \
     X(loop_name, "loop") X(throw_name, "throw") X(running_name, "cr_running")                                            \
-    X(level_name, "level") X(get_name_name, "get_name") X(signal_name, "signal")
+    X(level_name, "level") X(get_name_name, "get_name") X(signal_name, "signal") \
+    X(qualname_name, "__qualname__") X(callback_name, "add_done_callback") X(frame_name, "cr_frame")                   \
+    X(await_name, "cr_await")
 
 static int
 speed_exec(PyObject *module)
@@ -291,6 +314,9 @@ speed_exec(PyObject *module)
         (state->delivery_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_delivery_spec, NULL)) == NULL ||
         (state->kin_type = sigtask_kin_type(module)) == NULL || PyModule_AddType(module, state->shim_type) < 0 ||
         PyModule_AddType(module, state->inbox_type) < 0 ||
+        (state->roll_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_roll_spec, NULL)) == NULL ||
+        PyModule_AddType(module, state->roll_type) < 0 || (state->zero = PyLong_FromLong(0)) == NULL ||
+        (state->running_text = PyUnicode_InternFromString("still running")) == NULL ||
         (state->addressee_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_addressee_spec, NULL)) == NULL ||
         PyModule_AddType(module, state->delivery_type) < 0) {
         return -1;
@@ -310,8 +336,9 @@ speed_exec(PyObject *module)
 }
 
 #define OWN(X)                                                                                                         \
-    X(shim_type) X(inbox_type) X(delivery_type) X(addressee_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
-    X(stock_cancelling) X(stock_uncancel) X(stock_result)
+    X(shim_type) X(inbox_type) X(delivery_type) X(addressee_type) X(roll_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
+    X(stock_cancelling) X(stock_uncancel) X(stock_result) X(row)      \
+    X(frame_place) X(is_the_users) X(is_leaf) X(leaf) X(running_text) X(zero)
 
 static int
 speed_traverse(PyObject *module, visitproc visit, void *arg)

@@ -47,11 +47,14 @@ typedef struct {
     PyTypeObject *inbox_type;
     PyTypeObject *delivery_type;
     PyTypeObject *addressee_type;
+    PyTypeObject *roll_type;
     initproc init;      /* asyncio's own, of its C task */
     PyMethodDef *stock; /* asyncio's own `cancel`, of its C task */
     PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
     PyObject *no_args;  /* () */
     PyObject *loop_name, *throw_name, *running_name, *level_name, *get_name_name, *signal_name;
+    PyObject *qualname_name, *callback_name, *frame_name, *await_name;
+    PyObject *row, *frame_place, *is_the_users, *is_leaf, *leaf, *running_text, *zero; /* of `_stop`, by bind_roll() */
     long interrupt_level, kill_level, history_limit;
     int is_bound;
 #define X(name) PyObject *name;
@@ -221,6 +224,25 @@ void sigtask_link(PyObject *task, PyObject *parent);
 
 /* link(task, parent): as above, for Python; gives whether `parent` is a Kin. */
 PyObject *sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+
+/* Where the slots of a TaskReport lie (`speed_roll.c`). */
+#define SIGTASK_ROW(X)                                                                                                 \
+    X(name) X(ended) X(rung) X(seconds) X(stood) X(cleaning_up) X(swallowed) X(refused) X(abandoned) X(descendant)      \
+    X(note) X(coroutine)
+typedef struct {
+#define X(name) Py_ssize_t name;
+    SIGTASK_ROW(X)
+#undef X
+} Rows;
+extern Rows sigtask_rows;
+int sigtask_find_rows(State *state);
+
+/* Where the slot of this name lies; -1 with an exception. */
+Py_ssize_t sigtask_slot_at(PyObject *type, const char *name);
+
+extern PyType_Spec sigtask_roll_spec;
+PyObject *sigtask_have_children(PyObject *module, PyObject *tasks);
+PyObject *sigtask_all_belong(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 
 State *sigtask_state_of(PyObject *module);
 

@@ -36,8 +36,8 @@ sigtask_raise(PyObject *error)
 Slots sigtask_slots;
 
 /* Where the slots of this name lie; -1 with an exception. */
-static Py_ssize_t
-slot_at(PyObject *type, const char *name)
+Py_ssize_t
+sigtask_slot_at(PyObject *type, const char *name)
 {
     PyObject *found = PyObject_GetAttrString(type, name);
     Py_ssize_t at = -1;
@@ -45,7 +45,7 @@ slot_at(PyObject *type, const char *name)
         at = ((PyMemberDescrObject *)found)->d_member->offset;
     }
     else if (found != NULL) {
-        PyErr_Format(PyExc_ImportError, "Signal.%s is not the slot that this was built for", name);
+        PyErr_Format(PyExc_ImportError, "%R.%s is not the slot that this was built for", type, name);
     }
     Py_XDECREF(found);
     return at;
@@ -54,12 +54,12 @@ slot_at(PyObject *type, const char *name)
 int
 sigtask_find_slots(State *state)
 {
-    return (sigtask_slots.reason = slot_at(state->signal, "reason")) < 0 ||
-                   (sigtask_slots.sender = slot_at(state->signal, "sender")) < 0 ||
-                   (sigtask_slots.sent_at = slot_at(state->signal, "sent_at")) < 0 ||
-                   (sigtask_slots.origin = slot_at(state->signal, "_origin")) < 0 ||
-                   (sigtask_slots.target = slot_at(state->signal, "_target")) < 0 ||
-                   (sigtask_slots.shown = slot_at(state->signal, "_ended_another")) < 0
+    return (sigtask_slots.reason = sigtask_slot_at(state->signal, "reason")) < 0 ||
+                   (sigtask_slots.sender = sigtask_slot_at(state->signal, "sender")) < 0 ||
+                   (sigtask_slots.sent_at = sigtask_slot_at(state->signal, "sent_at")) < 0 ||
+                   (sigtask_slots.origin = sigtask_slot_at(state->signal, "_origin")) < 0 ||
+                   (sigtask_slots.target = sigtask_slot_at(state->signal, "_target")) < 0 ||
+                   (sigtask_slots.shown = sigtask_slot_at(state->signal, "_ended_another")) < 0
                ? -1
                : 0;
 }
