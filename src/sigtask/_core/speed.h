@@ -92,13 +92,21 @@ typedef struct {
     char taken_back;
 } Delivery;
 
+/* delivery.Addressee. The name of a task that was given none is made when somebody asks for it; the last to ask is the
+ * task itself, when it goes and somebody still has this. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *task; /* borrowed; NULL when it is gone, or goes */
+    PyObject *name;
+} Addressee;
+
 /* What one task knows about its signals; inbox.Inbox says what each of these is. NULL is None, or empty. */
 typedef struct {
     PyObject_HEAD
     PyObject *weakrefs;
     PyObject *task, *pending, *flying, *again, *plain_msg, *plain_thrown, *plain_under, *cause, *caused, *blocks, *covers;
     PyObject *doom, *waiters, *stops, *outside, *unclaimed, *ended, *end;
-    PyObject *address;   /* an Addressee, made with the first signal */
+    Addressee *address;  /* of the task; it stands for a weak reference to it. NULL where Python has made the inbox */
     PyObject *history;   /* a History, or the one Delivery that would be in it */
     PyObject *delivered; /* a tuple, or the one Delivery that would be in it */
     int missed, weight, landed, owed, plain_held, waits;
@@ -107,35 +115,34 @@ typedef struct {
 
 #define RESUMING Py_None /* in a shim's `send`: its own `_resume` */
 
-/* delivery.Addressee. The name of a task that was given none is made when somebody asks for it; the last to ask is the
- * task itself, when it goes and somebody still has this. */
-typedef struct {
-    PyObject_HEAD
-    PyObject *ref, *name;
-} Addressee;
-
 extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_addressee_spec, sigtask_shim_spec;
 
-/* The inbox's, made if there is none. A new reference. */
-PyObject *sigtask_address(State *state, Inbox *inbox);
+/* The inbox of this task has one by now; -1 with an exception. */
+int sigtask_note_address(State *state, Inbox *inbox, PyObject *task);
 
 /* A task goes: whoever has its Addressee is to have the name. */
 void sigtask_note_name(State *state, PyObject *task, Inbox *inbox);
 
 #define IS(object) ((object) != NULL && (object) != Py_None)
 
-/* An inbox for this task, and a delivery, as their Python twins make them; neither is tracked by the garbage collector
- * until Python gets hold of the inbox: until then the shim is collected in its place. NULL with an exception. */
+/* An inbox for this task, and a delivery, as their Python twins make them. The garbage collector does not track an inbox
+ * until Python gets hold of it: until then the shim is collected in its place; and never a delivery: it is a part of the
+ * inbox. NULL with an exception. */
 Inbox *sigtask_inbox_new(State *state, PyObject *task);
 Delivery *sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given);
 
 /* History.add */
 int sigtask_remember(State *state, Inbox *inbox, Delivery *delivery);
 
-/* Python gets hold of it: from now on it is tracked, with its deliveries. A new reference. */
+/* Python gets hold of it: from now on it is tracked. A new reference. */
 PyObject *sigtask_expose(PyObject *inbox);
 
-int sigtask_delivery_traverse(PyObject *delivery, visitproc visit, void *arg);
+/* What is in a delivery; whether something is one. */
+int sigtask_delivery_visit(PyObject *delivery, visitproc visit, void *arg);
+int sigtask_is_delivery(PyObject *value);
+
+/* A weak reference to its task; of one that is gone, what gives None, too. */
+PyObject *sigtask_ref_to(Addressee *address);
 
 /* The shim's traverse, of an inbox that is not tracked. */
 int sigtask_inbox_traverse(PyObject *inbox, visitproc visit, void *arg);

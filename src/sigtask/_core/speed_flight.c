@@ -234,13 +234,14 @@ static Delivery *
 recorded(State *state, PyObject *task, PyObject *loop, PyObject *signal, PyObject *sender)
 {
     Inbox *inbox = sigtask_mailbox(state, task);
-    Delivery *delivery = inbox == NULL ? NULL : sigtask_delivery_new(state, inbox, signal);
+    Delivery *delivery = inbox == NULL || sigtask_note_address(state, inbox, task) < 0
+                             ? NULL
+                             : sigtask_delivery_new(state, inbox, signal);
     if (delivery == NULL) {
         return NULL;
     }
-    delivery->to = sigtask_address(state, inbox);
-    delivery->sender = delivery->to == NULL ? NULL : name_of(state, loop, signal, sender);
-    if (delivery->to == NULL || (delivery->sender == NULL && PyErr_Occurred()) ||
+    delivery->sender = name_of(state, loop, signal, sender);
+    if ((delivery->sender == NULL && PyErr_Occurred()) ||
         sigtask_remember(state, inbox, delivery) < 0) {
         Py_DECREF(delivery);
         return NULL;

@@ -91,6 +91,10 @@ unlink_kin(PyObject *task)
         return;
     }
     Links *self = links_of(task);
+    Inbox *inbox = sigtask_inbox_of(task);
+    if (inbox != NULL && inbox->address != NULL) {
+        inbox->address->task = NULL;
+    }
     if (self->parent != NULL) {
         if (self->prev != NULL) {
             links_of(self->prev)->next = self->next;

@@ -236,19 +236,18 @@ is_simple(State *state, PyObject *task, PyObject *row)
 
 /* Tells one; 1 when it has, 0 for Python to tell it, -1 with an exception. */
 static int
-tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *signal, PyObject *sender, PyObject *stops)
+tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *signal, PyObject *sender, PyObject *stops,
+         int *is_long)
 {
     PyObject *coro = Py_IsNone(stops) ? NULL : coroutine_of(state, task);
     PyObject *stood = coro == NULL || !is_simple(state, task, row) ? NULL : stood_of(state, self, coro);
-    if (stood == NULL) {
+    Inbox *inbox = stood == NULL ? NULL : sigtask_mailbox(state, task);
+    if (inbox == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
     SET(row, stood, stood);
     self->sent += 1;
-    Inbox *inbox = sigtask_mailbox(state, task);
-    if (inbox == NULL) {
-        return -1;
-    }
+    *is_long = inbox->blocks != NULL; /* a callback of the user's may run */
     Py_XSETREF(inbox->stops, Py_NewRef(stops));
     return sigtask_receive(state, task, signal, 0, Py_IsNone(sender) ? NULL : sender) == NULL ? -1 : 1;
 }
@@ -272,8 +271,9 @@ roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_
             return NULL;
         }
         PyObject *row = Py_XNewRef(PyDict_GetItemWithError(self->alive, task));
+        int is_long = 0;
         int told = row == NULL ? (PyErr_Occurred() ? -1 : 1)
-                               : tell_one(state, self, task, row, args[1], args[2], args[3]);
+                               : tell_one(state, self, task, row, args[1], args[2], args[3], &is_long);
         PyObject *error = told < 0 ? sigtask_catch() : NULL;
         PyObject *done = Py_NewRef(Py_None);
         if (told <= 0) {
@@ -287,7 +287,7 @@ roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_
         if (done == NULL) {
             return NULL;
         }
-        if (told != 1 || n % 32 == 0) {
+        if (told != 1 || is_long || n % 32 == 0) {
             PyObject *now = PyObject_CallNoArgs(self->clock);
             double time = now == NULL ? -1 : PyFloat_AsDouble(now);
             Py_XDECREF(now);
