@@ -146,6 +146,23 @@ construct(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *n
 }
 
 static PyObject *
+bind_blocks(PyObject *module, PyObject *args)
+{
+    State *state = sigtask_state_of(module);
+    PyObject *accept, *mask, *catch, *unused, *open, *closed;
+    if (!PyArg_ParseTuple(args, "OOOOOO:bind_blocks", &accept, &mask, &catch, &unused, &open, &closed)) {
+        return NULL;
+    }
+    Py_XSETREF(state->accept, Py_NewRef(accept));
+    Py_XSETREF(state->mask, Py_NewRef(mask));
+    Py_XSETREF(state->catch, Py_NewRef(catch));
+    Py_XSETREF(state->unused, Py_NewRef(unused));
+    Py_XSETREF(state->open, Py_NewRef(open));
+    Py_XSETREF(state->closed, Py_NewRef(closed));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 bind_roll(PyObject *module, PyObject *args)
 {
     State *state = sigtask_state_of(module);
@@ -278,6 +295,8 @@ static PyMethodDef speed_methods[] = {
      "passed_on($module, msg, below, /)\n--\n\nflight.passed_on"},
     {"bind_roll", bind_roll, METH_VARARGS,
      "bind_roll($module, row, frame_place, is_the_users, is_leaf, /)\n--\n\nLikewise, for Roll."},
+    {"bind_blocks", bind_blocks, METH_VARARGS,
+     "bind_blocks($module, accept, mask, catch, unused, open, closed, /)\n--\n\nLikewise, for Block."},
     {"have_children", sigtask_have_children, METH_O,
      "have_children($module, tasks, /)\n--\n\nWhether one of these tasks has spawned one that is still there."},
     {"all_belong", (PyCFunction)(void (*)(void))sigtask_all_belong, METH_FASTCALL,
@@ -296,7 +315,7 @@ static PyMethodDef speed_methods[] = {
     X(loop_name, "loop") X(throw_name, "throw") X(running_name, "cr_running")                                            \
     X(level_name, "level") X(get_name_name, "get_name") X(signal_name, "signal") \
     X(qualname_name, "__qualname__") X(callback_name, "add_done_callback") X(frame_name, "cr_frame")                   \
-    X(await_name, "cr_await")
+    X(await_name, "cr_await") X(copy_name, "copy") X(raise_name, "_raise_what_is_left")
 
 static int
 speed_exec(PyObject *module)
@@ -317,6 +336,8 @@ speed_exec(PyObject *module)
         (state->roll_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_roll_spec, NULL)) == NULL ||
         PyModule_AddType(module, state->roll_type) < 0 || (state->zero = PyLong_FromLong(0)) == NULL ||
         (state->running_text = PyUnicode_InternFromString("still running")) == NULL ||
+        (state->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_block_spec, NULL)) == NULL ||
+        PyModule_AddType(module, state->block_type) < 0 ||
         (state->addressee_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_addressee_spec, NULL)) == NULL ||
         PyModule_AddType(module, state->delivery_type) < 0) {
         return -1;
@@ -336,9 +357,10 @@ speed_exec(PyObject *module)
 }
 
 #define OWN(X)                                                                                                         \
-    X(shim_type) X(inbox_type) X(delivery_type) X(addressee_type) X(roll_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
+    X(shim_type) X(inbox_type) X(delivery_type) X(addressee_type) X(roll_type) X(block_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
     X(stock_cancelling) X(stock_uncancel) X(stock_result) X(row)      \
-    X(frame_place) X(is_the_users) X(is_leaf) X(leaf) X(running_text) X(zero)
+    X(frame_place) X(is_the_users) X(is_leaf) X(leaf) X(running_text) X(zero) X(accept) X(mask) \
+    X(catch) X(unused) X(open) X(closed)
 
 static int
 speed_traverse(PyObject *module, visitproc visit, void *arg)

@@ -48,12 +48,14 @@ typedef struct {
     PyTypeObject *delivery_type;
     PyTypeObject *addressee_type;
     PyTypeObject *roll_type;
+    PyTypeObject *block_type;
     initproc init;      /* asyncio's own, of its C task */
     PyMethodDef *stock; /* asyncio's own `cancel`, of its C task */
     PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
     PyObject *no_args;  /* () */
     PyObject *loop_name, *throw_name, *running_name, *level_name, *get_name_name, *signal_name;
-    PyObject *qualname_name, *callback_name, *frame_name, *await_name;
+    PyObject *qualname_name, *callback_name, *frame_name, *await_name, *copy_name, *raise_name;
+    PyObject *accept, *mask, *catch, *unused, *open, *closed;                              /* of blocks, by bind_blocks() */
     PyObject *row, *frame_place, *is_the_users, *is_leaf, *leaf, *running_text, *zero; /* of `_stop`, by bind_roll() */
     long interrupt_level, kill_level, history_limit;
     int is_bound;
@@ -247,7 +249,13 @@ int sigtask_find_rows(State *state);
 /* Where the slot of this name lies; -1 with an exception. */
 Py_ssize_t sigtask_slot_at(PyObject *type, const char *name);
 
-extern PyType_Spec sigtask_roll_spec;
+extern PyType_Spec sigtask_roll_spec, sigtask_block_spec;
+
+/* Whether a block that is open may be in the way of a signal of this level: then Python decides (`speed_block.c`). */
+int sigtask_is_blocked(State *state, Inbox *inbox, long level);
+
+/* History.take_back: so many requests, of the last signals first. */
+void sigtask_take_back(State *state, Inbox *inbox, int requests);
 PyObject *sigtask_have_children(PyObject *module, PyObject *tasks);
 PyObject *sigtask_all_belong(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 

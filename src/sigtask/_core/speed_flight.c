@@ -152,13 +152,6 @@ sigtask_may_be_busy(Inbox *inbox)
     return sigtask_lives(((Delivery *)inbox->delivered)->thrown);
 }
 
-/* Whether a block may be in the way of a signal of this level; an open `catch` or `accept` is not. */
-static int
-is_blocked(Inbox *inbox)
-{
-    return inbox->blocks != NULL;
-}
-
 static int
 is_true(PyObject *answer)
 {
@@ -177,8 +170,7 @@ goes_straight(State *state, PyObject *task, PyObject *signal, PyObject **loop)
         ((PyBaseExceptionObject *)signal)->traceback != NULL) {
         return 0;
     }
-    if (inbox != NULL && (IS(inbox->doom) || IS(inbox->flying) || inbox->covers != NULL || is_blocked(inbox) ||
-                          sigtask_may_be_busy(inbox))) {
+    if (inbox != NULL && (IS(inbox->doom) || IS(inbox->flying) || inbox->covers != NULL || sigtask_may_be_busy(inbox))) {
         return 0;
     }
     PyObject *value = PyObject_GetAttr(signal, state->level_name);
@@ -187,7 +179,8 @@ goes_straight(State *state, PyObject *task, PyObject *signal, PyObject **loop)
     if (level == -1 && PyErr_Occurred()) {
         return -1;
     }
-    if (level < state->interrupt_level || level >= state->kill_level) {
+    if (level < state->interrupt_level || level >= state->kill_level ||
+        (inbox != NULL && sigtask_is_blocked(state, inbox, level))) {
         return 0;
     }
     PyObject *running = PyObject_CallNoArgs(state->running_loop);

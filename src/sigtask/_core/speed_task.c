@@ -255,9 +255,8 @@ sigtask_task__mailbox(PyObject *task, PyTypeObject *defining, PyObject *const *P
 
 /* -- uncancel() and result() ---------------------------------------------------------------------------------------------- */
 
-/* History.take_back: so many requests, of the last signals first. */
-static void
-take_back(State *state, Inbox *inbox, int requests)
+void
+sigtask_take_back(State *state, Inbox *inbox, int requests)
 {
     int many = inbox->history != NULL && PyList_Check(inbox->history);
     Py_ssize_t n = many ? PyList_GET_SIZE(inbox->history) : inbox->history != NULL;
@@ -283,7 +282,7 @@ sigtask_task_uncancel(PyObject *task, PyTypeObject *defining, PyObject *const *a
         int back = inbox->owed - (int)PyLong_AsLong(left);
         if (back > 0) {
             inbox->owed -= back;
-            take_back(state, inbox, back);
+            sigtask_take_back(state, inbox, back);
         }
     }
     return left;

@@ -198,7 +198,7 @@ class Stopping:
 
     def begin(self, index: int = 0) -> None:
         """Begin the rung with that index, or the first after it that somebody can hear."""
-        for task in [task for task in self.alive if task.done()]:
+        for task in [task for task in self.alive if task.done()] if self._origins else ():
             self._roll(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
         if self._everything:
@@ -232,11 +232,13 @@ class Stopping:
         if self._everything:
             self._track_all()
         name, tasks = self.rung.name, turn.tasks
-        self._to_tell = [
-            task
-            for task, row in self.alive.items()
-            if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
-        ]
+        self._to_tell = list(self.alive)  # nobody has been told anything yet
+        if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
+            self._to_tell = [
+                task
+                for task, row in self.alive.items()
+                if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
+            ]
         if not self._everything:
             self._to_tell += self._family(self.rung)
         self._to_tell.reverse()
