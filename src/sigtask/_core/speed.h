@@ -54,7 +54,7 @@ typedef struct {
     PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
     PyObject *no_args;  /* () */
     PyObject *loop_name, *throw_name, *running_name, *level_name, *get_name_name, *signal_name;
-    PyObject *qualname_name, *callback_name, *frame_name, *await_name, *copy_name, *raise_name;
+    PyObject *qualname_name, *callback_name, *frame_name, *await_name, *raise_name;
     PyObject *accept, *mask, *catch, *unused, *open, *closed;                              /* of blocks, by bind_blocks() */
     PyObject *row, *frame_place, *is_the_users, *is_leaf, *leaf, *running_text, *zero; /* of `_stop`, by bind_roll() */
     long interrupt_level, kill_level, history_limit;
@@ -159,6 +159,9 @@ int sigtask_find_slots(State *state);
 
 /* The caller's own signal, of which this is a copy. Borrowed. */
 PyObject *sigtask_origin(PyObject *signal);
+
+/* Signal.copy */
+PyObject *sigtask_copy(State *state, PyObject *signal);
 
 /* Delivery.fresh: a copy to be thrown. */
 PyObject *sigtask_fresh(State *state, Delivery *delivery);

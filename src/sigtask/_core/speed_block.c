@@ -143,7 +143,7 @@ leave(State *state, Block *self, PyObject **task)
 static int
 take(State *state, Block *self, Inbox *inbox, PyObject *task, PyObject *error)
 {
-    PyObject *copy = PyObject_CallMethodNoArgs(error, state->copy_name);
+    PyObject *copy = sigtask_copy(state, error);
     if (copy == NULL) {
         return -1;
     }

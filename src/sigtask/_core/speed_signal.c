@@ -101,12 +101,28 @@ addressed(State *state, PyObject *given, PyObject *to, PyObject *sender, PyObjec
     return twin;
 }
 
+static PyObject *
+or_none(PyObject *value)
+{
+    return value == NULL ? Py_None : value;
+}
+
+PyObject *
+sigtask_copy(State *state, PyObject *signal)
+{
+    PyObject *twin = addressed(state, signal, or_none(SLOT(signal, sigtask_slots.target)),
+                               or_none(SLOT(signal, sigtask_slots.sender)), or_none(SLOT(signal, sigtask_slots.sent_at)));
+    if (twin != NULL) {
+        put(twin, sigtask_slots.origin, SLOT(signal, sigtask_slots.origin));
+    }
+    return twin;
+}
+
 PyObject *
 sigtask_fresh(State *state, Delivery *delivery)
 {
-    PyObject *none = Py_None;
-    PyObject *signal = addressed(state, delivery->given, delivery->to == NULL ? none : delivery->to,
-                                 delivery->sender == NULL ? none : delivery->sender, delivery->sent_at);
+    PyObject *signal =
+        addressed(state, delivery->given, or_none(delivery->to), or_none(delivery->sender), delivery->sent_at);
     PyObject *ref = signal == NULL ? NULL : sigtask_weak(signal);
     if (ref == NULL) {
         Py_XDECREF(signal);
