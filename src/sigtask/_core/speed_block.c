@@ -121,10 +121,17 @@ static int
 leave(State *state, Block *self, PyObject **task)
 {
     Inbox *inbox = (Inbox *)self->inbox;
-    if (self->state != state->open || inbox == NULL || (*task = running_task(state)) == NULL ||
-        sigtask_inbox_of(*task) != inbox || inbox->pending != NULL || inbox->plain_held || inbox->blocks == NULL) {
-        return PyErr_Occurred() ? -1 : 0;
+    *task = inbox == NULL || inbox->address == NULL ? NULL : inbox->address->task;
+    if (self->state != state->open || *task == NULL || inbox->pending != NULL || inbox->plain_held || inbox->blocks == NULL) {
+        return 0;
     }
+    PyObject *is_running = PyObject_GetAttr(sigtask_shim_of(*task)->coro, state->running_name);
+    if (is_running != Py_True) { /* it is closed elsewhere; or this is no coroutine of Python's own */
+        Py_XDECREF(is_running);
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(is_running);
     Py_ssize_t n = PyTuple_GET_SIZE(inbox->blocks);
     if (PyTuple_GET_ITEM(inbox->blocks, n - 1) != (PyObject *)self) {
         return 0;
@@ -138,13 +145,44 @@ leave(State *state, Block *self, PyObject **task)
     return 1;
 }
 
+/* The delivery of which the user has got just this copy, and added nothing to it: `signal` is made of that when somebody asks.
+ * A new reference; NULL for a copy to be made now. */
+static PyObject *
+as_it_came(Inbox *inbox, PyObject *error)
+{
+    PyObject *one = inbox->delivered;
+    PyBaseExceptionObject *own = (PyBaseExceptionObject *)error;
+    if (!sigtask_is_delivery(one) || (own->dict != NULL && PyDict_GET_SIZE(own->dict) > 0)) {
+        return NULL;
+    }
+    Delivery *delivery = (Delivery *)one;
+    return sigtask_origin(error) == sigtask_origin(delivery->given) &&
+                   own->cause == ((PyBaseExceptionObject *)delivery->given)->cause
+               ? Py_NewRef(one)
+               : NULL;
+}
+
+static PyObject *
+get_signal(PyObject *op, void *Py_UNUSED(closure))
+{
+    Block *self = (Block *)op;
+    if (sigtask_is_delivery(self->signal)) {
+        PyObject *signal = PyObject_GetAttrString(self->signal, "signal");
+        if (signal == NULL) {
+            return NULL;
+        }
+        Py_SETREF(self->signal, signal);
+    }
+    return Py_NewRef(self->signal == NULL ? Py_None : self->signal);
+}
+
 /* catch.__exit__, when `error` is a signal that it names, and was thrown into this task: 1 when it is taken, and nothing else
  * has come; 0 when something has, for Python; -1 with an exception. */
 static int
 take(State *state, Block *self, Inbox *inbox, PyObject *task, PyObject *error)
 {
-    PyObject *copy = sigtask_copy(state, error);
-    if (copy == NULL) {
+    PyObject *copy = as_it_came(inbox, error);
+    if (copy == NULL && (copy = sigtask_copy(state, error)) == NULL) {
         return -1;
     }
     Py_XSETREF(self->signal, copy);
@@ -248,7 +286,6 @@ static PyMemberDef block_members[] = {
     {"inbox", T_OBJECT, offsetof(Block, inbox), 0, NULL},
     {"state", T_OBJECT, offsetof(Block, state), 0, NULL},
     {"cls", T_OBJECT, offsetof(Block, cls), 0, NULL},
-    {"signal", T_OBJECT, offsetof(Block, signal), 0, NULL},
     {"within", T_OBJECT, offsetof(Block, within), 0, NULL},
     {"_timer", T_OBJECT, offsetof(Block, timer), 0, NULL},
     {"_waiting", T_OBJECT, offsetof(Block, waiting), 0, NULL},
@@ -270,7 +307,13 @@ static PyMethodDef block_methods[] = {
     {NULL},
 };
 
+static PyGetSetDef block_getset[] = {
+    {"signal", get_signal, sigtask_set_object, NULL, AT(Block, signal)},
+    {NULL},
+};
+
 static PyType_Slot block_slots[] = {
+    {Py_tp_getset, block_getset},
     {Py_tp_new, block_new},
     {Py_tp_traverse, block_traverse},
     {Py_tp_clear, block_clear},

@@ -209,8 +209,8 @@ static PyMemberDef delivery_members[] = {
 static PyGetSetDef delivery_getset[] = {
     {"inside", get_tuple, set_tuple, NULL, AT(Delivery, inside)},
     {"below", get_below, set_tuple, NULL, AT(Delivery, below)},
-    {"caught_at", get_caught_at, set_object, NULL, AT(Delivery, caught_at)},
-    {"host", get_host, set_object, NULL, AT(Delivery, host)},
+    {"caught_at", get_caught_at, sigtask_set_object, NULL, AT(Delivery, caught_at)},
+    {"host", get_host, sigtask_set_object, NULL, AT(Delivery, host)},
     {NULL},
 };
 

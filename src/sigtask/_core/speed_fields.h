@@ -21,7 +21,7 @@ get_tuple(PyObject *self, void *offset)
 }
 
 static inline int
-set_object(PyObject *self, PyObject *value, void *offset)
+sigtask_set_object(PyObject *self, PyObject *value, void *offset)
 {
     if (value == NULL) {
         PyErr_SetString(PyExc_AttributeError, "this can be set, and not deleted");
@@ -38,7 +38,7 @@ set_tuple(PyObject *self, PyObject *value, void *offset)
         Py_CLEAR(*field(self, offset));
         return 0;
     }
-    return set_object(self, value, offset);
+    return sigtask_set_object(self, value, offset);
 }
 
 

@@ -110,6 +110,9 @@ own_references(Inbox *self, PyObject *one)
 static int
 is_known_elsewhere(Inbox *inbox)
 {
+    if (Py_REFCNT(inbox->address) == 1) {
+        return 0;
+    }
     if (PyObject_GC_IsTracked((PyObject *)inbox) || !sigtask_is_delivery(inbox->history)) {
         return 1;
     }
@@ -278,8 +281,8 @@ static PyGetSetDef inbox_getset[] = {
     {"stops", get_tuple, set_tuple, NULL, AT(Inbox, stops)},
     {"outside", get_tuple, set_tuple, NULL, AT(Inbox, outside)},
     {"delivered", get_delivered, set_tuple, NULL, AT(Inbox, delivered)},
-    {"history", get_history, set_object, NULL, AT(Inbox, history)},
-    {"task", get_task, set_object, NULL, AT(Inbox, task)},
+    {"history", get_history, sigtask_set_object, NULL, AT(Inbox, history)},
+    {"task", get_task, sigtask_set_object, NULL, AT(Inbox, task)},
     {NULL},
 };
 

@@ -196,7 +196,7 @@ note_cause(State *state, PyObject *task)
         return done == NULL ? -2 : 0;
     }
     if ((inbox = sigtask_mailbox(state, task)) == NULL ||
-        (signal = PyObject_GetAttr((PyObject *)force, state->signal_name)) == NULL) {
+        (signal = IS(force->copy) ? Py_NewRef(force->copy) : PyObject_GetAttr((PyObject *)force, state->signal_name)) == NULL) {
         return -2;
     }
     Py_XSETREF(inbox->cause, signal);
