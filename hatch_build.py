@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("src/sigtask/_core/speed.c", "src/sigtask/_core/speed_shim.c", "src/sigtask/_core/speed_kin.c")
+SOURCES = "src/sigtask/_core/speed*.c"
 TARGET = "sigtask/_core/speed" + (sysconfig.get_config_var("EXT_SUFFIX") or ".so")
 
 
@@ -54,7 +54,7 @@ def compile_speed(root: Path, folder: Path) -> Path:
     """The extension module, made in `folder`, with the flags of this Python. Raises what setuptools raises."""
     from setuptools import Distribution, Extension
 
-    extension = Extension("sigtask._core.speed", [str(root / source) for source in SOURCES])
+    extension = Extension("sigtask._core.speed", [str(source) for source in sorted(root.glob(SOURCES))])
     distribution = Distribution({"name": "sigtask", "ext_modules": [extension]})
     command: Any = distribution.get_command_obj("build_ext")
     command.build_lib = str(folder / "lib")

@@ -10,14 +10,26 @@ from __future__ import annotations
 import weakref
 from asyncio import CancelledError
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 KILL_LEVEL = 40
 """From here up nothing is masked, handled or caught. Only `Kill` and its subclasses may stand here."""
 
 
-Addressee = tuple["weakref.ref[Any]", str]
-"""A task and its name. Weak: a task remembers its signals, so one that held its task would be a reference cycle."""
+
+class Addressee(Protocol):
+    """A task and its name. Weak: a task remembers its signals, so one that held its task would be a reference cycle."""
+
+    @property
+    def ref(self) -> weakref.ref[Any]:
+        """The task."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name, also when it is gone."""
+        ...
+
 
 _new: Any = CancelledError.__new__
 
@@ -78,10 +90,10 @@ class Signal(CancelledError):
     @property
     def target(self) -> object:
         """The task this copy is for (R1); its name once the task is gone; `None` for one that was never sent."""
-        if not isinstance(self._target, tuple):
+        if self._target is None or isinstance(self._target, str):
             return self._target
-        task, name = self._target[0](), self._target[1]
-        return name if task is None else task
+        task = self._target.ref()
+        return self._target.name if task is None else task
 
     def copy(self) -> Self:
         """A signal of the same class, reason, sender and notes, with no traceback of its own."""
@@ -114,7 +126,7 @@ class Signal(CancelledError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # A task cannot be pickled: its name travels in its place.
-        target: Any = self._target[1] if isinstance(self._target, tuple) else self._target
+        target = getattr(self._target, "name", self._target)
         slots = {"reason": self.reason, "sender": self.sender, "sent_at": self.sent_at, "_target": target}
         state = {**slots, **self.__dict__}
         if self.__cause__ is not None:

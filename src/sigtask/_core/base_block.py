@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 from ..signals import KILL_LEVEL, Signal
 from .host import running
 from .inbox import Inbox
+from .native import speed
 from .stock import current
 from .task import Task
 
@@ -24,17 +25,31 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _OURS = __name__.partition(".")[0]
-UNUSED, _OPEN, _CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"
+UNUSED, OPEN, CLOSED, _INERT = "has not been entered", "is open", "has been used", "is open in a stock task"
 
 
-class BaseBlock:
-    """One block: opened in one task, closed in the same, innermost first (R17)."""
+class PyBlock:
+    """What a block has. In C, these and those of each block are fields (`speed_block.c`)."""
 
     __slots__ = ("inbox", "state")
 
     masks = 0
     accepts = KILL_LEVEL
     plain = False
+
+
+def slots(*names: str) -> tuple[str, ...]:
+    """The slots of one kind of block, where C has none for it."""
+    return names if speed is None else ()
+
+
+_Block: Any = PyBlock if speed is None else speed.Block
+
+
+class BaseBlock(_Block):  # type: ignore[misc]  # either of the two
+    """One block: opened in one task, closed in the same, innermost first (R17)."""
+
+    __slots__ = ()
 
     def __init__(self) -> None:
         self.inbox: Inbox | None = None
@@ -57,7 +72,7 @@ class BaseBlock:
             warn_of_stock(repr(self))
             self.state = _INERT
             return None
-        self.inbox, self.state = inbox, _OPEN
+        self.inbox, self.state = inbox, OPEN
         if inbox.pending and task is not None:
             task._look_later()
         return inbox
@@ -67,11 +82,11 @@ class BaseBlock:
         inbox = self.inbox
         if inbox is None:
             if self.state is _INERT:
-                self.state = _CLOSED
+                self.state = CLOSED
                 return None
             raise RuntimeError(f"{self!r} is not open")
         if (function := running.function) is not None and function.has_open(self):
-            self.state = _CLOSED
+            self.state = CLOSED
             function.close(self, leaving=leaving)
             return inbox
         blocks, task = inbox.blocks, inbox.task()
@@ -81,7 +96,7 @@ class BaseBlock:
         elif blocks[-1:] != (self,):
             wrong = f"{self!r} was left while {blocks[-1]!r}, opened inside it, is open; close that one first"
         inbox.blocks = blocks[:-1] if wrong is None else tuple(block for block in blocks if block is not self)
-        self.inbox, self.state = None, _CLOSED
+        self.inbox, self.state = None, CLOSED
         if task is not None and (inbox.pending or inbox.plain_held):
             task._look_later()
         del task

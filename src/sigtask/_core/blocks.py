@@ -20,13 +20,14 @@ from asyncio import CancelledError, TimerHandle
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
 from ..signals import KILL_LEVEL, Signal, Terminate, level_of
 from . import stock
-from .base_block import UNUSED, BaseBlock, PassingBlock
+from .base_block import CLOSED, OPEN, UNUSED, BaseBlock, PassingBlock, slots
 from .host import running
 from .inbox import Inbox
+from .native import speed
 from .stock import current
 from .task import Task
 
@@ -45,7 +46,7 @@ class accept(PassingBlock):
     Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """
 
-    __slots__ = ("accepts", "cls")
+    __slots__ = slots("accepts", "cls")
 
     def __init__(self, cls: type[Signal]) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class mask(PassingBlock):
     Raises: `TypeError` for what is no signal class; `ValueError` for `Kill` or a `within` that is not above 0.
     """
 
-    __slots__ = ("_timer", "_waiting", "cls", "masks", "plain", "within")
+    __slots__ = slots("_timer", "_waiting", "cls", "masks", "plain", "within")
 
     def __init__(self, cls: type[Signal] = Terminate, *, within: float | None = None, plain: bool = False) -> None:
         self.inbox = None
@@ -164,7 +165,7 @@ class on_signal(PassingBlock, Generic[_S]):
     function under `to_thread`.
     """
 
-    __slots__ = ("callback", "cls", "context")
+    __slots__ = ("callback", *slots("cls"), "context")
 
     def __init__(self, cls: type[_S], callback: Callable[[_S], object]) -> None:
         super().__init__()
@@ -246,7 +247,7 @@ class catch(BaseBlock, Generic[_S]):
     Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
     """
 
-    __slots__ = ("_count", "_owed", "accepts", "cls", "signal")
+    __slots__ = slots("_count", "_owed", "accepts", "cls", "signal")
 
     def __init__(self, cls: type[_S]) -> None:
         super().__init__()
@@ -278,12 +279,19 @@ class catch(BaseBlock, Generic[_S]):
         stock.take_back(task, inbox.take_back(self._owed))
         if stock.cancelling(task) <= self._count:
             return True
+        try:
+            self._raise_what_is_left(inbox)
+        finally:
+            del task, inbox, exc, tb
+
+    def _raise_what_is_left(self, inbox: Inbox) -> NoReturn:
+        """A plain cancel has come as well."""
         error = CancelledError()
         inbox.land_plain(error)
         try:
             raise error from error.__cause__
         finally:
-            del task, inbox, exc, tb, error
+            del inbox, error
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         """As a decorator of an async function, which gives `None` when such a signal has ended it."""
@@ -295,6 +303,14 @@ class catch(BaseBlock, Generic[_S]):
     def __repr__(self) -> str:
         return f"catch({self.cls.__name__})"
 
+
+if speed is not None:
+    for _block in (accept, mask, catch):
+        _own: Any = _block
+        _own._init, _own._open, _own._close = _own.__init__, _own.__enter__, _own.__exit__
+        _own.__signature__ = inspect.signature(_own)
+        _own.__init__, _own.__enter__, _own.__exit__ = speed.Block.begin, speed.Block.enter, speed.Block.exit
+    speed.bind_blocks(accept, mask, catch, UNUSED, OPEN, CLOSED)
 
 for _cls in (accept, mask, on_signal, catch):
     _cls.__module__ = "sigtask"

@@ -7,9 +7,11 @@ from asyncio import CancelledError
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from ..signals import KILL_LEVEL, Addressee, Signal
+from .. import signals
+from ..signals import KILL_LEVEL, Signal
+from .native import in_c
 
 HISTORY = 20
 """How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
@@ -37,6 +39,13 @@ def plain_error(msg: object) -> CancelledError:
     return CancelledError() if msg is None else CancelledError(msg)
 
 
+class Addressee(NamedTuple):
+    """A task and its name. C has another one, which asks for the name as late as it can."""
+
+    ref: weakref.ref[Any]
+    name: str
+
+
 class PassedOn(Protocol):
     """What became of a signal in what its task awaits (R8)."""
 
@@ -51,6 +60,7 @@ class PassedOn(Protocol):
         ...
 
 
+@in_c("Delivery")
 class Delivery:
     """One signal that was sent to one task, and what became of it (R21).
 
@@ -80,7 +90,7 @@ class Delivery:
     )
 
     def __init__(
-        self, given: Signal, to: Addressee | str | None, sender: object, host: weakref.ref[Any] | None
+        self, given: Signal, to: signals.Addressee | str | None, sender: object, host: weakref.ref[Any] | None
     ) -> None:
         self.given = given
         self.level = given.level

@@ -41,6 +41,8 @@ def claim(inbox: Inbox, error: CancelledError) -> CancelledError:
         first: CancelledError | None = error
     else:
         first, inbox.unclaimed = inbox.unclaimed, None
+    if inbox.end is None and inbox.ended is not None:
+        inbox.end = inbox.ended.signal  # the first was shown what was raised, and no copy was made then
     if inbox.end is None or not inbox.end_is_shown:
         return error if first is None else first  # asyncio's own, or raised by hand
     if not isinstance(first, Signal):

@@ -10,7 +10,6 @@ from contextvars import Context
 from types import CoroutineType
 from typing import Any, TypeVar
 
-from ..signals import Signal
 from . import stock
 from .family import note_parent
 from .native import speed
@@ -55,9 +54,6 @@ def _py_construct(coro: Any, /, *, loop: AbstractEventLoop, **kwargs: Any) -> Ta
 
 task_factory, _construct = py_task_factory, _py_construct
 if speed is not None:
-    # Up to Python 3.11 `asyncio.current_task` is itself written in Python, and this is what it asks.
-    _ask: Any = current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get  # type: ignore[attr-defined,unused-ignore]
-    speed.bind(FreshTask, Signal, _ask, stock.running_loop, iscoroutine, adopt, Task.cancel)
     task_factory, _construct = speed.task_factory, speed.construct
 task_factory.__module__ = "sigtask"
 

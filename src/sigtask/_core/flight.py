@@ -20,6 +20,7 @@ from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
 from .delivery import Delivery, PassedOn
+from .native import speed
 from .stock import cancel as _cancel
 
 
@@ -112,6 +113,10 @@ def came_back(task: Any) -> None:
         by = by.by
     if by is not None:
         _here.ring = True
+
+
+if speed is not None:
+    launch, passed_on, came_back = speed.launch, speed.passed_on, speed.came_back
 
 
 def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:

@@ -36,11 +36,13 @@ from typing import Any
 from ..signals import KILL_LEVEL, Interrupt, Signal
 from .around import Block, Outside, Waiter
 from .delivery import HISTORY, Delivery, Fate, History, is_over, strongest
+from .native import in_c
 
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
 
 
+@in_c("Inbox")
 class Inbox:
     """The signals of one task. Made when the first one is sent or the first block is opened, not before.
 

@@ -8,7 +8,10 @@ the one in Python all the same; `SIGTASK_REQUIRE_SPEED=1` makes a missing C an I
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+_C = TypeVar("_C", bound=type)
 
 speed: Any = None
 """The module in C, or `None`."""
@@ -27,3 +30,22 @@ if not _is_set("SIGTASK_PURE"):
 
 implementation: Literal["C", "Python"] = "Python" if speed is None else "C"
 """What runs on the path of every task."""
+
+
+_NOT_LENT = ("__dict__", "__doc__", "__module__", "__slots__", "__static_attributes__", "__weakref__")
+
+
+def in_c(name: str) -> Callable[[_C], _C]:
+    """A class of which C has the fields: its type of that name is lent what methods it lacks, and stands in its place."""
+
+    def lend(cls: _C) -> _C:
+        if speed is None:
+            return cls
+        twin: Any = getattr(speed, name)
+        for attribute, value in vars(cls).items():
+            if attribute not in _NOT_LENT and attribute not in vars(twin):
+                setattr(twin, attribute, value)
+        twin.__module__, twin.__name__, twin.__qualname__, twin.__doc__ = cls.__module__, name, name, cls.__doc__
+        return twin  # type: ignore[no-any-return]
+
+    return lend

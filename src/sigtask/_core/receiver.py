@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..signals import KILL_LEVEL, Signal
 from . import stock
-from .delivery import Delivery, Fate, went_on
+from .delivery import Addressee, Delivery, Fate, went_on
 from .family import Kin, descendants
 from .flight import free, launch, passed_on
 from .handling import is_handling, is_handling_now
@@ -62,7 +62,7 @@ class Receiver(_Base[_T]):
         inbox.cause_is_due = True
         return False
 
-    def _receive(self, signal: Signal, *, awaited: bool = False, sender: Any = None) -> Fate:
+    def _receive(self, signal: Signal, awaited: bool = False, sender: Any = None, /) -> Fate:
         """Take in one signal. `IN_FLIGHT` here says that it is taken: thrown soon, merged with one that is, or handled.
 
         `awaited` says that it comes from a task that awaits this one. `sender` is the task that sends it, by default
@@ -77,7 +77,7 @@ class Receiver(_Base[_T]):
         if sender is None:
             sender = current()
         name = None if sender is None or signal.sender is not None else sender.get_name()
-        delivery = Delivery(signal, (inbox.task, self.get_name()), name, inbox.task)
+        delivery = Delivery(signal, Addressee(inbox.task, self.get_name()), name, inbox.task)
         inbox.history.add(delivery)
         if awaited:
             passed_on(signal, delivery)
@@ -143,7 +143,7 @@ class Receiver(_Base[_T]):
         """The task that spawned this one, or that one's, is killed. What this one awaits is not: it is cut loose."""
         inbox = self._mailbox()
         if inbox.doom is None and not self.done():
-            inbox.doom = delivery = Delivery(kill, (inbox.task, self.get_name()), None, inbox.task)
+            inbox.doom = delivery = Delivery(kill, Addressee(inbox.task, self.get_name()), None, inbox.task)
             inbox.history.add(delivery)
             watch(inbox)
             if self._is_running():

@@ -142,7 +142,7 @@ def make_shim(coro: Any) -> Shim:
 if speed is not None:
     make_shim = speed.make_shim
     # What is done with a signal is written once: these read and write `coro`, `inbox` and `send`, as both types do.
-    for _name in ("throw", "_deliver", "_resume", "_born_killed", "close", "__await__"):
+    for _name in ("_deliver", "_resume", "_born_killed", "close", "__await__"):
         setattr(speed.Shim, _name, vars(Shim)[_name])
 
 

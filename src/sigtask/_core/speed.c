@@ -28,7 +28,7 @@ adopt(State *state, PyObject *task, PyObject *shim, PyObject *parent)
     if (Py_IsNone(parent)) {
         return 0;
     }
-    if (Py_IS_TYPE(parent, state->fresh)) {
+    if (Py_IS_TYPE(parent, (PyTypeObject *)state->fresh)) {
         sigtask_link(task, parent); /* it has met no signal and has no block open: there is no more to it */
         return 0;
     }
@@ -48,7 +48,7 @@ new_task(State *state, PyObject *loop, PyObject *coro, PyObject *options)
     }
     if ((args = PyTuple_Pack(1, shim)) == NULL ||
         (parent = PyObject_CallOneArg(state->current_task, loop)) == NULL ||
-        (task = state->fresh->tp_new(state->fresh, state->no_args, NULL)) == NULL) {
+        (task = ((PyTypeObject *)state->fresh)->tp_new((PyTypeObject *)state->fresh, state->no_args, NULL)) == NULL) {
         goto done;
     }
     sigtask_attach(task, shim);
@@ -79,7 +79,7 @@ keywords(PyObject *const *values, PyObject *names)
 static int
 ready(State *state, const char *name, Py_ssize_t nargs, Py_ssize_t wanted)
 {
-    if (state->fresh == NULL) {
+    if (!state->is_bound) {
         PyErr_Format(PyExc_RuntimeError, "%s() needs bind() to be called first: import sigtask", name);
         return 0;
     }
@@ -146,37 +146,133 @@ construct(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *n
 }
 
 static PyObject *
+bind_blocks(PyObject *module, PyObject *args)
+{
+    State *state = sigtask_state_of(module);
+    PyObject *accept, *mask, *catch, *unused, *open, *closed;
+    if (!PyArg_ParseTuple(args, "OOOOOO:bind_blocks", &accept, &mask, &catch, &unused, &open, &closed)) {
+        return NULL;
+    }
+    Py_XSETREF(state->accept, Py_NewRef(accept));
+    Py_XSETREF(state->mask, Py_NewRef(mask));
+    Py_XSETREF(state->catch, Py_NewRef(catch));
+    Py_XSETREF(state->unused, Py_NewRef(unused));
+    Py_XSETREF(state->open, Py_NewRef(open));
+    Py_XSETREF(state->closed, Py_NewRef(closed));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+bind_roll(PyObject *module, PyObject *args)
+{
+    State *state = sigtask_state_of(module);
+    PyObject *row, *frame_place, *is_the_users, *is_leaf;
+    if (!PyArg_ParseTuple(args, "O!OOO:bind_roll", &PyType_Type, &row, &frame_place, &is_the_users, &is_leaf)) {
+        return NULL;
+    }
+    Py_XSETREF(state->row, Py_NewRef(row));
+    Py_XSETREF(state->frame_place, Py_NewRef(frame_place));
+    Py_XSETREF(state->is_the_users, Py_NewRef(is_the_users));
+    Py_XSETREF(state->is_leaf, Py_NewRef(is_leaf));
+    return sigtask_find_rows(state) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+launch(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    State *state = sigtask_state_of(module);
+    if (!ready(state, "launch", nargs, 2)) {
+        return NULL;
+    }
+    if (!Py_IS_TYPE(args[1], state->delivery_type)) {
+        return PyErr_Format(PyExc_TypeError, "launch() takes a task and a Delivery, got %R", args[1]);
+    }
+    return sigtask_launch(state, args[0], args[1]) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+passed_on(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    State *state = sigtask_state_of(module);
+    if (!ready(state, "passed_on", nargs, 2)) {
+        return NULL;
+    }
+    if (!PyObject_TypeCheck(args[0], (PyTypeObject *)state->signal)) {
+        return PyErr_Format(PyExc_TypeError, "passed_on() takes a signal, got %R", args[0]);
+    }
+    return sigtask_passed_on(args[0], args[1]) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+came_back(PyObject *Py_UNUSED(module), PyObject *task)
+{
+    sigtask_came_back(task);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 make_shim(PyObject *module, PyObject *coro)
 {
     State *state = sigtask_state_of(module);
     return ready(state, "make_shim", 1, 1) ? sigtask_shim_new(state, coro) : NULL;
 }
 
+/* The docstrings of Python's methods, for those in C that stand in their place. */
+static int
+document(PyObject *docs)
+{
+    for (PyMethodDef *method = sigtask_task_methods; method->ml_name != NULL; method++) {
+        PyObject *text = PyDict_GetItemString(docs, method->ml_name);
+        const char *words = text == NULL ? NULL : PyUnicode_AsUTF8(text);
+        char *kept = words == NULL || method->ml_doc != NULL ? NULL : PyMem_RawMalloc(strlen(words) + 1);
+        if (kept != NULL) {
+            method->ml_doc = strcpy(kept, words); /* for as long as the process lives */
+        }
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+number(PyObject *names, const char *name, long *at)
+{
+    PyObject *value = PyDict_GetItemString(names, name);
+    *at = value == NULL ? -1 : PyLong_AsLong(value);
+    if (value == NULL) {
+        PyErr_Format(PyExc_TypeError, "bind() misses %s", name);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *
 bind(PyObject *module, PyObject *args)
 {
     State *state = sigtask_state_of(module);
-    PyTypeObject *fresh;
-    PyTypeObject *signal;
-    PyObject *current_task, *running_loop, *iscoroutine, *py_adopt, *cancel;
-    if (!PyArg_ParseTuple(args, "O!O!OOOOO:bind", &PyType_Type, &fresh, &PyType_Type, &signal, &current_task,
-                          &running_loop, &iscoroutine, &py_adopt, &cancel) ||
-        sigtask_find_cancel(state) < 0) {
+    PyObject *names, *docs, *value;
+    if (!PyArg_ParseTuple(args, "O!O!:bind", &PyDict_Type, &names, &PyDict_Type, &docs)) {
         return NULL;
     }
-    if (!PyType_IsSubtype(fresh, state->kin_type)) {
-        PyErr_Format(PyExc_TypeError, "bind() takes a class derived from Kin, got %s", fresh->tp_name);
+#define X(name)                                                                                                        \
+    if ((value = PyDict_GetItemString(names, #name)) == NULL) {                                                        \
+        return PyErr_Format(PyExc_TypeError, "bind() misses %s", #name);                                               \
+    }                                                                                                                  \
+    Py_XSETREF(state->name, Py_NewRef(value));
+    SIGTASK_BOUND(X)
+#undef X
+    if (number(names, "history_limit", &state->history_limit) < 0 ||
+        number(names, "interrupt_level", &state->interrupt_level) < 0 ||
+        number(names, "kill_level", &state->kill_level) < 0) {
+        return NULL;
+    }
+    if (sigtask_find_stock(state) < 0 || sigtask_find_slots(state) < 0 || document(docs) < 0) {
+        return NULL;
+    }
+    if (!PyType_IsSubtype((PyTypeObject *)state->fresh, state->kin_type)) {
+        PyErr_Format(PyExc_TypeError, "bind() takes a class derived from Kin, got %R", state->fresh);
         return NULL;
     }
     state->init = state->kin_type->tp_base->tp_init;
-    Py_XSETREF(state->current_task, Py_NewRef(current_task));
-    Py_XSETREF(state->running_loop, Py_NewRef(running_loop));
-    Py_XSETREF(state->iscoroutine, Py_NewRef(iscoroutine));
-    Py_XSETREF(state->adopt, Py_NewRef(py_adopt));
-    Py_XSETREF(state->cancel, Py_NewRef(cancel));
-    Py_XSETREF(state->signal, (PyTypeObject *)Py_NewRef(signal));
-    Py_XSETREF(state->fresh, (PyTypeObject *)Py_NewRef(fresh));
-    Py_RETURN_NONE;
+    state->is_bound = 1;
+    return sigtask_signal_init(state);
 }
 
 
@@ -193,8 +289,21 @@ static PyMethodDef speed_methods[] = {
     {"construct", (PyCFunction)(void (*)(void))construct, METH_FASTCALL | METH_KEYWORDS,
      "construct($module, coro, /, *, loop, **kwargs)\n--\n\nThe task for `coro`, as task_factory makes it."},
     {"make_shim", make_shim, METH_O, "make_shim($module, coro, /)\n--\n\nThe shim for `coro`."},
+    {"launch", (PyCFunction)(void (*)(void))launch, METH_FASTCALL,
+     "launch($module, task, delivery, /)\n--\n\nflight.launch"},
+    {"passed_on", (PyCFunction)(void (*)(void))passed_on, METH_FASTCALL,
+     "passed_on($module, msg, below, /)\n--\n\nflight.passed_on"},
+    {"bind_roll", bind_roll, METH_VARARGS,
+     "bind_roll($module, row, frame_place, is_the_users, is_leaf, /)\n--\n\nLikewise, for Roll."},
+    {"bind_blocks", bind_blocks, METH_VARARGS,
+     "bind_blocks($module, accept, mask, catch, unused, open, closed, /)\n--\n\nLikewise, for Block."},
+    {"have_children", sigtask_have_children, METH_O,
+     "have_children($module, tasks, /)\n--\n\nWhether one of these tasks has spawned one that is still there."},
+    {"all_belong", (PyCFunction)(void (*)(void))sigtask_all_belong, METH_FASTCALL,
+     "all_belong($module, tasks, loop, other, /)\n--\n\nWhether all are tasks of ours, of this loop, and none is the other."},
+    {"came_back", came_back, METH_O, "came_back($module, task, /)\n--\n\nflight.came_back"},
     {"bind", bind, METH_VARARGS,
-     "bind($module, fresh, signal, current_task, running_loop, iscoroutine, adopt, cancel, /)\n--\n\nName the Python that this is a part of."},
+     "bind($module, names, docs, /)\n--\n\nTake what is written in Python by name. Gives what makes a signal: its __init__."},
     {"attach", (PyCFunction)(void (*)(void))sigtask_py_attach, METH_FASTCALL,
      "attach($module, task, shim, /)\n--\n\nThis shim is the task's; before anything else is done with it."},
     {"link", (PyCFunction)(void (*)(void))sigtask_py_link, METH_FASTCALL,
@@ -202,32 +311,65 @@ static PyMethodDef speed_methods[] = {
     {NULL},
 };
 
+#define NAMES(X)                                                                                                       \
+    X(loop_name, "loop") X(throw_name, "throw") X(running_name, "cr_running")                                            \
+    X(level_name, "level") X(get_name_name, "get_name") X(signal_name, "signal") \
+    X(qualname_name, "__qualname__") X(callback_name, "add_done_callback") X(frame_name, "cr_frame")                   \
+    X(await_name, "cr_await") X(raise_name, "_raise_what_is_left")
+
 static int
 speed_exec(PyObject *module)
 {
     State *state = sigtask_state_of(module);
+#define X(name, text)                                                                                                  \
+    if ((state->name = PyUnicode_InternFromString(text)) == NULL) {                                                    \
+        return -1;                                                                                                     \
+    }
+    NAMES(X)
+#undef X
     if ((state->no_args = PyTuple_New(0)) == NULL ||
-        (state->loop_name = PyUnicode_InternFromString("loop")) == NULL ||
         (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_shim_spec, NULL)) == NULL ||
-        (state->kin_type = sigtask_kin_type(module)) == NULL || PyModule_AddType(module, state->shim_type) < 0) {
+        (state->inbox_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_inbox_spec, NULL)) == NULL ||
+        (state->delivery_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_delivery_spec, NULL)) == NULL ||
+        (state->kin_type = sigtask_kin_type(module)) == NULL || PyModule_AddType(module, state->shim_type) < 0 ||
+        PyModule_AddType(module, state->inbox_type) < 0 ||
+        (state->roll_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_roll_spec, NULL)) == NULL ||
+        PyModule_AddType(module, state->roll_type) < 0 || (state->zero = PyLong_FromLong(0)) == NULL ||
+        (state->running_text = PyUnicode_InternFromString("still running")) == NULL ||
+        (state->block_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_block_spec, NULL)) == NULL ||
+        PyModule_AddType(module, state->block_type) < 0 ||
+        (state->addressee_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_addressee_spec, NULL)) == NULL ||
+        PyModule_AddType(module, state->delivery_type) < 0) {
         return -1;
     }
-    return PyModule_AddType(module, state->kin_type);
+    PyObject *straight = Py_BuildValue("("
+#define X(name) "s"
+                                       SIGTASK_TASK_METHODS(X)
+#undef X
+                                       ")"
+#define X(name) , #name
+                                       SIGTASK_TASK_METHODS(X)
+#undef X
+    );
+    int failed = straight == NULL || PyModule_AddObjectRef(module, "STRAIGHT", straight) < 0;
+    Py_XDECREF(straight);
+    return failed ? -1 : PyModule_AddType(module, state->kin_type);
 }
+
+#define OWN(X)                                                                                                         \
+    X(shim_type) X(inbox_type) X(delivery_type) X(addressee_type) X(roll_type) X(block_type) X(kin_type) X(stock_done) X(stock_get_loop) X(stock_get_name)          \
+    X(stock_cancelling) X(stock_uncancel) X(stock_result) X(row)      \
+    X(frame_place) X(is_the_users) X(is_leaf) X(leaf) X(running_text) X(zero) X(accept) X(mask) \
+    X(catch) X(unused) X(open) X(closed)
 
 static int
 speed_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = sigtask_state_of(module);
-    Py_VISIT(state->shim_type);
-    Py_VISIT(state->kin_type);
-    Py_VISIT(state->fresh);
-    Py_VISIT(state->current_task);
-    Py_VISIT(state->running_loop);
-    Py_VISIT(state->iscoroutine);
-    Py_VISIT(state->adopt);
-    Py_VISIT(state->cancel);
-    Py_VISIT(state->signal);
+#define X(name) Py_VISIT(state->name);
+    OWN(X)
+    SIGTASK_BOUND(X)
+#undef X
     return 0;
 }
 
@@ -235,17 +377,15 @@ static int
 speed_clear(PyObject *module)
 {
     State *state = sigtask_state_of(module);
-    Py_CLEAR(state->shim_type);
-    Py_CLEAR(state->kin_type);
-    Py_CLEAR(state->fresh);
-    Py_CLEAR(state->current_task);
-    Py_CLEAR(state->running_loop);
-    Py_CLEAR(state->iscoroutine);
-    Py_CLEAR(state->adopt);
-    Py_CLEAR(state->cancel);
-    Py_CLEAR(state->signal);
-    Py_CLEAR(state->no_args);
-    Py_CLEAR(state->loop_name);
+    state->is_bound = 0;
+#define X(name) Py_CLEAR(state->name);
+    OWN(X)
+    SIGTASK_BOUND(X)
+    X(no_args)
+#undef X
+#define X(name, text) Py_CLEAR(state->name);
+    NAMES(X)
+#undef X
     return 0;
 }
 

@@ -12,20 +12,56 @@
 #  define Py_READONLY READONLY
 #endif
 
+/* What the C twin knows by name of the Python that it is a part of: `bind` is given all of it (`speed.c`). */
+#define SIGTASK_BOUND(X)                                                                                               \
+    X(fresh)          /* task.FreshTask */                                                                             \
+    X(full)           /* task.Task */                                                                                  \
+    X(signal)         /* signals.Signal */                                                                             \
+    X(cancelled)      /* asyncio.CancelledError */                                                                     \
+    X(history)        /* delivery.History */                                                                           \
+    X(current_task)   /* loop -> the task that it runs, or None */                                                     \
+    X(running_loop)   /* asyncio's */                                                                                  \
+    X(iscoroutine)    /* asyncio's */                                                                                  \
+    X(monotonic)      /* time.monotonic */                                                                             \
+    X(adopt)          /* task.adopt, for a task whose parent is not one that has met no signal */                      \
+    X(cancel)         /* Task.cancel, _receive, uncancel, result: for what does not go the straight way */             \
+    X(send_signal)                                                                                                     \
+    X(receive)                                                                                                         \
+    X(uncancel)                                                                                                        \
+    X(claim)          /* raises what Task.result raises, for this error of asyncio's */                                \
+    X(throw)          /* Shim.throw, likewise */                                                                       \
+    X(addressed)      /* Signal.addressed, likewise */                                                                 \
+    X(free)           /* flight.free */                                                                                \
+    X(Drain)          /* signals.Drain and so on */                                                                    \
+    X(Interrupt)                                                                                                       \
+    X(Terminate)                                                                                                       \
+    X(Kill)                                                                                                            \
+    X(refused)        /* the fates */                                                                                  \
+    X(pending)                                                                                                         \
+    X(in_flight)                                                                                                       \
+    X(delivered)
+
 typedef struct {
     PyTypeObject *shim_type;
     PyTypeObject *kin_type;
-    PyTypeObject *fresh;    /* task.FreshTask; NULL until bind() */
-    initproc init;          /* asyncio's own, of its C task */
-    PyObject *current_task; /* loop -> the task that it runs, or None */
-    PyObject *running_loop; /* asyncio's */
-    PyObject *iscoroutine;  /* asyncio's */
-    PyObject *cancel;       /* task.Task.cancel, for a task that has met a signal, or whose parent has */
-    PyTypeObject *signal;   /* signals.Signal */
-    PyMethodDef *stock;     /* asyncio's own `cancel`, of its C task */
-    PyObject *adopt;        /* task.adopt, for a task whose parent is not one that has met no signal */
-    PyObject *no_args;      /* () */
-    PyObject *loop_name;    /* "loop" */
+    PyTypeObject *inbox_type;
+    PyTypeObject *delivery_type;
+    PyTypeObject *addressee_type;
+    PyTypeObject *roll_type;
+    PyTypeObject *block_type;
+    initproc init;      /* asyncio's own, of its C task */
+    PyMethodDef *stock; /* asyncio's own `cancel`, of its C task */
+    PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
+    PyObject *no_args;  /* () */
+    PyObject *loop_name, *throw_name, *running_name, *level_name, *get_name_name, *signal_name;
+    PyObject *qualname_name, *callback_name, *frame_name, *await_name, *raise_name;
+    PyObject *accept, *mask, *catch, *unused, *open, *closed;                              /* of blocks, by bind_blocks() */
+    PyObject *row, *frame_place, *is_the_users, *is_leaf, *leaf, *running_text, *zero; /* of `_stop`, by bind_roll() */
+    long interrupt_level, kill_level, history_limit;
+    int is_bound;
+#define X(name) PyObject *name;
+    SIGTASK_BOUND(X)
+#undef X
 } State;
 
 /* Who spawned a task, and whom it spawned: plain pointers that own nothing (`speed_kin.c`). */
@@ -48,7 +84,140 @@ typedef struct {
 #endif
 } Shim;
 
-extern PyType_Spec sigtask_shim_spec;
+/* One signal that was sent to one task; delivery.Delivery says what each of these is. NULL is None, or empty. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *given, *level, *to, *host, *sender, *sent_at, *fate, *inside, *thrown, *copy;
+    PyObject *caught_at;   /* where, or the code in which it was caught; then `caught_lasti` says at which instruction */
+    PyObject *below; /* a list or a tuple, or the one Delivery that would be in it */
+    int number, requests, refused, caught_lasti;
+    char taken_back;
+} Delivery;
+
+/* delivery.Addressee. The name of a task that was given none is made when somebody asks for it; the last to ask is the
+ * task itself, when it goes and somebody still has this. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *task; /* borrowed; NULL when it is gone, or goes */
+    PyObject *name;
+} Addressee;
+
+/* What one task knows about its signals; inbox.Inbox says what each of these is. NULL is None, or empty. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *weakrefs;
+    PyObject *task, *pending, *flying, *again, *plain_msg, *plain_thrown, *plain_under, *cause, *caused, *blocks, *covers;
+    PyObject *doom, *waiters, *stops, *outside, *unclaimed, *ended, *end;
+    Addressee *address;  /* of the task; it stands for a weak reference to it. NULL where Python has made the inbox */
+    PyObject *history;   /* a History, or the one Delivery that would be in it */
+    PyObject *delivered; /* a tuple, or the one Delivery that would be in it */
+    int missed, weight, landed, owed, plain_held, waits;
+    char looking, plain_below, cause_is_due, nudged, end_is_known, end_is_shown, abandoned;
+} Inbox;
+
+#define RESUMING Py_None /* in a shim's `send`: its own `_resume` */
+
+extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_addressee_spec, sigtask_shim_spec;
+
+/* The inbox of this task has one by now; -1 with an exception. */
+int sigtask_note_address(State *state, Inbox *inbox, PyObject *task);
+
+/* A task goes: whoever has its Addressee is to have the name. */
+void sigtask_note_name(State *state, PyObject *task, Inbox *inbox);
+
+#define IS(object) ((object) != NULL && (object) != Py_None)
+
+/* An inbox for this task, and a delivery, as their Python twins make them. The garbage collector does not track an inbox
+ * until Python gets hold of it: until then the shim is collected in its place; and never a delivery: it is a part of the
+ * inbox. NULL with an exception. */
+Inbox *sigtask_inbox_new(State *state, PyObject *task);
+Delivery *sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given);
+
+/* History.add */
+int sigtask_remember(State *state, Inbox *inbox, Delivery *delivery);
+
+/* Python gets hold of it: from now on it is tracked. A new reference. */
+PyObject *sigtask_expose(PyObject *inbox);
+
+/* What is in a delivery; whether something is one. */
+int sigtask_delivery_visit(PyObject *delivery, visitproc visit, void *arg);
+int sigtask_is_delivery(PyObject *value);
+
+/* A weak reference to its task; of one that is gone, what gives None, too. */
+PyObject *sigtask_ref_to(Addressee *address);
+
+/* The shim's traverse, of an inbox that is not tracked. */
+int sigtask_inbox_traverse(PyObject *inbox, visitproc visit, void *arg);
+
+/* Where the slots of a Signal lie, in every class derived from it, and in every interpreter of the process. */
+typedef struct {
+    Py_ssize_t reason, sender, sent_at, origin, target, shown;
+} Slots;
+extern Slots sigtask_slots;
+#define SLOT(object, at) (*(PyObject **)((char *)(object) + (at)))
+int sigtask_find_slots(State *state);
+
+/* The caller's own signal, of which this is a copy. Borrowed. */
+PyObject *sigtask_origin(PyObject *signal);
+
+/* Signal.copy */
+PyObject *sigtask_copy(State *state, PyObject *signal);
+
+/* Delivery.fresh: a copy to be thrown. */
+PyObject *sigtask_fresh(State *state, Delivery *delivery);
+
+/* Signal.__init__, as a descriptor. */
+PyObject *sigtask_signal_init(State *state);
+
+/* The inbox of a task that has a shim, or NULL; and the same, made if there is none. Borrowed. */
+Inbox *sigtask_inbox_of(PyObject *task);
+Inbox *sigtask_mailbox(State *state, PyObject *task);
+Shim *sigtask_shim_of(PyObject *task);
+
+/* Receiver._receive: gives the fate, borrowed; NULL with an exception. `sender` may be NULL, for the running task. */
+PyObject *sigtask_receive(State *state, PyObject *task, PyObject *signal, int awaited, PyObject *sender);
+
+/* flight.launch: puts the signal in flight, to the task and to what it awaits. */
+int sigtask_launch(State *state, PyObject *task, PyObject *delivery);
+
+/* flight.passed_on and came_back */
+int sigtask_passed_on(PyObject *msg, PyObject *below);
+void sigtask_came_back(PyObject *task);
+
+/* asyncio's own task.cancel(msg); `msg` may be NULL. */
+PyObject *sigtask_stock_cancel(State *state, PyObject *task, PyObject *msg);
+
+/* Signal.__init__ for a reason, of a class of sigtask's own: a new signal. */
+PyObject *sigtask_signal_new(PyObject *cls, PyObject *reason);
+
+/* Where Python's Task has a method of the same name, it is for what does not go the straight way (`speed_task.c`). */
+#define SIGTASK_TASK_METHODS(X)                                                                                        \
+    X(_mailbox) X(_receive) X(send_signal) X(cancel) X(drain) X(interrupt) X(terminate) X(kill) X(uncancel) X(result)
+#define X(name)                                                                                                        \
+    PyObject *sigtask_task_##name(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs,     \
+                                  PyObject *names);
+SIGTASK_TASK_METHODS(X)
+#undef X
+extern PyMethodDef sigtask_task_methods[];
+
+/* Finds asyncio's own methods of a task; -1 with an exception. */
+int sigtask_find_stock(State *state);
+
+/* The task that spawned this one; NULL for none. Borrowed. */
+PyObject *sigtask_parent_of(PyObject *task);
+
+/* Whether a signal was thrown and is still there: then it may be being handled. */
+int sigtask_may_be_busy(Inbox *inbox);
+
+/* The exception that has been raised, taken out of the thread state; and put back there. */
+PyObject *sigtask_catch(void);
+void sigtask_raise(PyObject *error);
+
+/* A weak reference. */
+PyObject *sigtask_weak(PyObject *object);
+
+/* Whether what this weak reference is to is still there. */
+int sigtask_lives(PyObject *ref);
 
 /* A shim for this coroutine; NULL with a TypeError for what is none. */
 PyObject *sigtask_shim_new(State *state, PyObject *coro);
@@ -65,11 +234,33 @@ PyObject *sigtask_py_attach(PyObject *module, PyObject *const *args, Py_ssize_t 
 /* Note that `parent`, a Kin, has spawned `task`, another, which has no parent so far. */
 void sigtask_link(PyObject *task, PyObject *parent);
 
-/* Finds asyncio's own `cancel`; -1 with an exception. */
-int sigtask_find_cancel(State *state);
-
 /* link(task, parent): as above, for Python; gives whether `parent` is a Kin. */
 PyObject *sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+
+/* Where the slots of a TaskReport lie (`speed_roll.c`). */
+#define SIGTASK_ROW(X)                                                                                                 \
+    X(name) X(ended) X(rung) X(seconds) X(stood) X(cleaning_up) X(swallowed) X(refused) X(abandoned) X(descendant)      \
+    X(note) X(coroutine)
+typedef struct {
+#define X(name) Py_ssize_t name;
+    SIGTASK_ROW(X)
+#undef X
+} Rows;
+extern Rows sigtask_rows;
+int sigtask_find_rows(State *state);
+
+/* Where the slot of this name lies; -1 with an exception. */
+Py_ssize_t sigtask_slot_at(PyObject *type, const char *name);
+
+extern PyType_Spec sigtask_roll_spec, sigtask_block_spec;
+
+/* Whether a block that is open may be in the way of a signal of this level: then Python decides (`speed_block.c`). */
+int sigtask_is_blocked(State *state, Inbox *inbox, long level);
+
+/* History.take_back: so many requests, of the last signals first. */
+void sigtask_take_back(State *state, Inbox *inbox, int requests);
+PyObject *sigtask_have_children(PyObject *module, PyObject *tasks);
+PyObject *sigtask_all_belong(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 
 State *sigtask_state_of(PyObject *module);
 

@@ -24,11 +24,32 @@ links_of(PyObject *task)
     return &(*shim_of(task))->links;
 }
 
-static PyObject *
-inbox_of(PyObject *task)
+Shim *
+sigtask_shim_of(PyObject *task)
+{
+    return *shim_of(task);
+}
+
+Inbox *
+sigtask_inbox_of(PyObject *task)
 {
     Shim *shim = *shim_of(task);
-    return shim == NULL ? NULL : shim->inbox;
+    return shim == NULL ? NULL : (Inbox *)shim->inbox;
+}
+
+/* Task._mailbox */
+Inbox *
+sigtask_mailbox(State *state, PyObject *task)
+{
+    Shim *shim = *shim_of(task);
+    if (shim->inbox == NULL) {
+        if (Py_IS_TYPE(task, (PyTypeObject *)state->fresh)) {
+            Py_SET_TYPE(task, (PyTypeObject *)Py_NewRef(state->full)); /* which adds no fields: task.__class__ = Task */
+            Py_DECREF(state->fresh);
+        }
+        shim->inbox = (PyObject *)sigtask_inbox_new(state, task);
+    }
+    return (Inbox *)shim->inbox;
 }
 
 static PyTypeObject *
@@ -70,6 +91,10 @@ unlink_kin(PyObject *task)
         return;
     }
     Links *self = links_of(task);
+    Inbox *inbox = sigtask_inbox_of(task);
+    if (inbox != NULL && inbox->address != NULL) {
+        inbox->address->task = NULL;
+    }
     if (self->parent != NULL) {
         if (self->prev != NULL) {
             links_of(self->prev)->next = self->next;
@@ -131,18 +156,25 @@ sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_TRUE;
 }
 
+PyObject *
+sigtask_parent_of(PyObject *task)
+{
+    PyObject *parent = *shim_of(task) == NULL ? NULL : links_of(task)->parent;
+    return is_alive(parent) ? parent : NULL;
+}
+
 static PyObject *
 kin_parent(PyObject *task, void *Py_UNUSED(closure))
 {
-    PyObject *parent = *shim_of(task) == NULL ? NULL : links_of(task)->parent;
-    return Py_NewRef(is_alive(parent) ? parent : Py_None);
+    PyObject *parent = sigtask_parent_of(task);
+    return Py_NewRef(parent == NULL ? Py_None : parent);
 }
 
 static PyObject *
 kin_get_inbox(PyObject *task, void *Py_UNUSED(closure))
 {
-    PyObject *inbox = inbox_of(task);
-    return Py_NewRef(inbox == NULL ? Py_None : inbox);
+    Inbox *inbox = sigtask_inbox_of(task);
+    return inbox == NULL ? Py_NewRef(Py_None) : sigtask_expose((PyObject *)inbox);
 }
 
 static int
@@ -152,8 +184,7 @@ kin_set_inbox(PyObject *task, PyObject *value, void *Py_UNUSED(closure))
         PyErr_SetString(PyExc_AttributeError, "_inbox can be set in a task that was initialized, and not deleted");
         return -1;
     }
-    Py_XSETREF((*shim_of(task))->inbox, Py_NewRef(value));
-    return 0;
+    return PyObject_SetAttrString((PyObject *)*shim_of(task), "inbox", value);
 }
 
 static PyObject *
@@ -192,6 +223,20 @@ kin_clear(PyObject *task)
 }
 
 static void
+kin_finalize(PyObject *task)
+{
+    Inbox *inbox = sigtask_inbox_of(task);
+    if (inbox != NULL && inbox->address != NULL) {
+        State *state = (State *)PyType_GetModuleState(Py_TYPE(inbox));
+        sigtask_note_name(state, task, inbox);
+    }
+    PyTypeObject *base = base_of(task);
+    if (base->tp_finalize != NULL) {
+        base->tp_finalize(task);
+    }
+}
+
+static void
 kin_dealloc(PyObject *task)
 {
     PyTypeObject *type = Py_TYPE(task), *base = base_of(task);
@@ -206,64 +251,17 @@ kin_dealloc(PyObject *task)
     }
 }
 
-/* -- cancel() ------------------------------------------------------------------------------------------------------- */
-
-int
-sigtask_find_cancel(State *state)
-{
-    PyObject *found = PyObject_GetAttrString((PyObject *)state->kin_type->tp_base, "cancel");
-    if (found == NULL) {
-        return -1;
-    }
-    PyMethodDef *method = Py_IS_TYPE(found, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)found)->d_method : NULL;
-    Py_DECREF(found); /* its type has it */
-    if (method == NULL || method->ml_flags != (METH_FASTCALL | METH_KEYWORDS)) {
-        PyErr_SetString(PyExc_ImportError, "asyncio's Task.cancel is not what this was built for");
-        return -1;
-    }
-    state->stock = method;
-    return 0;
-}
-
-typedef PyObject *(*Cancel)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-
-/* As asyncio's, for a task to which nothing else applies. asyncio cancels what a task awaits by a call of this, and so
- * on down a chain of tasks: to get there by a call of Python's would halve the depth that is possible. */
-static PyObject *
-kin_cancel(PyObject *task, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
-{
-    State *state = (State *)PyType_GetModuleState(defining);
-    PyObject *parent = *shim_of(task) == NULL ? NULL : links_of(task)->parent;
-    int is_plain = names == NULL ? nargs == 0 || (nargs == 1 && !PyObject_TypeCheck(args[0], state->signal)) : 0;
-    if (names != NULL && nargs == 0 && PyTuple_GET_SIZE(names) == 1 &&
-        PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "msg") == 0) {
-        is_plain = !PyObject_TypeCheck(args[0], state->signal);
-    }
-    if (is_plain && inbox_of(task) == NULL && (parent == NULL || inbox_of(parent) == NULL)) {
-        return ((Cancel)(void (*)(void))state->stock->ml_meth)(task, args, nargs, names);
-    }
-    PyObject *all[8];
-    Py_ssize_t n = nargs + (names == NULL ? 0 : PyTuple_GET_SIZE(names));
-    if (n > 7) {
-        PyErr_SetString(PyExc_TypeError, "cancel() takes msg and reason");
-        return NULL;
-    }
-    all[0] = task;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        all[i + 1] = args[i];
-    }
-    return PyObject_Vectorcall(state->cancel, all, (size_t)nargs + 1, names);
-}
-
 static PyGetSetDef kin_getset[] = {
     {"_inbox", kin_get_inbox, kin_set_inbox, "The task's signals, or None.", NULL},
     {"_linked_parent", kin_parent, NULL, "The task that spawned this one, or None.", NULL},
     {NULL},
 };
 
-static PyMethodDef kin_methods[] = {
-    {"cancel", (PyCFunction)(void (*)(void))kin_cancel, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
-     "cancel($self, msg=None, *, reason=None)\n--\n\nTask.cancel, by a short way where no signal is concerned."},
+PyMethodDef sigtask_task_methods[] = {
+#define X(name)                                                                                                        \
+    {#name, (PyCFunction)(void (*)(void))sigtask_task_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL},
+    SIGTASK_TASK_METHODS(X)
+#undef X
     {"_linked_children", kin_children, METH_NOARGS, "The tasks that this one has spawned, the first one first."},
     {NULL},
 };
@@ -283,8 +281,9 @@ sigtask_kin_type(PyObject *module)
         {Py_tp_traverse, kin_traverse},
         {Py_tp_clear, kin_clear},
         {Py_tp_dealloc, kin_dealloc},
+        {Py_tp_finalize, kin_finalize},
         {Py_tp_getset, kin_getset},
-        {Py_tp_methods, kin_methods},
+        {Py_tp_methods, sigtask_task_methods},
         {0, NULL},
     };
     PyType_Spec spec = {

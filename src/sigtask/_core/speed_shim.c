@@ -42,6 +42,9 @@ shim_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->coro);
     Py_VISIT(self->inbox);
     Py_VISIT(self->send);
+    if (self->inbox != NULL && !PyObject_GC_IsTracked(self->inbox) && Py_REFCNT(self->inbox) == 1) {
+        return sigtask_inbox_traverse(self->inbox, visit, arg); /* nobody else has it: it is a part of this */
+    }
     return 0;
 }
 
@@ -86,6 +89,20 @@ returned_or_raised(PyObject **result)
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
 }
 
+static PyObject *
+shim_get_send(PyObject *op, void *Py_UNUSED(closure))
+{
+    Shim *self = (Shim *)op;
+    if (self->send != NULL) {
+        return self->send == RESUMING ? PyObject_GetAttrString(op, "_resume") : Py_NewRef(self->send);
+    }
+    if (self->coro == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "send");
+        return NULL;
+    }
+    return PyObject_GetAttrString(self->coro, "send");
+}
+
 static PySendResult
 shim_am_send(PyObject *op, PyObject *value, PyObject **result)
 {
@@ -103,24 +120,13 @@ shim_am_send(PyObject *op, PyObject *value, PyObject **result)
         PyErr_SetString(PyExc_RuntimeError, "the garbage collector has taken this shim apart");
         return PYGEN_ERROR;
     }
-    PyObject *send = Py_NewRef(self->send); /* it puts another one into the slot while it runs */
+    PyObject *send = shim_get_send(op, NULL); /* it puts another one into the slot while it runs */
+    if (send == NULL) {
+        return PYGEN_ERROR;
+    }
     *result = PyObject_CallOneArg(send, value);
     Py_DECREF(send);
     return *result == NULL ? returned_or_raised(result) : PYGEN_NEXT;
-}
-
-static PyObject *
-shim_get_send(PyObject *op, void *Py_UNUSED(closure))
-{
-    Shim *self = (Shim *)op;
-    if (self->send != NULL) {
-        return Py_NewRef(self->send);
-    }
-    if (self->coro == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "send");
-        return NULL;
-    }
-    return PyObject_GetAttrString(self->coro, "send");
 }
 
 static int
@@ -141,14 +147,195 @@ shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     return 0;
 }
 
+/* -- throw: Shim.throw, where a signal in flight meets a cancellation, or where no signal ever was ----------------------- */
+
+static PyObject *
+throw(State *state, Shim *self, PyObject *error)
+{
+    PyObject *args[] = {self->coro, error};
+    return PyObject_VectorcallMethod(state->throw_name, args, 2, NULL);
+}
+
+/* Whether the coroutine is to be thrown this error as it is, no signal having met the task. */
+static int
+is_plain(State *state, PyObject *error)
+{
+    if (!Py_IS_TYPE(error, (PyTypeObject *)state->cancelled)) {
+        return !PyObject_TypeCheck(error, (PyTypeObject *)state->signal);
+    }
+    PyObject *args = ((PyBaseExceptionObject *)error)->args;
+    return PyTuple_GET_SIZE(args) == 0 || !PyObject_TypeCheck(PyTuple_GET_ITEM(args, 0), (PyTypeObject *)state->signal);
+}
+
+/* Whether the signal in flight is what is to be thrown in the place of this cancellation. */
+static int
+is_to_be_delivered(State *state, Inbox *inbox, PyObject *error)
+{
+    Delivery *delivery = (Delivery *)inbox->flying;
+    if (!PyObject_TypeCheck(error, (PyTypeObject *)state->cancelled) || sigtask_may_be_busy(inbox) ||
+        PyLong_AsLong(delivery->level) >= state->kill_level) {
+        return 0;
+    }
+    if (delivery->below == NULL || (PyTuple_CheckExact(delivery->below) && PyTuple_GET_SIZE(delivery->below) == 0)) {
+        return 1;
+    }
+    return PyObject_TypeCheck(error, (PyTypeObject *)state->signal) && /* what is awaited has ended of the same */
+           sigtask_origin(error) == sigtask_origin(delivery->given);
+}
+
+/* Inbox.land, where no signal that was thrown before is still there. */
+static void
+land(State *state, Inbox *inbox)
+{
+    Delivery *delivery = (Delivery *)inbox->flying;
+    Py_SETREF(delivery->fate, Py_NewRef(state->delivered));
+    delivery->requests = inbox->weight;
+    Py_CLEAR(delivery->below);
+    delivery->taken_back = inbox->weight == 0;
+    delivery->number = ++inbox->landed;
+    inbox->owed += inbox->weight;
+    inbox->weight = 0;
+    Py_XSETREF(inbox->delivered, inbox->flying);
+    inbox->flying = NULL;
+}
+
+/* What Shim._deliver does when the coroutine has caught the signal and waits again. */
+static void
+note_caught(Delivery *delivery, PyObject *signal)
+{
+    PyTracebackObject *trace = (PyTracebackObject *)((PyBaseExceptionObject *)signal)->traceback;
+    if (trace != NULL) {
+        Py_XSETREF(delivery->caught_at, (PyObject *)PyFrame_GetCode(trace->tb_frame));
+        delivery->caught_lasti = trace->tb_lasti;
+    }
+}
+
+/* Shim._deliver */
+static PyObject *
+deliver(State *state, Shim *self, Inbox *inbox, PyObject *error)
+{
+    Delivery *delivery = (Delivery *)Py_NewRef(inbox->flying);
+    land(state, inbox);
+    PyObject *yielded = NULL, *signal = sigtask_fresh(state, delivery);
+    if (signal == NULL) {
+        goto done;
+    }
+    PyObject *trace = ((PyBaseExceptionObject *)error)->traceback;
+    if (trace != NULL && PyException_SetTraceback(signal, trace) < 0) {
+        goto done;
+    }
+    yielded = throw(state, self, signal);
+    if (yielded != NULL) {
+        note_caught(delivery, signal);
+        Py_CLEAR(signal);
+        if (!sigtask_lives(delivery->thrown)) {
+            Py_CLEAR(delivery->thrown); /* so a report can tell that it was swallowed right there */
+        }
+        goto done;
+    }
+    PyObject *raised = sigtask_catch();
+    PyBaseExceptionObject *own = (PyBaseExceptionObject *)signal;
+    if (raised == signal && (own->dict == NULL || PyDict_GET_SIZE(own->dict) == 0) &&
+        own->cause == ((PyBaseExceptionObject *)delivery->given)->cause) {
+        Py_XSETREF(inbox->ended, Py_NewRef(delivery)); /* just as it came in: no note, no partial result was added */
+    }
+    if (raised != NULL) {
+        sigtask_raise(raised);
+    }
+done:
+    Py_XDECREF(signal);
+    Py_DECREF(delivery);
+    return yielded;
+}
+
+/* Inbox.land_plain, where no signal was thrown before. */
+static int
+land_plain(Inbox *inbox, PyObject *error)
+{
+    PyObject *ref = sigtask_weak(error);
+    if (ref == NULL) {
+        return -1;
+    }
+    Py_XSETREF(inbox->plain_thrown, ref);
+    Py_CLEAR(inbox->plain_under);
+    if (inbox->cause_is_due && inbox->plain_held == 0) {
+        PyObject *caused = PyTuple_Pack(2, ref, inbox->cause);
+        if (caused == NULL) {
+            return -1;
+        }
+        inbox->cause_is_due = 0;
+        Py_XSETREF(inbox->caused, caused);
+        if (((PyBaseExceptionObject *)error)->cause == NULL) {
+            PyException_SetCause(error, Py_NewRef(inbox->cause));
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+shim_throw(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    State *state = (State *)PyType_GetModuleState(defining);
+    Shim *self = (Shim *)op;
+    Inbox *inbox = (Inbox *)self->inbox;
+    if (nargs != 1 || names != NULL || self->coro == NULL || !PyExceptionInstance_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "throw() takes an exception");
+        return NULL;
+    }
+    if (inbox == NULL || Py_IsNone((PyObject *)inbox)) {
+        if (is_plain(state, args[0])) {
+            return throw(state, self, args[0]);
+        }
+    }
+    else if (IS(inbox->flying) && !IS(inbox->doom) && is_to_be_delivered(state, inbox, args[0])) {
+        inbox->plain_below = 0; /* Inbox.await_ended, in a cancellation */
+        Py_CLEAR(self->send);
+        Py_INCREF(inbox);
+        PyObject *yielded = deliver(state, self, inbox, args[0]);
+        Py_DECREF(inbox);
+        return yielded;
+    }
+    else if (!IS(inbox->flying) && !IS(inbox->doom) && inbox->delivered == NULL &&
+             Py_IS_TYPE(args[0], (PyTypeObject *)state->cancelled) && is_plain(state, args[0])) {
+        inbox->plain_below = 0;
+        return land_plain(inbox, args[0]) < 0 ? NULL : throw(state, self, args[0]);
+    }
+    return PyObject_CallFunctionObjArgs(state->throw, op, args[0], NULL);
+}
+
+static PyObject *
+shim_get_inbox(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *inbox = ((Shim *)op)->inbox;
+    return inbox == NULL || Py_IsNone(inbox) ? Py_NewRef(Py_None) : sigtask_expose(inbox);
+}
+
+static int
+shim_set_inbox(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    State *state = (State *)PyType_GetModuleState(Py_TYPE(op));
+    if (value == NULL || !Py_IS_TYPE(value, state->inbox_type)) {
+        PyErr_SetString(PyExc_TypeError, "a shim's inbox is an Inbox");
+        return -1;
+    }
+    Py_XSETREF(((Shim *)op)->inbox, Py_NewRef(value));
+    return 0;
+}
+
+static PyMethodDef shim_methods[] = {
+    {"throw", (PyCFunction)(void (*)(void))shim_throw, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
+     "throw($self, error, /)\n--\n\nasyncio's throw. A cancellation that a signal asked for becomes that signal."},
+    {NULL},
+};
+
 static PyMemberDef shim_members[] = {
     {"coro", Py_T_OBJECT_EX, offsetof(Shim, coro), Py_READONLY, "The user's coroutine."},
-    {"inbox", T_OBJECT, offsetof(Shim, inbox), 0, "The task's signals, or None."},
     {NULL},
 };
 
 static PyGetSetDef shim_getset[] = {
     {"send", shim_get_send, shim_set_send, "The coroutine's own send, or what stands in for it.", NULL},
+    {"inbox", shim_get_inbox, shim_set_inbox, "The task's signals, or None.", NULL},
     {NULL},
 };
 
@@ -157,6 +344,7 @@ static PyType_Slot shim_slots[] = {
     {Py_tp_traverse, shim_traverse},
     {Py_tp_clear, shim_clear},
     {Py_tp_dealloc, shim_dealloc},
+    {Py_tp_methods, shim_methods},
     {Py_tp_members, shim_members},
     {Py_tp_getset, shim_getset},
     {Py_am_send, shim_am_send},

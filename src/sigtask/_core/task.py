@@ -8,22 +8,24 @@ the inbox is made when the first signal is sent or the first block opened.
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from asyncio import CancelledError
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-from ..signals import Drain, Interrupt, Kill, Signal, Terminate, as_signal
+from ..signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
 from . import stock
-from .delivery import Delivery, Fate
+from .delivery import HISTORY, Addressee, Delivery, Fate, History
 from .ending import claim, ended_by
 from .family import attach, note_parent
-from .flight import came_back
+from .flight import came_back, free
 from .inbox import Inbox
 from .native import speed
 from .receiver import Receiver
 from .scopes import leaving
-from .shim import make_shim
+from .shim import Shim, make_shim
 from .stock import current
 
 _T = TypeVar("_T")
@@ -109,7 +111,7 @@ class Task(Receiver[_T]):
             inbox = self._inbox
             if inbox is not None and inbox.flying is not None and inbox.flying.given.origin is msg.origin:
                 came_back(self)
-            return self._receive(as_signal(msg, "cancel()"), awaited=True) is _IN_FLIGHT
+            return self._receive(as_signal(msg, "cancel()"), True) is _IN_FLIGHT
         if self._is_passed_on():
             return True
         if (inbox := self._inbox) is not None and not self.done():
@@ -276,11 +278,53 @@ def adopt(task: Any, shim: Any, parent: Any) -> None:
     inbox = task._inbox = Inbox(task, covers)
     task.__class__ = _full
     if doom is not None:
-        inbox.doom = delivery = Delivery(doom.given, (inbox.task, "a task born killed"), doom.sender, inbox.task)
+        inbox.doom = delivery = Delivery(doom.given, Addressee(inbox.task, "a task born killed"), doom.sender, inbox.task)
         inbox.history.add(delivery)
         inbox.launch(delivery)
         shim.send = shim._born_killed
 
+
+def _raise_claimed(task: Any, error: CancelledError) -> None:
+    """The end of `Task.result`, for this error of asyncio's."""
+    claimed = claim(task._mailbox(), error)
+    try:
+        raise claimed
+    finally:
+        del claimed, error, task
+
+
+if speed is not None:
+    _own: dict[str, Any] = vars(Task) | vars(Receiver)
+    _NAMES = {
+        "fresh": FreshTask,
+        "full": Task,
+        "signal": Signal,
+        "cancelled": CancelledError,
+        "history": History,
+        # Up to Python 3.11 `asyncio.current_task` is itself written in Python, and this is what it asks.
+        "current_task": asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get,  # type: ignore[attr-defined,unused-ignore]
+        "running_loop": stock.running_loop,
+        "iscoroutine": asyncio.iscoroutine,
+        "monotonic": time.monotonic,
+        "adopt": adopt,
+        "cancel": Task.cancel,
+        "receive": Receiver._receive,
+        "send_signal": Task.send_signal,
+        "uncancel": Task.uncancel,
+        "claim": _raise_claimed,
+        "throw": Shim.throw,
+        "addressed": Signal.addressed,
+        "free": free,
+        "history_limit": 2 * HISTORY,
+        "interrupt_level": Interrupt.level,
+        "kill_level": KILL_LEVEL,
+        **{cls.__name__: cls for cls in (Drain, Interrupt, Terminate, Kill)},
+        **{fate.name.lower(): fate for fate in Fate},
+    }
+    Signal.__init__ = speed.bind(_NAMES, {})  # type: ignore[method-assign]
+    for _name in speed.STRAIGHT:
+        setattr(Task, _name, getattr(speed.Kin, _name))
+    FreshTask._mailbox = speed.Kin._mailbox  # type: ignore[method-assign]
 
 for _cls in (Task, FreshTask):
     _cls.__module__, _cls.__name__, _cls.__qualname__ = "sigtask", "Task", "Task"

@@ -11,13 +11,15 @@ import gc
 import linecache
 import math
 from collections.abc import Callable
-from types import CodeType, MethodType
+from types import BuiltinMethodType, CodeType, MethodType
 from typing import Any
 
 from .._core.delivery import Delivery, strongest
 from .._core.handling import chain
 from .._core.inbox import Inbox
 from .places import frame_place, is_the_users, short
+
+_METHODS = (MethodType, BuiltinMethodType)
 
 
 def held_back(inbox: Inbox, is_ours: Callable[[Delivery], bool]) -> str | None:
@@ -67,7 +69,7 @@ def _open_in(coro: Any) -> list[Any]:
     """The masks that this coroutine has open, the outermost first."""
     found: list[Any] = []
     for thing in gc.get_referents(coro):
-        one = thing.__self__ if type(thing) is MethodType else thing
+        one = thing.__self__ if isinstance(thing, _METHODS) else thing
         if hasattr(type(one), "is_waited_for_by") and one not in found:
             found.append(one)
     return found

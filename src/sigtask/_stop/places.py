@@ -84,6 +84,11 @@ def _names(kind: type) -> tuple[str, str] | None:
     return next((pair for pair in pairs if hasattr(kind, pair[0])), None)
 
 
+def is_leaf(kind: type) -> bool:
+    """Whether what is of that kind has no frame, and awaits nothing that has."""
+    return _names(kind) is None and kind.__name__ not in _STEPS
+
+
 def frame_place(frame: FrameType) -> str:
     """`file:line in function`, the file relative to the working directory where it lies below it."""
     code = frame.f_code

@@ -25,7 +25,7 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
         if signal.level >= KILL_LEVEL and inbox.doom is not None:
             return  # the Kill of the task that spawned it has come to it already
-        task._receive(signal, sender=stopping.asker)
+        task._receive(signal, False, stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:
             row.note = "a stock asyncio task: a Kill cannot reach it, it was asked with cancel()"

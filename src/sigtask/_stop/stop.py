@@ -7,6 +7,7 @@ import math
 from asyncio import AbstractEventLoop
 from typing import Any
 
+from .._core.native import speed
 from .._core.stock import current, is_task
 from ..ladder import DEFAULT, Ladder
 from ..report import Report
@@ -52,6 +53,8 @@ def _check(tasks: tuple[Any, ...], loop: AbstractEventLoop, ladder: object) -> N
     if ladder is not None and not isinstance(ladder, Ladder):
         raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')")
     asker = current()
+    if speed is not None and speed.all_belong(tasks, loop, asker):
+        return
     for task in tasks:
         if not is_task(task):
             hint = (

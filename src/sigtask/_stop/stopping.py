@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import math
 from asyncio import AbstractEventLoop, Future, Handle
-from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from .._core.around import Outside
@@ -29,6 +30,7 @@ from ..ladder import Ladder, Rung
 from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
+from .roll import Roll
 from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
 from .sending import has_been_told, is_one_of, is_unheard, send_rung, was_thrown_into
 from .turns import Order, Turns
@@ -42,6 +44,17 @@ SLICE = 0.01
 
 DELIVERED = 2
 """Turns of the loop from the last word until the grace begins: by then what was told has been thrown."""
+
+
+def _clock_of(loop: AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock, and what it is made of where that is asyncio's own: it is asked for each task that ends."""
+    return monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
+
+
+def _note_error(row: TaskReport, name: str, error: BaseException) -> None:
+    if not isinstance(error, Exception):
+        raise error
+    row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
 
 
 class Stopping:
@@ -71,7 +84,6 @@ class Stopping:
         self.reason = reason
         self.done: Future[Report] = loop.create_future()
         self.rung: Rung | None = None
-        self.alive: dict[AnyTask, TaskReport] = {}
         self.asker = current()
         self.sender = sender
         self._everything = everything
@@ -80,23 +92,28 @@ class Stopping:
         self._turns = Turns()
         self._on_rung = on_rung
         self._on_extend = on_extend
-        self._rows: list[TaskReport] = []
+        self._roll = Roll(_clock_of(loop), self._one_ended, self._last_ended)
+        self._has_descendants = False
         self._rungs: list[RungReport] = []
         self._origins: list[Signal] = []
         self._index = -1
         self._began = self._rung_began = loop.time()
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
-        self._to_tell: deque[tuple[AnyTask, TaskReport]] = deque()
+        self._to_tell: list[AnyTask] = []  # the first one last
         self._telling = False  # from a turn's first word until its grace begins
         self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
-        self._targets_left, self._ending = 0, False
+        self._ending = False
         self._outside: dict[Outside, None] = {}
         self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
-        for task in targets:
-            self._track(task)
+        self._roll.track(targets, self._track)
+
+    @property
+    def alive(self) -> dict[AnyTask, TaskReport]:
+        """Those that have not ended."""
+        return self._roll.alive
 
     # -- the clock ------------------------------------------------------------------------------------------------
 
@@ -181,8 +198,8 @@ class Stopping:
 
     def begin(self, index: int = 0) -> None:
         """Begin the rung with that index, or the first after it that somebody can hear."""
-        for task in [task for task in self.alive if task.done()]:
-            self._one_ended(task)  # its callback is still to come: it ended in the rung before
+        for task in [task for task in self.alive if task.done()] if self._origins else ():
+            self._roll(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
         if self._everything:
             self._track_all()
@@ -191,13 +208,14 @@ class Stopping:
         while index < len(rungs) and not self._order.heard and is_unheard(rungs[index], self._everyone):
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
-        if index == len(rungs) or not self._targets_left:
+        if index == len(rungs) or not self._roll.left:
             if index < len(rungs) and self._order.outside is not None and not self._order.heard:
                 self._order.outside()  # there are only callbacks in this loop
             return self.finish()
         self._index, self.rung = index, rungs[index]
         self._rung_began, self._ends_at, self._granted_early = self.loop.time(), math.inf, 0.0
         self._rungs.append(RungReport(self.rung.name))
+        self._roll.begin(self.rung.name, self._rung_began)
         try:
             self._on_rung(self.rung)
         finally:
@@ -214,13 +232,16 @@ class Stopping:
         if self._everything:
             self._track_all()
         name, tasks = self.rung.name, turn.tasks
-        self._to_tell = deque(
-            (task, row)
-            for task, row in self.alive.items()
-            if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
-        )
+        self._to_tell = list(self.alive)  # nobody has been told anything yet
+        if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
+            self._to_tell = [
+                task
+                for task, row in self.alive.items()
+                if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
+            ]
         if not self._everything:
-            self._to_tell.extend(self._family(self.rung))
+            self._to_tell += self._family(self.rung)
+        self._to_tell.reverse()
         self._tell()
 
     def let_everybody_be_told(self) -> None:
@@ -233,11 +254,11 @@ class Stopping:
 
     def _tell(self) -> None:
         """Tell as many as a slice of time allows, and go on at the loop's next turn."""
-        until, places, failed = self.loop.time() + SLICE, Places(), None
+        until, failed, slow = self.loop.time() + SLICE, None, partial(self._tell_one, Places())
+        stops = (self,) if self._turns.number == 1 else None
         while self._to_tell:
-            task, row = self._to_tell.popleft()
             try:
-                self._tell_one(task, row, places)
+                self._roll.tell(self._to_tell, self._origins[-1], self.asker, stops, until, slow)
             except (SystemExit, KeyboardInterrupt) as error:  # of an on_signal callback: the others still get theirs
                 failed = error
             if self.loop.time() >= until:
@@ -258,9 +279,12 @@ class Stopping:
         else:
             self._start_grace()
 
-    def _tell_one(self, task: AnyTask, row: TaskReport, places: Places) -> None:
+    def _tell_one(self, places: Places, task: AnyTask, row: TaskReport, error: BaseException | None = None) -> None:
         name, signal = self._rungs[-1].name, self._origins[-1]
-        row.stood[name] = place = place_of(task, places)
+        if error is not None:
+            return _note_error(row, name, error)
+        place = place_of(task, places)
+        row.stood = {**row.stood, name: place}
         if len(row.stood) > 1 or row.descendant:
             look_back(row, task, place, self._is_ours)
         self._rungs[-1].sent += 1
@@ -268,8 +292,8 @@ class Stopping:
             return
         try:
             send_rung(self, task, row, signal)
-        except Exception as error:  # the cancel() of what it awaits failed: the others still get theirs
-            row.note = f"{name} could not be sent on to what it awaits: {type(error).__name__}: {error}"
+        except Exception as failed:  # the cancel() of what it awaits failed: the others still get theirs
+            _note_error(row, name, failed)
 
     def _everyone(self) -> list[AnyTask]:
         return [*self.alive, *(() if self._everything else descendants(self.alive))]
@@ -277,21 +301,22 @@ class Stopping:
     def _is_ours(self, delivery: Any) -> bool:
         return is_one_of(delivery, self._origins)
 
-    def _family(self, rung: Rung) -> list[tuple[AnyTask, TaskReport]]:
+    def _family(self, rung: Rung) -> list[AnyTask]:
         """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
         everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
             is_new = child is not self.asker and child not in self.alive
             if is_new and (everyone or was_thrown_into(child, self._origins)):
                 self._track(child, descendant=True)
-        below = [(task, row) for task, row in self.alive.items() if row.descendant and isinstance(task, Task)]
-        return [(task, row) for task, row in below if everyone or was_thrown_into(task, self._origins)]
+        if not self._has_descendants:
+            return []
+        below = [task for task, row in self.alive.items() if row.descendant and isinstance(task, Task)]
+        return [task for task in below if everyone or was_thrown_into(task, self._origins)]
 
     # -- endings --------------------------------------------------------------------------------------------------
 
     def _track_all(self) -> None:
-        for task in asyncio.all_tasks(self.loop):
-            self._track(task)
+        self._roll.track(asyncio.all_tasks(self.loop), self._track)
 
     def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
         if task in self.alive:
@@ -300,28 +325,32 @@ class Stopping:
         if task.done():
             if not self._everything:
                 row.ended = "ended before"
-                self._rows.append(row)
+                self._roll.rows.append(row)
             return
-        self._rows.append(row)
+        self._roll.rows.append(row)
         self.alive[task] = row
-        self._targets_left += not descendant
-        task.add_done_callback(self._one_ended)
+        self._roll.left += not descendant
+        self._has_descendants |= descendant
+        task.add_done_callback(self._roll)
 
     def _one_ended(self, task: AnyTask) -> None:
-        row = self.alive.pop(task, None)
-        if row is None or self.rung is None:
-            return
-        self._targets_left -= not row.descendant
+        assert self.rung is not None
+        row = self.alive.pop(task)
+        self._roll.left -= not row.descendant
         name = row.rung = self.rung.name
         inbox: Inbox | None = getattr(task, "_inbox", None)
         if inbox is not None and inbox.ended is not None and len(inbox.history) == 1:  # it obeyed at once
             row.ended = f"ended by {inbox.ended.given.__class__.__name__}"
-            row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
+            row.seconds = {**row.seconds, name: round(self.loop.time() - self._rung_began, 3)}
         else:
             row.ended = ending(task, retrieve=not self._everything)
             self._settle(task, row)
         self._rungs[-1].ended += name in row.stood
-        if not self._targets_left and not self._ending:
+        if not self._roll.left:
+            self._last_ended()
+
+    def _last_ended(self) -> None:
+        if not self._ending:
             self._ending = True
             self.loop.call_soon(self._maybe_finish)  # what ended with it, ends in this turn
 
@@ -332,7 +361,7 @@ class Stopping:
         if self._last_turns and not self.done.done() and self._has_doomed():
             self._last_turns, self._ending = self._last_turns - 1, True
             self.loop.call_soon(self._maybe_finish)
-        elif not self._targets_left:
+        elif not self._roll.left:
             self.finish()
 
     def _has_doomed(self) -> bool:
@@ -353,12 +382,12 @@ class Stopping:
         ]
         places = Places()
         for task, row in born:
-            self._tell_one(task, row, places)
+            self._tell_one(places, task, row)
         return bool(born)
 
     def _settle(self, task: AnyTask, row: TaskReport) -> None:
         if self.rung is not None and (name := self.rung.name) in row.stood:
-            row.seconds[name] = round(self.loop.time() - self._rung_began, 3)
+            row.seconds = {**row.seconds, name: round(self.loop.time() - self._rung_began, 3)}
         if (inbox := getattr(task, "_inbox", None)) is not None:
             settle(row, inbox)
             self._outside |= dict.fromkeys(inbox.outside)
@@ -366,11 +395,18 @@ class Stopping:
     def _close_rung(self) -> None:
         if self.rung is None:
             return
+        self._count()
         self._rungs[-1].seconds = round(self.loop.time() - self._rung_began, 3)
         for task, row in tuple(self.alive.items()):  # the watchdog may ask, from its thread
             self._settle(task, row)
         if self.rung.signal.level < Interrupt.level and not self._order.heard:
             self._rungs[-1].unasked = not self._rungs[-1].ended and not was_looked_at(self.alive, self._is_ours)
+
+    def _count(self) -> None:
+        """Those that never came to `_tell_one` and `_one_ended`."""
+        self._rungs[-1].sent += self._roll.sent
+        self._rungs[-1].ended += self._roll.ended
+        self._roll.sent = self._roll.ended = 0
 
     def finish(self) -> None:
         """End the ladder here, and give the report."""
@@ -383,7 +419,7 @@ class Stopping:
         if self._handle is not None:
             self._handle.cancel()
         for task in self.alive:
-            task.remove_done_callback(self._one_ended)
+            task.remove_done_callback(self._roll)
 
     def _passed_by(self, row: TaskReport) -> bool:
         """Whether it is none of ours unless it was sent something; so `asyncio.run` has its own last tasks."""
@@ -394,7 +430,9 @@ class Stopping:
         if not self.done.done():
             self._close_rung()
             look_back_at(self.alive, self._is_ours)
-        rows = tuple(row for row in self._rows if row.stood or not self._passed_by(row))
+        rows = tuple(self._roll.rows)
+        if self._everything or self._has_descendants:
+            rows = tuple(row for row in rows if row.stood or not self._passed_by(row))
         threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
         seconds = round(self.loop.time() - self._began, 3)
         return Report(str(self.ladder), self._why, seconds, rows, tuple(self._rungs), threads, began=since(seconds))

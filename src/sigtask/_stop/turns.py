@@ -47,12 +47,12 @@ class Order(NamedTuple):
         started, a server's requests: these are what it waits for. Who is not there yet, when the rung begins, is a part
         of the cleanup: as long as somebody waits, it is not told.
         """
-        there = frozenset(tasks)
         if rung.signal.level < Interrupt.level:
             return [EVERYBODY]
         everybody = Turn(None, outside=True)
         if rung.signal.level >= KILL_LEVEL or not self.main_first:
             return [everybody]
+        there = frozenset(tasks)
         if self.heard:
             requests = (task for task in there if task is not self.main and getattr(task, "_parent", None) is None)
             return [Turn(frozenset(requests)), Turn(there, outside=True)]

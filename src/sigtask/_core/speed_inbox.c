@@ -1,0 +1,304 @@
+/* The C twin of `inbox.Inbox`: the same attributes, as plain fields. What is decided by them is written in Python, and lent to
+ * this type by `native.in_c`. */
+
+#include "speed_fields.h"
+
+/* -- what it remembers ------------------------------------------------------------------------------------------------------- */
+
+static PyObject *
+get_delivered(PyObject *self, void *offset)
+{
+    PyObject *value = *field(self, offset);
+    return sigtask_is_delivery(value) ? PyTuple_Pack(1, value) : get_tuple(self, offset);
+}
+
+/* The list, made by now. Borrowed. */
+static PyObject *
+history_of(Inbox *inbox)
+{
+    if (inbox->history == NULL || sigtask_is_delivery(inbox->history)) {
+        State *state = (State *)PyType_GetModuleState(Py_TYPE(inbox));
+        PyObject *list = PyObject_CallNoArgs(state->history);
+        if (list == NULL || (inbox->history != NULL && PyList_Append(list, inbox->history) < 0)) {
+            Py_XDECREF(list);
+            return NULL;
+        }
+        Py_XSETREF(inbox->history, list);
+    }
+    return inbox->history;
+}
+
+static PyObject *
+get_history(PyObject *self, void *Py_UNUSED(offset))
+{
+    return Py_XNewRef(history_of((Inbox *)self));
+}
+
+/* What would be lost with it: Delivery.weight, and of equals the level. */
+static long
+worth(State *state, Delivery *one)
+{
+    int is_at_work = one->fate == state->pending || one->fate == state->in_flight || sigtask_lives(one->thrown);
+    long weight = is_at_work ? 2 : one->fate == state->delivered;
+    return weight * 1000 + Py_MIN(PyLong_AsLong(one->level), 999);
+}
+
+/* History.forget: what is worth least goes, the oldest of equals, until half of the list is left. The newest stays. */
+static int
+forget(State *state, PyObject *list)
+{
+    for (Py_ssize_t n = PyList_GET_SIZE(list); n > state->history_limit / 2; n--) {
+        Py_ssize_t least = 0;
+        long so_far = worth(state, (Delivery *)PyList_GET_ITEM(list, 0));
+        for (Py_ssize_t i = 1; i < n - 1; i++) {
+            long this = worth(state, (Delivery *)PyList_GET_ITEM(list, i));
+            if (this < so_far) {
+                least = i;
+                so_far = this;
+            }
+        }
+        if (PyList_SetSlice(list, least, least + 1, NULL) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+sigtask_remember(State *state, Inbox *inbox, Delivery *delivery)
+{
+    if (inbox->history == NULL) {
+        inbox->history = Py_NewRef(delivery);
+        return 0;
+    }
+    PyObject *list = history_of(inbox);
+    if (list == NULL || PyList_Append(list, (PyObject *)delivery) < 0) {
+        return -1;
+    }
+    if (PyList_GET_SIZE(list) < state->history_limit) {
+        return 0;
+    }
+    return forget(state, list);
+}
+
+/* -- whose it is --------------------------------------------------------------------------------------------------------------- */
+
+static PyObject *
+get_task(PyObject *op, void *Py_UNUSED(offset))
+{
+    Inbox *self = (Inbox *)op;
+    return self->task == NULL && self->address != NULL ? sigtask_ref_to(self->address)
+                                                       : Py_NewRef(self->task == NULL ? Py_None : self->task);
+}
+
+/* How often the inbox has this delivery beside its history. */
+static int
+own_references(Inbox *self, PyObject *one)
+{
+    int n = (self->flying == one) + (self->again == one) + (self->plain_under == one) + (self->doom == one) +
+            (self->ended == one) + (self->delivered == one);
+    if (self->delivered != NULL && PyTuple_CheckExact(self->delivered) && Py_REFCNT(self->delivered) == 1) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->delivered); i++) {
+            n += PyTuple_GET_ITEM(self->delivered, i) == one;
+        }
+    }
+    return n;
+}
+
+/* Whether somebody else has the Addressee: a delivery that the inbox does not have, or a signal that not just the task has,
+ * as what cancelled it. */
+static int
+is_known_elsewhere(Inbox *inbox)
+{
+    if (Py_REFCNT(inbox->address) == 1) {
+        return 0;
+    }
+    if (PyObject_GC_IsTracked((PyObject *)inbox) || !sigtask_is_delivery(inbox->history)) {
+        return 1;
+    }
+    Delivery *one = (Delivery *)inbox->history;
+    if (Py_REFCNT(one) > 1 + own_references(inbox, inbox->history) || IS(one->copy)) {
+        return 1;
+    }
+    PyObject *signal = sigtask_lives(one->thrown) ? PyObject_CallNoArgs(one->thrown) : NULL;
+    Py_ssize_t others = signal == NULL ? 0 : Py_REFCNT(signal) - 2; /* this one, and the task's */
+    Py_ssize_t own = 2 + (signal != NULL);
+    Py_XDECREF(signal);
+    return others > 0 || Py_REFCNT(inbox->address) > own;
+}
+
+void
+sigtask_note_name(State *state, PyObject *task, Inbox *inbox)
+{
+    Addressee *address = inbox->address;
+    if (address == NULL || address->name != NULL || !is_known_elsewhere(inbox)) {
+        return;
+    }
+    PyObject *error = sigtask_catch();
+    address->name = PyObject_CallOneArg(state->stock_get_name, task);
+    if (address->name == NULL) {
+        PyErr_WriteUnraisable(task);
+    }
+    if (error != NULL) {
+        sigtask_raise(error);
+    }
+}
+
+/* -- the type ---------------------------------------------------------------------------------------------------------------- */
+
+#define INBOX_FIELDS(X) \
+    X(task) X(pending) X(flying) X(again) X(plain_msg) X(plain_thrown) X(plain_under) X(cause) X(caused) X(blocks) \
+    X(covers) X(doom) X(waiters) X(stops) X(outside) X(unclaimed) X(ended) X(end) X(address) X(history) X(delivered)
+
+int
+sigtask_inbox_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Inbox *self = (Inbox *)op;
+    Py_VISIT(Py_TYPE(op));
+#define X(name) Py_VISIT(self->name);
+    INBOX_FIELDS(X)
+#undef X
+    Py_ssize_t n = sigtask_is_delivery(self->history) ? 1 : self->history == NULL ? 0 : PyList_GET_SIZE(self->history);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *one = sigtask_is_delivery(self->history) ? self->history : PyList_GET_ITEM(self->history, i);
+        if (Py_REFCNT(one) == 1 + own_references(self, one)) { /* nobody else has it */
+            int stop = sigtask_delivery_visit(one, visit, arg);
+            if (stop) {
+                return stop;
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+inbox_clear(PyObject *op)
+{
+    Inbox *self = (Inbox *)op;
+#define X(name) Py_CLEAR(self->name);
+    INBOX_FIELDS(X)
+#undef X
+    return 0;
+}
+
+/* All fields 0, and not tracked. */
+static PyObject *
+blank(PyTypeObject *type)
+{
+    PyObject *self = PyObject_GC_New(PyObject, type);
+    if (self != NULL) {
+        memset((char *)self + sizeof(PyObject), 0, sizeof(Inbox) - sizeof(PyObject));
+    }
+    return self;
+}
+
+static PyObject *
+tracked(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
+{
+    PyObject *self = blank(type);
+    if (self != NULL) {
+        PyObject_GC_Track(self);
+    }
+    return self;
+}
+
+static void
+dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    if (((Inbox *)op)->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(op);
+    }
+    (void)inbox_clear(op);
+    PyObject_GC_Del(op);
+    Py_DECREF(type);
+}
+
+PyObject *
+sigtask_expose(PyObject *op)
+{
+    if (!PyObject_GC_IsTracked(op)) {
+        PyObject_GC_Track(op);
+    }
+    return Py_NewRef(op);
+}
+
+int
+sigtask_note_address(State *state, Inbox *inbox, PyObject *task)
+{
+    if (inbox->address == NULL && (inbox->address = PyObject_New(Addressee, state->addressee_type)) != NULL) {
+        inbox->address->task = task;
+        inbox->address->name = NULL;
+    }
+    return inbox->address == NULL ? -1 : 0;
+}
+
+Inbox *
+sigtask_inbox_new(State *state, PyObject *task)
+{
+    Inbox *self = (Inbox *)blank(state->inbox_type);
+    if (self != NULL && sigtask_note_address(state, self, task) < 0) {
+        Py_CLEAR(self);
+    }
+    return self;
+}
+
+static PyMemberDef inbox_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Inbox, weakrefs), Py_READONLY, NULL},
+    {"flying", T_OBJECT, offsetof(Inbox, flying), 0, NULL},
+    {"again", T_OBJECT, offsetof(Inbox, again), 0, NULL},
+    {"plain_msg", T_OBJECT, offsetof(Inbox, plain_msg), 0, NULL},
+    {"plain_thrown", T_OBJECT, offsetof(Inbox, plain_thrown), 0, NULL},
+    {"plain_under", T_OBJECT, offsetof(Inbox, plain_under), 0, NULL},
+    {"cause", T_OBJECT, offsetof(Inbox, cause), 0, NULL},
+    {"caused", T_OBJECT, offsetof(Inbox, caused), 0, NULL},
+    {"doom", T_OBJECT, offsetof(Inbox, doom), 0, NULL},
+    {"unclaimed", T_OBJECT, offsetof(Inbox, unclaimed), 0, NULL},
+    {"ended", T_OBJECT, offsetof(Inbox, ended), 0, NULL},
+    {"end", T_OBJECT, offsetof(Inbox, end), 0, NULL},
+    {"missed", T_INT, offsetof(Inbox, missed), 0, NULL},
+    {"weight", T_INT, offsetof(Inbox, weight), 0, NULL},
+    {"landed", T_INT, offsetof(Inbox, landed), 0, NULL},
+    {"owed", T_INT, offsetof(Inbox, owed), 0, NULL},
+    {"plain_held", T_INT, offsetof(Inbox, plain_held), 0, NULL},
+    {"waits", T_INT, offsetof(Inbox, waits), 0, NULL},
+    {"looking", T_BOOL, offsetof(Inbox, looking), 0, NULL},
+    {"plain_below", T_BOOL, offsetof(Inbox, plain_below), 0, NULL},
+    {"cause_is_due", T_BOOL, offsetof(Inbox, cause_is_due), 0, NULL},
+    {"nudged", T_BOOL, offsetof(Inbox, nudged), 0, NULL},
+    {"end_is_known", T_BOOL, offsetof(Inbox, end_is_known), 0, NULL},
+    {"end_is_shown", T_BOOL, offsetof(Inbox, end_is_shown), 0, NULL},
+    {"abandoned", T_BOOL, offsetof(Inbox, abandoned), 0, NULL},
+    {NULL},
+};
+
+static PyGetSetDef inbox_getset[] = {
+    {"pending", get_tuple, set_tuple, NULL, AT(Inbox, pending)},
+    {"blocks", get_tuple, set_tuple, NULL, AT(Inbox, blocks)},
+    {"covers", get_tuple, set_tuple, NULL, AT(Inbox, covers)},
+    {"waiters", get_tuple, set_tuple, NULL, AT(Inbox, waiters)},
+    {"stops", get_tuple, set_tuple, NULL, AT(Inbox, stops)},
+    {"outside", get_tuple, set_tuple, NULL, AT(Inbox, outside)},
+    {"delivered", get_delivered, set_tuple, NULL, AT(Inbox, delivered)},
+    {"history", get_history, sigtask_set_object, NULL, AT(Inbox, history)},
+    {"task", get_task, sigtask_set_object, NULL, AT(Inbox, task)},
+    {NULL},
+};
+
+static PyType_Slot inbox_slots[] = {
+    {Py_tp_new, tracked},
+    {Py_tp_traverse, sigtask_inbox_traverse},
+    {Py_tp_clear, inbox_clear},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_members, inbox_members},
+    {Py_tp_getset, inbox_getset},
+    {0, NULL},
+};
+
+PyType_Spec sigtask_inbox_spec = {
+    .name = "sigtask._core.speed.Inbox",
+    .basicsize = sizeof(Inbox),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = inbox_slots,
+};

@@ -1,0 +1,526 @@
+/* The C twin of `roll.Roll`, which is its specification: those that a ladder is put to. The straight way is here: a task of
+ * ours that is told for the first time, and that ends of what it was told. */
+
+#include "speed.h"
+
+#define PLACES 64
+
+/* Where a task stands, at this instruction of this code: what its row says, `{rung: place}`, is the same for all there. */
+typedef struct {
+    PyObject *code, *stood;
+    int lasti;
+} Place;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *alive, *rows, *name, *clock, *slow, *last;
+    PyObject *empty, *none_swallowed;       /* {} and [], which rows share as long as there is nothing in them */
+    PyObject *seconds, *ended_by, *by_class; /* what the last row had, for the next one; of which class that was */
+    double began, seconds_of;
+    Py_ssize_t left, ended, sent;
+    Place places[PLACES];
+} Roll;
+
+/* -- rows --------------------------------------------------------------------------------------------------------------- */
+
+#define SET(row, at, value) Py_XSETREF(SLOT(row, sigtask_rows.at), Py_NewRef(value))
+
+Rows sigtask_rows;
+
+int
+sigtask_find_rows(State *state)
+{
+#define X(name)                                                                                                        \
+    if ((sigtask_rows.name = sigtask_slot_at(state->row, #name)) < 0) {                                                \
+        return -1;                                                                                                     \
+    }
+    SIGTASK_ROW(X)
+#undef X
+    return 0;
+}
+
+/* rows.new_row, of a task of ours that is not done. Not tracked: what is in it leads nowhere. */
+static PyObject *
+new_row(State *state, Roll *self, PyObject *task, PyObject *coro)
+{
+    PyTypeObject *type = (PyTypeObject *)state->row;
+    PyObject *name = PyObject_CallOneArg(state->stock_get_name, task);
+    PyObject *what = name == NULL ? NULL : PyObject_GetAttr(coro, state->qualname_name);
+    PyObject *row = what == NULL ? NULL : PyObject_GC_New(PyObject, type);
+    if (row != NULL) {
+        memset((char *)row + sizeof(PyObject), 0, (size_t)type->tp_basicsize - sizeof(PyObject));
+        SET(row, name, name);
+        SET(row, ended, state->running_text);
+        SET(row, rung, Py_None);
+        SET(row, seconds, self->empty);
+        SET(row, stood, self->empty);
+        SET(row, cleaning_up, Py_None);
+        SET(row, swallowed, self->none_swallowed);
+        SET(row, refused, state->zero);
+        SET(row, abandoned, Py_False);
+        SET(row, descendant, Py_False);
+        SET(row, note, Py_None);
+        SET(row, coroutine, what);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(what);
+    return row;
+}
+
+/* The coroutine of a task of ours that is not done; NULL for anything else, of which Python is to make the row. */
+static PyObject *
+coroutine_of(State *state, PyObject *task)
+{
+    if (!Py_IS_TYPE(task, (PyTypeObject *)state->fresh) && !Py_IS_TYPE(task, (PyTypeObject *)state->full)) {
+        return NULL;
+    }
+    Shim *shim = sigtask_shim_of(task);
+    if (shim == NULL || shim->coro == NULL || !PyCoro_CheckExact(shim->coro)) {
+        return NULL;
+    }
+    PyObject *done = PyObject_CallOneArg(state->stock_done, task);
+    Py_XDECREF(done);
+    return done == Py_False ? shim->coro : NULL;
+}
+
+static PyObject *
+roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    State *state = (State *)PyType_GetModuleState(defining);
+    Roll *self = (Roll *)op;
+    if (nargs != 2 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "track() takes tasks, and what is to be called with each that is not simple");
+        return NULL;
+    }
+    PyObject *tasks = PySequence_Fast(args[0], "track() takes tasks");
+    if (tasks == NULL) {
+        return NULL;
+    }
+    PyObject *call[3] = {NULL, NULL, op};
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(tasks); i++) {
+        PyObject *task = PySequence_Fast_GET_ITEM(tasks, i), *done = NULL;
+        int known = PyDict_Contains(self->alive, task);
+        PyObject *coro = known == 0 ? coroutine_of(state, task) : NULL;
+        if (known < 0 || (known == 0 && PyErr_Occurred())) {
+            goto failed;
+        }
+        if (known == 1) {
+            continue;
+        }
+        if (coro == NULL) {
+            done = PyObject_CallOneArg(args[1], task);
+        }
+        else {
+            PyObject *row = new_row(state, self, task, coro);
+            if (row != NULL && PyDict_SetItem(self->alive, task, row) == 0 && PyList_Append(self->rows, row) == 0) {
+                self->left += 1;
+                call[1] = task;
+                done = PyObject_VectorcallMethod(state->callback_name, call + 1, 2, NULL);
+            }
+            Py_XDECREF(row);
+        }
+        if (done == NULL) {
+            goto failed;
+        }
+        Py_DECREF(done);
+    }
+    Py_DECREF(tasks);
+    Py_RETURN_NONE;
+failed:
+    Py_DECREF(tasks);
+    return NULL;
+}
+
+/* -- where a task stands --------------------------------------------------------------------------------------------------- */
+
+static int
+is_true(PyObject *answer)
+{
+    int yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return yes;
+}
+
+/* places._innermost, along a chain of coroutines that ends in what has no frame: a new reference to the frame; NULL for
+ * Python to look, or with an exception. */
+static PyFrameObject *
+innermost(State *state, PyObject *coro)
+{
+    PyFrameObject *found = NULL;
+    Py_INCREF(coro);
+    while (PyCoro_CheckExact(coro)) {
+        PyObject *frame = PyObject_GetAttr(coro, state->frame_name);
+        if (!IS(frame)) {
+            Py_XDECREF(frame);
+            Py_XDECREF(found);
+            Py_DECREF(coro);
+            return NULL;
+        }
+        PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)frame);
+        int theirs = found == NULL ? 1 : is_true(PyObject_CallOneArg(state->is_the_users, code->co_filename));
+        Py_DECREF(code);
+        if (theirs > 0) {
+            Py_XSETREF(found, (PyFrameObject *)frame);
+        }
+        else {
+            Py_DECREF(frame);
+        }
+        PyObject *next = theirs < 0 ? NULL : PyObject_GetAttr(coro, state->await_name);
+        Py_DECREF(coro);
+        if (next == NULL) {
+            Py_XDECREF(found);
+            return NULL;
+        }
+        coro = next;
+    }
+    int leaf = Py_IsNone(coro) || (PyObject *)Py_TYPE(coro) == state->leaf;
+    if (!leaf) {
+        leaf = is_true(PyObject_CallOneArg(state->is_leaf, (PyObject *)Py_TYPE(coro)));
+        if (leaf > 0) {
+            Py_XSETREF(state->leaf, Py_NewRef(Py_TYPE(coro)));
+        }
+    }
+    Py_DECREF(coro);
+    if (leaf <= 0) {
+        Py_CLEAR(found);
+    }
+    return found;
+}
+
+/* `{rung: place}` of a task. Borrowed; NULL for Python to find out, or with an exception. */
+static PyObject *
+stood_of(State *state, Roll *self, PyObject *coro)
+{
+    PyFrameObject *frame = innermost(state, coro);
+    if (frame == NULL) {
+        return NULL;
+    }
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    int lasti = PyFrame_GetLasti(frame);
+    Place *at = &self->places[(((size_t)code >> 4) ^ (size_t)(unsigned)lasti) % PLACES];
+    if (at->code != (PyObject *)code || at->lasti != lasti) {
+        PyObject *place = PyObject_CallOneArg(state->frame_place, (PyObject *)frame), *stood = NULL;
+        if (place != NULL && (stood = PyDict_New()) != NULL && PyDict_SetItem(stood, self->name, place) < 0) {
+            Py_CLEAR(stood);
+        }
+        Py_XDECREF(place);
+        Py_XSETREF(at->code, Py_NewRef(code));
+        Py_XSETREF(at->stood, stood);
+        at->lasti = lasti;
+    }
+    Py_DECREF(code);
+    Py_DECREF(frame);
+    return at->stood;
+}
+
+static void
+forget_places(Roll *self)
+{
+    for (Py_ssize_t i = 0; i < PLACES; i++) {
+        Py_CLEAR(self->places[i].code);
+        Py_CLEAR(self->places[i].stood);
+    }
+}
+
+/* -- telling ----------------------------------------------------------------------------------------------------------------- */
+
+/* Whether this is the first word to a task that nothing else is known of: then C tells it, else Python. */
+static int
+is_simple(State *state, PyObject *task, PyObject *row)
+{
+    Inbox *inbox = sigtask_inbox_of(task);
+    return SLOT(row, sigtask_rows.descendant) == Py_False && PyDict_CheckExact(SLOT(row, sigtask_rows.stood)) &&
+           PyDict_GET_SIZE(SLOT(row, sigtask_rows.stood)) == 0 &&
+           (inbox == NULL || (inbox->outside == NULL && inbox->stops == NULL && !IS(inbox->doom)));
+}
+
+/* Tells one; 1 when it has, 0 for Python to tell it, -1 with an exception. */
+static int
+tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *signal, PyObject *sender, PyObject *stops,
+         int *is_long)
+{
+    PyObject *coro = Py_IsNone(stops) ? NULL : coroutine_of(state, task);
+    PyObject *stood = coro == NULL || !is_simple(state, task, row) ? NULL : stood_of(state, self, coro);
+    Inbox *inbox = stood == NULL ? NULL : sigtask_mailbox(state, task);
+    if (inbox == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    SET(row, stood, stood);
+    self->sent += 1;
+    *is_long = inbox->blocks != NULL; /* a callback of the user's may run */
+    Py_XSETREF(inbox->stops, Py_NewRef(stops));
+    return sigtask_receive(state, task, signal, 0, Py_IsNone(sender) ? NULL : sender) == NULL ? -1 : 1;
+}
+
+static PyObject *
+roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    State *state = (State *)PyType_GetModuleState(defining);
+    Roll *self = (Roll *)op;
+    if (nargs != 6 || names != NULL || !PyList_CheckExact(args[0]) || !PyFloat_Check(args[4])) {
+        PyErr_SetString(PyExc_TypeError, "tell() takes a list, a signal, its sender, stops, a time, and who tells others");
+        return NULL;
+    }
+    PyObject *todo = args[0], *slow = args[5];
+    double until = PyFloat_AS_DOUBLE(args[4]);
+    for (int n = 1; PyList_GET_SIZE(todo) > 0; n++) {
+        Py_ssize_t last = PyList_GET_SIZE(todo) - 1;
+        PyObject *task = Py_NewRef(PyList_GET_ITEM(todo, last));
+        if (PyList_SetSlice(todo, last, last + 1, NULL) < 0) {
+            Py_DECREF(task);
+            return NULL;
+        }
+        PyObject *row = Py_XNewRef(PyDict_GetItemWithError(self->alive, task));
+        int is_long = 0;
+        int told = row == NULL ? (PyErr_Occurred() ? -1 : 1)
+                               : tell_one(state, self, task, row, args[1], args[2], args[3], &is_long);
+        PyObject *error = told < 0 ? sigtask_catch() : NULL;
+        PyObject *done = Py_NewRef(Py_None);
+        if (told <= 0) {
+            Py_SETREF(done, PyObject_CallFunctionObjArgs(slow, task, row == NULL ? Py_None : row,
+                                                         error == NULL ? Py_None : error, NULL));
+        }
+        Py_XDECREF(error);
+        Py_XDECREF(row);
+        Py_DECREF(task);
+        Py_XDECREF(done);
+        if (done == NULL) {
+            return NULL;
+        }
+        if (told != 1 || is_long || n % 32 == 0) {
+            PyObject *now = PyObject_CallNoArgs(self->clock);
+            double time = now == NULL ? -1 : PyFloat_AsDouble(now);
+            Py_XDECREF(now);
+            if (time == -1 && PyErr_Occurred()) {
+                return NULL;
+            }
+            if (time >= until) {
+                break;
+            }
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+/* -- ends -------------------------------------------------------------------------------------------------------------------- */
+
+/* What its row says of a task that ended of what it was told, at once; 0 for Python to say, -1 with an exception. */
+static int
+note_end(State *state, Roll *self, PyObject *task, PyObject *row)
+{
+    Inbox *inbox = PyObject_TypeCheck(task, state->kin_type) ? sigtask_inbox_of(task) : NULL;
+    if (inbox == NULL || !IS(inbox->ended) || inbox->ended != inbox->history || inbox->outside != NULL) {
+        return 0;
+    }
+    PyObject *cls = (PyObject *)Py_TYPE(((Delivery *)inbox->ended)->given);
+    if (self->by_class != cls) {
+        PyObject *name = PyObject_GetAttrString(cls, "__name__");
+        PyObject *text = name == NULL ? NULL : PyUnicode_FromFormat("ended by %U", name);
+        Py_XDECREF(name);
+        if (text == NULL) {
+            return -1;
+        }
+        Py_XSETREF(self->ended_by, text);
+        Py_XSETREF(self->by_class, Py_NewRef(cls));
+    }
+    PyObject *now = PyObject_CallNoArgs(self->clock);
+    double seconds = now == NULL ? -1 : PyFloat_AsDouble(now) - self->began;
+    Py_XDECREF(now);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    seconds = (double)(long long)(seconds * 1000 + 0.5) / 1000;
+    if (self->seconds == NULL || self->seconds_of != seconds) {
+        PyObject *value = PyFloat_FromDouble(seconds), *dict = PyDict_New();
+        if (value == NULL || dict == NULL || PyDict_SetItem(dict, self->name, value) < 0) {
+            Py_XDECREF(value);
+            Py_XDECREF(dict);
+            return -1;
+        }
+        Py_DECREF(value);
+        Py_XSETREF(self->seconds, dict);
+        self->seconds_of = seconds;
+    }
+    SET(row, rung, self->name);
+    SET(row, ended, self->ended_by);
+    SET(row, seconds, self->seconds);
+    return 1;
+}
+
+static PyObject *
+roll_call(PyObject *op, PyObject *args, PyObject *Py_UNUSED(options))
+{
+    Roll *self = (Roll *)op;
+    State *state = (State *)PyType_GetModuleState(Py_TYPE(op));
+    PyObject *task, *row, *done = NULL;
+    if (!PyArg_ParseTuple(args, "O:__call__", &task)) {
+        return NULL;
+    }
+    if ((row = Py_XNewRef(PyDict_GetItemWithError(self->alive, task))) == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    }
+    if (Py_IsNone(self->name)) {
+        Py_DECREF(row);
+        return PyDict_DelItem(self->alive, task) < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    int told = PyObject_IsTrue(SLOT(row, sigtask_rows.stood)); /* in this rung: there is but one */
+    int noted = PyDict_GET_SIZE(SLOT(row, sigtask_rows.stood)) > 1 ? 0 : note_end(state, self, task, row);
+    if (noted > 0 && PyDict_DelItem(self->alive, task) == 0) {
+        self->left -= SLOT(row, sigtask_rows.descendant) == Py_False;
+        self->ended += told;
+        done = self->left > 0 ? Py_NewRef(Py_None) : PyObject_CallNoArgs(self->last);
+    }
+    else if (noted == 0) {
+        done = PyObject_CallOneArg(self->slow, task);
+    }
+    Py_DECREF(row);
+    return done;
+}
+
+/* -- the type ---------------------------------------------------------------------------------------------------------------- */
+
+#define FIELDS(X)                                                                                                      \
+    X(alive) X(rows) X(name) X(clock) X(slow) X(last) X(empty) X(none_swallowed) X(seconds) X(ended_by) X(by_class)
+
+static PyObject *
+roll_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
+{
+    State *state = (State *)PyType_GetModuleState(type);
+    if (state->row == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Roll() needs bind_roll() to be called first: import sigtask");
+        return NULL;
+    }
+    Roll *self = (Roll *)type->tp_alloc(type, 0);
+    if (self != NULL && ((self->empty = PyDict_New()) == NULL || (self->none_swallowed = PyList_New(0)) == NULL)) {
+        Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+/* Roll.begin */
+static PyObject *
+roll_begin(PyObject *op, PyTypeObject *Py_UNUSED(defining), PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Roll *self = (Roll *)op;
+    double began = nargs == 2 && names == NULL ? PyFloat_AsDouble(args[1]) : -1;
+    if (nargs != 2 || names != NULL || (began == -1 && PyErr_Occurred())) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_TypeError, "begin() takes a name and a time");
+        }
+        return NULL;
+    }
+    Py_XSETREF(self->name, Py_NewRef(args[0]));
+    Py_CLEAR(self->seconds);
+    self->began = began;
+    self->sent = self->ended = 0;
+    forget_places(self);
+    Py_RETURN_NONE;
+}
+
+static int
+roll_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Roll *self = (Roll *)op;
+    Py_VISIT(Py_TYPE(op));
+#define X(name) Py_VISIT(self->name);
+    FIELDS(X)
+#undef X
+    return 0;
+}
+
+static int
+roll_clear(PyObject *op)
+{
+    Roll *self = (Roll *)op;
+#define X(name) Py_CLEAR(self->name);
+    FIELDS(X)
+#undef X
+    forget_places(self);
+    return 0;
+}
+
+static void
+roll_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    (void)roll_clear(op);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMemberDef roll_members[] = {
+    {"alive", T_OBJECT, offsetof(Roll, alive), 0, NULL},
+    {"rows", T_OBJECT, offsetof(Roll, rows), 0, NULL},
+    {"name", T_OBJECT, offsetof(Roll, name), 0, NULL},
+    {"clock", T_OBJECT, offsetof(Roll, clock), 0, NULL},
+    {"slow", T_OBJECT, offsetof(Roll, slow), 0, NULL},
+    {"last", T_OBJECT, offsetof(Roll, last), 0, NULL},
+    {"began", T_DOUBLE, offsetof(Roll, began), 0, NULL},
+    {"left", T_PYSSIZET, offsetof(Roll, left), 0, NULL},
+    {"ended", T_PYSSIZET, offsetof(Roll, ended), 0, NULL},
+    {"sent", T_PYSSIZET, offsetof(Roll, sent), 0, NULL},
+    {NULL},
+};
+
+#define METHOD(name)                                                                                                   \
+    {#name, (PyCFunction)(void (*)(void))roll_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL}
+
+static PyMethodDef roll_methods[] = {METHOD(begin), METHOD(track), METHOD(tell), {NULL}};
+
+static PyType_Slot roll_slots[] = {
+    {Py_tp_new, roll_new},
+    {Py_tp_call, roll_call},
+    {Py_tp_traverse, roll_traverse},
+    {Py_tp_clear, roll_clear},
+    {Py_tp_dealloc, roll_dealloc},
+    {Py_tp_members, roll_members},
+    {Py_tp_methods, roll_methods},
+    {0, NULL},
+};
+
+PyType_Spec sigtask_roll_spec = {
+    .name = "sigtask._core.speed.Roll",
+    .basicsize = sizeof(Roll),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = roll_slots,
+};
+
+/* -- what a stop asks of many tasks at once ------------------------------------------------------------------------------------ */
+
+PyObject *
+sigtask_have_children(PyObject *module, PyObject *tasks)
+{
+    State *state = sigtask_state_of(module);
+    PyObject *all = PySequence_Fast(tasks, "have_children() takes tasks");
+    int found = 0;
+    for (Py_ssize_t i = 0; all != NULL && !found && i < PySequence_Fast_GET_SIZE(all); i++) {
+        PyObject *task = PySequence_Fast_GET_ITEM(all, i);
+        Shim *shim = PyObject_TypeCheck(task, state->kin_type) ? sigtask_shim_of(task) : NULL;
+        found = shim != NULL && shim->links.first != NULL;
+    }
+    Py_XDECREF(all);
+    return all == NULL ? NULL : PyBool_FromLong(found);
+}
+
+PyObject *
+sigtask_all_belong(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    State *state = sigtask_state_of(module);
+    if (nargs != 3 || !PyTuple_CheckExact(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "all_belong() takes a tuple of tasks, a loop, and a task that is not to be there");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[0]); i++) {
+        PyObject *task = PyTuple_GET_ITEM(args[0], i);
+        if (!PyObject_TypeCheck(task, state->kin_type) || task == args[2]) {
+            Py_RETURN_FALSE;
+        }
+        PyObject *loop = PyObject_CallOneArg(state->stock_get_loop, task);
+        Py_XDECREF(loop);
+        if (loop != args[1]) {
+            return loop == NULL ? NULL : Py_NewRef(Py_False);
+        }
+    }
+    Py_RETURN_TRUE;
+}
