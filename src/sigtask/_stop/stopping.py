@@ -260,9 +260,9 @@ class Stopping:
 
     def _tell_one(self, task: AnyTask, row: TaskReport, places: Places) -> None:
         name, signal = self._rungs[-1].name, self._origins[-1]
-        row.stood[name] = place = place_of(task, places)
+        row.stood[name] = place_of(task, places)
         if len(row.stood) > 1 or row.descendant:
-            look_back(row, task, place, self._is_ours)
+            look_back(row, task, places, self._is_ours)
         self._rungs[-1].sent += 1
         if self._turns.number > 1 and has_been_told(task, signal):
             return

@@ -15,6 +15,7 @@ from .. import __version__
 from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
 from .._run.view import make_view
 from ..ladder import DEFAULT, Ladder
+from ..report import ENDINGS
 from ._program import BadInput, Program, run_program
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def _report_file(text: str) -> Path:
     file = Path(text).absolute()  # the program may go to another directory
     if file.is_dir():
         raise ValueError(f"{text} is a directory")
-    if file.suffix not in (".json", ".txt"):
-        raise ValueError(f"{text}: the name must end in .json or .txt")
+    if not file.name.endswith(ENDINGS):
+        raise ValueError(f"{text}: the name must end in {', '.join(ENDINGS)}")
     if not file.parent.is_dir():
         raise ValueError(f"{text}: there is no directory {file.parent}")
     return file
@@ -218,7 +219,7 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
               help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
               "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
 @click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
-              type=click.Path(), help="Write the report there: .json or .txt.")  # fmt: skip
+              type=click.Path(), help="Write the report there: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
               is_eager=True, help="What is said while stopping: text, or a JSON object a line.")  # fmt: skip
 @click.option("--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", envvar="SIGTASK_LOOP",
