@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_LADDER = 0
-"""The track of the ladder itself; those of the tasks are numbered from 1."""
+_LADDER = 1
+"""The track of the ladder itself; those of the tasks are numbered from there: to Perfetto, 0 is the idle thread."""
 
 
 def trace(picture: Mapping[str, Any]) -> dict[str, Any]:

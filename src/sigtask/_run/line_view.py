@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from .._core.stock import running_loop
 from ..ladder import Rung
-from ..report import Report, counted
+from ..report import Report, counted, printable
 from .observer import Progress
 from .os_signals import start_deaf
 
@@ -129,7 +129,7 @@ class LineView:
 
     def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
         """What happened, in the words of a person; a view for programs has the rest, too."""
-        self._say(f"{self._name}: {said}")
+        self._say(printable(f"{self._name}: {said}"))
 
     def _say(self, text: str) -> None:
         if self._stream is not None:

@@ -22,6 +22,7 @@ from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.rows import report_of
 from .._stop.stopping import Stopping
+from .._stop.told import told
 from .._stop.turns import Order, told_already
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, merged
@@ -224,10 +225,9 @@ class Supervisor:
 
     def _order(self, loop: AbstractEventLoop) -> Order:
         """Main first: the code around a loop that runs for no coroutine in particular, or where none runs in main."""
-        coro = self._mains.get(loop)
+        coro, signum = self._mains.get(loop), self.signum or signal.SIGTERM
         main = None if coro is None else next((t for t in asyncio.all_tasks(loop) if t.get_coro() is coro), None)
         outside: Callable[[], object] | None = None
-        signum = self.signum or signal.SIGTERM
         if threading.current_thread() is not threading.main_thread():
             outside = told_already  # by its own signal handler
         elif loop not in self._mains:
@@ -373,10 +373,10 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = report_of((), str(self.ladder), self.cause, self._clock.seconds)
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
-        report.status = 128 + (self.signum or signal.SIGTERM)
-        report.threads = threads()
+        report.status, report.threads = 128 + (self.signum or signal.SIGTERM), threads()
         report.children = children()
         self.observer.forced(report, self.report is not None)
+        told(report, "force")
 
     def conclude(self) -> Report:
         """The report as of now."""
@@ -397,4 +397,4 @@ class Supervisor:
             self.report.status = status
             if self.reraised:
                 self.report.note = f"the program drained, and ended itself by {self.cause}"
-            self.observer.over(self.report)
+            self.observer.over(told(self.report, "run"))
