@@ -98,21 +98,21 @@ def events(written):
 
 def test_a_trace_has_a_track_for_the_ladder_and_one_for_each_task(events):
     names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
-    assert names == {0: "ladder terminate=5s,kill=1s", 1: "deaf", 2: "before"}
+    assert names == {1: "ladder terminate=5s,kill=1s", 2: "deaf", 3: "before"}
 
 
 def test_a_trace_has_a_span_for_each_rung_in_microseconds(events):
     spans = [(e["tid"], e["name"], e["ts"], e["dur"]) for e in events if e["ph"] == "X"]
-    ladder = [(0, "drain", 0, 0), (0, "terminate", 0, 5_000_000), (0, "kill", 5_000_000, 250_000)]
-    assert spans == [*ladder, (1, "terminate", 0, 5_000_000), (1, "kill", 5_000_000, 250_000)]
+    ladder = [(1, "drain", 0, 0), (1, "terminate", 0, 5_000_000), (1, "kill", 5_000_000, 250_000)]
+    assert spans == [*ladder, (2, "terminate", 0, 5_000_000), (2, "kill", 5_000_000, 250_000)]
 
 
 def test_a_trace_says_where_a_task_stood_and_how_it_ended(events):
-    [span, *_] = [event for event in events if event["ph"] == "X" and event["tid"] == 1]
+    [span, *_] = [event for event in events if event["ph"] == "X" and event["tid"] == 2]
     assert span["args"]["stack"] == ["a.py:1 in main", "b.py:2 in swallow"]
     assert [(e["tid"], e["name"], e["ts"]) for e in events if e["ph"] == "i"] == [
-        (1, "ended by Kill", 5_250_000),
-        (2, "ended before", 0),
+        (2, "ended by Kill", 5_250_000),
+        (3, "ended before", 0),
     ]
 
 
