@@ -27,6 +27,7 @@ from .._stop.turns import Order, told_already
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, merged
 from ..signals import Signal, Terminate
+from . import systemd
 from .children import children, waiting_for
 from .clock import LadderClock
 from .left_behind import let_be_told, tell_errors
@@ -62,9 +63,8 @@ class Supervisor:
         """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._clock = LadderClock(ladder)
-        self._first = 0
-        self._heard = self._overdue = False
+        self._clock = LadderClock(ladder, systemd.stopping)
+        self._first, self._heard, self._overdue = 0, False, False
         self.reraised = False
         """Whether the program's own handler is gone again, and it has asked for the signal's default action."""
         self._yet_to_turn: set[AbstractEventLoop] = set()
@@ -87,6 +87,7 @@ class Supervisor:
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
+        systemd.keep_alive(loop)
         loop.call_soon(self.os_signals.listen)  # when it runs: uvloop does so then
         if self.signum is not None:
             loop.call_soon(self._join, loop)
@@ -151,8 +152,7 @@ class Supervisor:
 
     def _go_on(self, *, for_good: bool = True) -> None:
         """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
-        due = self._clock.rung
-        if for_good or (due is not None and due.signal.level < Terminate.level):
+        if for_good or ((due := self._clock.rung) is not None and due.signal.level < Terminate.level):
             self._in_each_loop(self._advance, self._clock.hurry())
 
     def _orderly_end_is_over(self, signum: int) -> None:

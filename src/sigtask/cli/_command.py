@@ -13,8 +13,9 @@ from click.core import ParameterSource
 
 from .. import __version__
 from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
+from .._run.systemd import LAST_SECONDS
 from .._run.view import make_view
-from ..ladder import DEFAULT, Ladder
+from ..ladder import DEFAULT, Ladder, duration
 from ..report import ENDINGS
 from ._program import BadInput, Program, run_program
 
@@ -146,6 +147,19 @@ def _report_file(text: str) -> Path:
     return file
 
 
+def _check_grace(grace: float, ladder: Ladder) -> str:
+    """Says how long a stop may take. Raises: `BadInput` when that is longer than whoever sends SIGKILL waits."""
+    extra = f" + {ladder.limit:g} s that extend() may add" if ladder.limit else ""
+    most = ladder.total + ladder.limit + LAST_SECONDS
+    sums = f"{ladder.total:g} s of ladder{extra} + {LAST_SECONDS:g} s to end by force"
+    if most > grace:
+        raise BadInput(
+            f"--check-grace {grace:g}: a stop may take {most:g} s ({sums}); "
+            f"shorten the ladder {ladder}, or have whoever supervises this wait for {most:g} s"
+        )
+    return f"a stop takes {most:g} s at most ({sums}), of {grace:g} s"
+
+
 def _make_way(file: Path) -> None:
     """See that the report can be written, and that no older one is taken for it. Raises: `BadInput`."""
     if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
@@ -218,6 +232,9 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
               help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
               "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
+@click.option("--check-grace", metavar="SECONDS", callback=_parsed(duration), envvar="SIGTASK_CHECK_GRACE",
+              show_envvar=True, help="Refuse to start where a stop may take longer: the time after which whoever "
+              "supervises the program sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
 @click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
               type=click.Path(), help="Write the report there: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
@@ -240,6 +257,11 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
         log=said["log"],
     )
     try:
+        if (grace := said["check_grace"]) is not None:
+            told = _check_grace(grace, settings.ladder)
+            if module is None and not words:
+                click.echo(told)
+                return
         program = Program.named(module, words)
         if settings.report_file is not None:
             _make_way(settings.report_file)
