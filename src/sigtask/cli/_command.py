@@ -235,6 +235,9 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--check-grace", metavar="SECONDS", callback=_parsed(duration), envvar="SIGTASK_CHECK_GRACE",
               show_envvar=True, help="Refuse to start where a stop may take longer: the time after which whoever "
               "supervises the program sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
+@click.option("--init", is_flag=True, show_default=False, callback=_flag("SIGTASK_INIT", YES_NO),
+              help="As process 1 of a container: run the program in a child, pass signals on to it, and reap orphans. "
+              "[env var: SIGTASK_INIT, 1 or 0]")  # fmt: skip
 @click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
               type=click.Path(), help="Write the report there: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
@@ -265,10 +268,20 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
         program = Program.named(module, words)
         if settings.report_file is not None:
             _make_way(settings.report_file)
+        if said["init"]:
+            _split()
         status = _run(program, settings)
     except BadInput as error:
         raise _Mistake(str(error), ctx.command_path, settings.log) from None
     sys.exit(status)
+
+
+def _split() -> None:
+    if not hasattr(os, "fork"):
+        raise BadInput("--init: this system has no processes that fork")
+    from ._init import split
+
+    split()
 
 
 def _run(program: Program, settings: Settings) -> int:
