@@ -33,6 +33,7 @@ def page(picture: Mapping[str, Any], text: str) -> str:
 
 
 def _asset(name: str) -> str:
+    assert __package__ is not None
     data = get_data(__package__, name)  # also out of a zip file
     assert data is not None
     return data.decode().replace("\r\n", "\n")

@@ -59,9 +59,5 @@ def _span(name: str, pid: int, track: int, begin: float, seconds: float, about: 
 
 
 def as_json(facts: Any) -> str:
-    """Indented JSON; of a trace, an event a line."""
-    if "traceEvents" not in facts:
-        return json.dumps(facts, indent=2) + "\n"
-    events = ",\n".join(map(json.dumps, facts["traceEvents"]))
-    rest = json.dumps({name: value for name, value in facts.items() if name != "traceEvents"})
-    return f'{{"traceEvents": [\n{events}\n],\n{rest[1:]}\n'
+    """JSON for a file: a report's is indented, for people; a trace's is not, as it is long, and wanted soon."""
+    return json.dumps(facts, indent=None if "traceEvents" in facts else 2) + "\n"

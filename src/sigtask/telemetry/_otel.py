@@ -72,8 +72,9 @@ class Instruments:
             self._told = report.began
             self._tell(report, failed=by == "force")
         if by == "force":
-            flush = getattr(self._provider or trace.get_tracer_provider(), "force_flush", lambda timeout: None)
-            flush(LAST_FLUSH)
+            flush = getattr(self._provider or trace.get_tracer_provider(), "force_flush", None)
+            if flush is not None:
+                flush(LAST_FLUSH)
 
     def _tell(self, report: Report, *, failed: bool) -> None:
         began = time_ns() - _ns(report.seconds)
