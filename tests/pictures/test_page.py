@@ -95,6 +95,14 @@ def test_a_report_of_no_task_and_no_rung_is_a_page(show):
     assert page.said("Runtime.exceptionThrown") == []
 
 
+def test_a_task_that_no_rung_came_to_has_no_bar(show):
+    report = Report("kill=1s", "SIGTERM", 1.0, (row("a", "still running", None, ()),), ())
+    page = show(report)
+    assert page.text("#resisted h2") == ["1 task needs attention"]
+    assert page.run("document.querySelectorAll('.bars').length") == 0
+    assert page.text("#rows .small:last-child")[-1] == "no rung came to it"
+
+
 def test_a_rung_of_a_class_of_the_users_is_drawn(show):
     report = report_of(row("a"))
     report.rungs[0].name = "reload"

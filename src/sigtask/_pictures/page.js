@@ -102,7 +102,10 @@ function timesOf(tasks) {
   return spent.join(", ") || "no rung came to it";
 }
 
-const barsOf = (tasks) => bars(tasks, tasks.length > 1 ? "many" : "one", timesOf(tasks));
+function barsOf(tasks) {
+  if (tasks.every((task) => task.end === null)) return "";
+  return bars(tasks, tasks.length > 1 ? "many" : "one", timesOf(tasks));
+}
 
 // -- the head, the ladder, the process ------------------------------------------------------------------------------
 
@@ -113,7 +116,7 @@ function showHead() {
   const facts = {
     Reason: report.reason,
     Ladder: report.ladder,
-    Began: report.began,
+    Began: report.began?.replace("T", " ").replace(/\.\d+\+00:00$/, " UTC"),
     Process: ended ? `${report.pid}, ended ${ended}` : `${report.pid}`,
   };
   for (const [name, value] of Object.entries(facts)) {
