@@ -51,7 +51,8 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
       deprecates most. Not the model: it makes the same steps with debugging as without.
     - "no C": the rules on the Python twin, on every Python; on the default one the model and the libraries, too.
     - "harm": a part of `make harm`, on the default one; the whole of it has three Pythons.
-    - "house", "wheel": the docs' programs and the project's own rules, and what is packed: on the default one.
+    - "house", "pictures", "wheel": the docs' programs and the project's own rules, what Chromium makes of a report's
+      page, and what is packed: on the default one.
 
     `EVERYWHERE=1` has all of edges and programs run on every Python. A Python that is alone is oldest and newest.
     """
@@ -77,7 +78,8 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     pure = {"SIGTASK_PURE": "1"}
     for venv in in_order:
         steps.append(pytest("no C", venv, *(inside if venv is default else folders(*INSIDE[:2])), env=pure))
-    return [*steps, pytest("house", default, "tests/house"), Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
+    steps += [pytest(part, default, f"tests/{part}") for part in ("house", "pictures")]
+    return [*steps, Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
 
 
 def folders(*parts: str) -> tuple[str, ...]:

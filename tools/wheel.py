@@ -40,7 +40,10 @@ def check(folder: Path, python: str, expected: str, **env: str) -> None:
     pip = ("-m", "pip", "--disable-pip-version-check")
     run(sys.executable, *pip, "wheel", "-q", "--no-deps", "-w", str(folder), ".", **env)
     (wheel,) = folder.glob("*.whl")
-    has = EXTENSION in zipfile.ZipFile(wheel).namelist()
+    names = zipfile.ZipFile(wheel).namelist()
+    if not {f"sigtask/_pictures/page.{ending}" for ending in ("html", "css", "js")} <= {*names}:
+        raise SystemExit(f"{wheel.name} lacks what a report's page is made of")
+    has = EXTENSION in names
     if has != (expected == "C") or wheel.name.endswith("-py3-none-any.whl") == has:
         raise SystemExit(f"{wheel.name} {'has' if has else 'lacks'} {EXTENSION}; the {expected} twin was expected")
     run(python, *pip, "install", "-q", "--no-deps", "--no-index", "--force-reinstall", str(wheel))

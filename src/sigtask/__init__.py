@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._core.native import implementation
     from ._core.task import Task
     from ._run.runner import run
+    from ._run.systemd import notify
     from ._stop.stop import stop
     from ._stop.time import extend, time_left
     from .ladder import Ladder, Rung
@@ -68,6 +69,7 @@ __all__ = [
     "implementation",
     "install",
     "mask",
+    "notify",
     "on_signal",
     "open_process",
     "partial_result",
@@ -91,6 +93,7 @@ _HOMES = {
     "_core.kill": "abandoned_count",
     "_core.native": "implementation",
     "_run.runner": "run",
+    "_run.systemd": "notify",
     "_stop.stop": "stop",
     "_stop.time": "extend time_left",
     "ladder": "Ladder Rung",

@@ -181,9 +181,17 @@ def _seconds(value: object, what: str) -> float:
 
 
 def _duration(text: str, part: str) -> float:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ValueError(f"in the ladder, {part.strip()!r}: {error}") from None
+
+
+def duration(text: str) -> float:
+    """The seconds that `text` says, as in `500ms`, `10s`, `10`, `2m`, `1h`. Raises: `ValueError` for anything else."""
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text)
     if found is None:
-        raise ValueError(f"in the ladder, {part.strip()!r}: {text!r} is no duration; write it as 10s, 500ms or 2m")
+        raise ValueError(f"{text!r} is no duration; write it as 10s, 500ms or 2m")
     return float(found[1]) * _UNITS[found[2]]
 
 

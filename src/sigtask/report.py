@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
@@ -14,9 +14,29 @@ SHOWN = 20
 """How many entries `str(report)` has for tasks; `tasks` and `to_dict()` have all."""
 
 
+ENDINGS = (".html", ".txt", ".trace.json", ".json")
+"""How the name of a report's file may end; which one it is, the first that fits says."""
+
+
 def counted(count: int, noun: str = "task") -> str:
     """`1 task`, `2 tasks`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def printable(text: str) -> str:
+    r"""The text with what a terminal or a page would obey, and not show, as its escape: `\x1b`. Lines stay lines."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+
+
+def _all_printable(facts: Any) -> Any:
+    """The same with every text in it `printable`."""
+    if isinstance(facts, str):
+        return printable(facts)
+    if isinstance(facts, dict):
+        return {key: _all_printable(value) for key, value in facts.items()}
+    return [_all_printable(one) for one in facts] if isinstance(facts, (list, tuple)) else facts
 
 
 @dataclass(slots=True)
@@ -48,6 +68,9 @@ class TaskReport:
     note: str | None = None
     coroutine: str = ""
     """The `__qualname__` of what it runs, `Producer.send` for example; empty where that is not known."""
+    stack: tuple[str, ...] = ()
+    """How it came to where it stood when the last rung that it saw began, the innermost line last: of a task that had
+    not ended by the rung before. Without lines of asyncio and of sigtask."""
 
     @property
     def resisted(self) -> bool:
@@ -55,7 +78,7 @@ class TaskReport:
         return bool(self.ended == "still running" or self.abandoned or self.swallowed or self.rung == "kill")
 
     def __str__(self) -> str:
-        return "\n".join([f"{self._label}: {self._ending}", *self._details("it")])
+        return printable("\n".join([f"{self._label}: {self._ending}", *self._details("it")]))
 
     @property
     def _label(self) -> str:
@@ -105,13 +128,19 @@ def _short(coroutine: str) -> str:
     return coroutine.rpartition("<locals>.")[2]
 
 
-def _grouped(rows: Iterable[TaskReport]) -> list[str]:
-    """Equal rows as one entry; the most urgent come first."""
-    groups: dict[tuple[object, ...], list[TaskReport]] = {}
+def _folded(
+    rows: Iterable[TaskReport], key: Callable[[TaskReport], object] = lambda row: row._as_shown
+) -> list[list[TaskReport]]:
+    """Rows of which the key is the same together; the most urgent come first."""
+    groups: dict[object, list[TaskReport]] = {}
     for row in rows:
-        groups.setdefault(row._as_shown, []).append(row)
-    entries = sorted(groups.values(), key=lambda group: group[0]._urgency)
-    lines: list[str] = []
+        groups.setdefault(key(row), []).append(row)
+    return sorted(groups.values(), key=lambda group: group[0]._urgency)
+
+
+def _grouped(rows: Iterable[TaskReport]) -> list[str]:
+    """An entry for equal rows."""
+    entries, lines = _folded(rows), list[str]()
     for group in entries[:SHOWN]:
         first = group[0]
         if len(group) == 1:
@@ -216,22 +245,86 @@ class Report:
         """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
         return {**asdict(self), "totals": self.totals}
 
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write it as a page that needs nothing else, no network either: what each task did with its time.
+
+        Raises: `OSError` when the file cannot be written.
+        """
+        from ._pictures.page import page
+
+        _write(path, page(self._picture(), str(self)))
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write it as the name ends: `.html`, `.txt`, `.json` (`to_dict()`) or `.trace.json` (for ui.perfetto.dev).
+
+        Raises: `ValueError` for another ending; `OSError` when the file cannot be written.
+        """
+        name = os.fspath(path)
+        if name.endswith(".html"):
+            self.to_html(path)
+        elif name.endswith(".txt"):
+            _write(path, f"{self}\n")
+        elif name.endswith(".json"):
+            from ._pictures.trace import as_json, trace
+
+            _write(path, as_json(trace(self._picture()) if name.endswith(".trace.json") else self.to_dict()))
+        else:
+            raise ValueError(f"{name}: a report's name must end in {', '.join(ENDINGS)}")
+
+    def _picture(self) -> dict[str, Any]:
+        """What a page or a trace draws; equal rows are one group."""
+        names = [rung.name for rung in self.rungs]
+        groups = [
+            {
+                **{name: getattr(group[0], name) for name in ("coroutine", "ended", "rung", "descendant", "stack")},
+                "ending": group[0]._ending,
+                "urgency": group[0]._urgency,
+                "resisted": group[0].resisted,
+                "said": [line.strip() for line in group[0]._details("it" if len(group) == 1 else "each")],
+                "tasks": [[row.name, [row.seconds.get(name) for name in names]] for row in group],
+            }
+            for group in _folded(self.tasks, lambda row: (row._as_shown, row.descendant, *row.stack))
+        ]
+        head = ("ladder", "reason", "seconds", "pid", "began", "status", "note")
+        picture = {
+            **{name: getattr(self, name) for name in head},
+            "said": self._said,
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "threads": [str(thread) for thread in self.threads],
+            "children": [str(child) for child in self.children],
+            "groups": groups,
+        }
+        return _all_printable(picture)  # type: ignore[no-any-return]
+
     def __str__(self) -> str:
-        reason = f" (reason: {self.reason})" if self.reason else ""
-        head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
-        what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
-        lines = [f"{what} in {self.seconds:.2f} s{reason}", *(f"  {rung}" for rung in self.rungs)]
+        lines = [self._said[0], *(f"  {rung}" for rung in self.rungs)]
         if self.tasks:
             totals = sorted(self.totals.items(), key=lambda item: -item[1])
             lines.append("  " + ", ".join(f"{count} {how}" for how, count in totals))
-        if self.status is not None:
-            since = f", told to stop at {self.began}," if self.began else ""
-            how = f"with status {self.status}" if self.status >= 0 else f"by {signal.Signals(-self.status).name}"
-            lines.append(f"  process {self.pid}{since} ends {how}")
+        lines += [f"  {line}" for line in self._said[1:]]
         if self.note or self.threads or self.children:
             lines += [f"  {line.strip()}" for line in self.last_words.splitlines() if line]
         lines += [f"  {line}" for line in _grouped(self.resisted)]
-        return "\n".join(lines)
+        return printable("\n".join(lines))
+
+    @property
+    def _said(self) -> list[str]:
+        """What happened, in a line; and how the process ends, in another, if that is known."""
+        reason = f" (reason: {self.reason})" if self.reason else ""
+        head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
+        what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
+        lines = [f"{what} in {self.seconds:.2f} s{reason}"]
+        if self.status is not None:
+            since = f", told to stop at {self.began}," if self.began else ""
+            how = f"with status {self.status}" if self.status >= 0 else f"by {signal.Signals(-self.status).name}"
+            lines.append(f"process {self.pid}{since} ends {how}")
+        return lines
+
+
+def _write(path: str | os.PathLike[str], text: str) -> None:
+    """A name may hold what UTF-8 has no bytes for: it is shown as an escape."""
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.write(text)
 
 
 def merged(reports: list[Report]) -> Report:

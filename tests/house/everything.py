@@ -42,6 +42,7 @@ from sigtask import (
     implementation,
     install,
     mask,
+    notify,
     on_signal,
     open_process,
     partial_result,
@@ -159,6 +160,7 @@ async def main() -> int:
     if sys.platform != "win32":
         await processes()
     assert_type(implementation, Literal["C", "Python"])
+    assert_type(notify("STATUS=done"), bool)
     print(f"sigtask {sigtask.__version__}, {abandoned_count()} abandoned")
     return 0
 

@@ -534,7 +534,7 @@ BAD = {
     "no grace": (["--ladder", "drain,kill", "x.py"], "'drain' needs a grace"),
     "no duration": (["--ladder", "drain=soon", "x.py"], "'soon' is no duration"),
     "an empty ladder": (["--ladder", "", "x.py"], "there is no signal ''"),
-    "a bad suffix": (["--report", "r.xml", "x.py"], "the name must end in .json or .txt"),
+    "a bad suffix": (["--report", "r.xml", "x.py"], "the name must end in .html, .txt, .trace.json, .json"),
     "no such directory": (["--report", "no/r.json", "x.py"], "there is no directory"),
     "a report that is a directory": (["--report", ".", "x.py"], "is a directory"),
     "an unknown option": (["--nothing", "x.py"], "there is no option --nothing"),

@@ -262,6 +262,26 @@ def test_a_report_behind_a_link_is_written_there(sigtask_run, write, tmp_path):
     assert (tmp_path / "r.txt").is_symlink()
 
 
+@pytest.mark.os
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [("r.html", "<!doctype html>"), ("r.txt", "stopped 1 task"), ("r.json", "{\n"), ("r.trace.json", '{"traceEvents"')],
+)
+def test_R28_the_report_is_what_the_name_of_its_file_ends_in(sigtask_run, write, tmp_path, name, beginning):
+    write("sleeper.py", SLEEPER)
+    program = sigtask_run("--report", name, "sleeper.py").wait_for("ready")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == -signal.SIGTERM
+    assert (tmp_path / name).read_text("utf-8").startswith(beginning)
+
+
+@pytest.mark.parametrize("name", ["r", "r.htm", "r.trace", "html"])
+def test_a_report_of_an_unknown_kind_is_a_mistake(command, name):
+    result = command("run", "--report", name, "x.py")
+    assert result.exit_code == 2
+    assert f"--report: {name}: the name must end in .html, .txt, .trace.json, .json" in result.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a directory in which nobody may write")
 def test_a_report_that_cannot_be_written_is_told_of_before_the_program_begins(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -14,6 +14,7 @@ import pytest
 
 from sigtask._run.json_view import JsonView
 from sigtask._run.view import LineView, LiveView, default_observer, make_view
+from sigtask.ladder import Ladder
 from sigtask.report import Report
 
 pytestmark = pytest.mark.os
@@ -439,3 +440,23 @@ def test_a_dumb_terminal_gets_lines(monkeypatch):
             assert type(make_view(quiet=False, report_file=None, stream=stream)) is not LiveView
     finally:
         os.close(master)
+
+
+class Stuck:
+    """A progress of a stop in which a task with a hostile name is waited for."""
+
+    ladder = Ladder.parse("terminate=5s,kill")
+    cause, tasks_left, is_over, rung, rung_left, time_left = "SIGTERM", 1, False, None, 1.0, 2.0
+    rung_due = ladder.rungs[0]
+    slowest = "evil\x1b[2J\nname at evil\x07.py:1 in main"
+
+
+@pytest.mark.parametrize("view", [LineView, LiveView])
+def test_escape_sequences_in_a_name_are_shown_and_not_obeyed(view, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(LiveView, "_draw", lambda self, *lines: print(*lines, file=stream))
+    shown = view(stream)
+    shown.tick(Stuck())
+    shown.over(Report("kill=1s", "evil\x1b[2J", 0.0, (), ()))
+    assert r"evil\x1b[2J" in stream.getvalue() and r"evil\x07.py:1" in stream.getvalue()
+    assert {"\x1b", "\x07"} & {*stream.getvalue()} == set()

@@ -9,9 +9,9 @@ import signal
 
 import pytest
 
-from sigtask import Ladder
+from sigtask import Ladder, Report
 from sigtask._run.settings import Settings
-from sigtask._run.workers import with_a_house
+from sigtask._run.workers import view_of_worker, with_a_house
 
 pytestmark = [
     pytest.mark.os,
@@ -211,3 +211,10 @@ def _no_sigtask(name, *args):
     if name.startswith("sigtask"):
         raise ImportError(name)
     return __import__(name, *args)
+
+
+@pytest.mark.parametrize("ending", [".html", ".txt", ".json", ".trace.json"])
+def test_the_report_of_a_worker_has_its_pid_in_the_name_and_is_of_the_same_kind(tmp_path, ending):
+    view = view_of_worker(Settings(report_file=tmp_path / f"stop.1{ending}"))
+    view.over(Report("kill=1s", None, 0.0, (), ()))
+    assert [path.name for path in tmp_path.iterdir()] == [f"stop.1.{os.getpid()}{ending}"]

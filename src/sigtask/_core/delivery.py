@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from asyncio import CancelledError
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
@@ -29,6 +29,9 @@ class Fate(Enum):
     CONSUMED = "consumed"
     REFUSED = "refused"
 
+
+watchers: list[Callable[[Delivery], object]] = []
+"""Who is told of every signal that is sent, before its fate is known: telemetry. They may not raise."""
 
 _PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
 _TAKEN = (Fate.DELIVERED, Fate.HANDLED)
@@ -163,6 +166,8 @@ class History(list[Delivery]):
     def add(self, delivery: Delivery) -> None:
         """Remember it, for now."""
         self.append(delivery)
+        for watch in watchers:
+            watch(delivery)
         if len(self) >= 2 * HISTORY:
             self.forget()
 

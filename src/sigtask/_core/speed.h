@@ -18,6 +18,7 @@
     X(full)           /* task.Task */                                                                                  \
     X(signal)         /* signals.Signal */                                                                             \
     X(cancelled)      /* asyncio.CancelledError */                                                                     \
+    X(watchers)       /* delivery.watchers */                                                                          \
     X(history)        /* delivery.History */                                                                           \
     X(current_task)   /* loop -> the task that it runs, or None */                                                     \
     X(running_loop)   /* asyncio's */                                                                                  \
@@ -240,7 +241,7 @@ PyObject *sigtask_py_link(PyObject *module, PyObject *const *args, Py_ssize_t na
 /* Where the slots of a TaskReport lie (`speed_roll.c`). */
 #define SIGTASK_ROW(X)                                                                                                 \
     X(name) X(ended) X(rung) X(seconds) X(stood) X(cleaning_up) X(swallowed) X(refused) X(abandoned) X(descendant)      \
-    X(note) X(coroutine)
+    X(note) X(coroutine) X(stack)
 typedef struct {
 #define X(name) Py_ssize_t name;
     SIGTASK_ROW(X)

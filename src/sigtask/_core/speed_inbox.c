@@ -64,9 +64,27 @@ forget(State *state, PyObject *list)
     return 0;
 }
 
+static int
+tell_watchers(State *state, Delivery *delivery)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(state->watchers); i++) {
+        PyObject *watch = Py_NewRef(PyList_GET_ITEM(state->watchers, i));
+        PyObject *done = PyObject_CallOneArg(watch, (PyObject *)delivery);
+        Py_DECREF(watch);
+        if (done == NULL) {
+            return -1;
+        }
+        Py_DECREF(done);
+    }
+    return 0;
+}
+
 int
 sigtask_remember(State *state, Inbox *inbox, Delivery *delivery)
 {
+    if (tell_watchers(state, delivery) < 0) {
+        return -1;
+    }
     if (inbox->history == NULL) {
         inbox->history = Py_NewRef(delivery);
         return 0;

@@ -61,6 +61,7 @@ new_row(State *state, Roll *self, PyObject *task, PyObject *coro)
         SET(row, descendant, Py_False);
         SET(row, note, Py_None);
         SET(row, coroutine, what);
+        SET(row, stack, state->no_args);
     }
     Py_XDECREF(name);
     Py_XDECREF(what);

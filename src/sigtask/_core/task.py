@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from ..signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_signal
 from . import stock
-from .delivery import HISTORY, Addressee, Delivery, Fate, History
+from .delivery import HISTORY, Addressee, Delivery, Fate, History, watchers
 from .ending import claim, ended_by
 from .family import attach, note_parent
 from .flight import came_back, free
@@ -301,6 +301,7 @@ if speed is not None:
         "signal": Signal,
         "cancelled": CancelledError,
         "history": History,
+        "watchers": watchers,
         # Up to Python 3.11 `asyncio.current_task` is itself written in Python, and this is what it asks.
         "current_task": asyncio.current_task if sys.version_info >= (3, 12) else asyncio.tasks._current_tasks.get,  # type: ignore[attr-defined,unused-ignore]
         "running_loop": stock.running_loop,

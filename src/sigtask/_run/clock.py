@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ..ladder import Ladder, Rung
 from .watchdog import now
 
 
 class LadderClock:
-    """Which rung is due, and when the process is to be gone. Nothing is due before `start`."""
+    """Which rung is due, and when the process is to be gone. Nothing is due before `start`.
 
-    def __init__(self, ladder: Ladder) -> None:
+    `on_deadline(seconds)` is called when it is known in how many seconds that is, and when these become more.
+    """
+
+    def __init__(self, ladder: Ladder, on_deadline: Callable[[float], object] = lambda left: None) -> None:
         self.ladder = ladder
+        self._on_deadline = on_deadline
         self._zero = math.inf  # when the ladder began, had none of its rungs been cut short
         self._deadline = math.inf  # when the process is to be gone: the seconds of a skipped rung are a reserve
         self._began = 0.0
@@ -22,6 +27,7 @@ class LadderClock:
         self._began = now()
         self.moved_to(index)
         self._deadline = self._zero + self.ladder.total
+        self._on_deadline(self.left)
 
     def moved_to(self, index: int) -> None:
         """That rung has begun. A late one buys no time."""
@@ -38,6 +44,7 @@ class LadderClock:
         """So many seconds more for the rung that is due, and in all."""
         self._zero += granted
         self._deadline += granted
+        self._on_deadline(self.left)
 
     @property
     def index(self) -> int:

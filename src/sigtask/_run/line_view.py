@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from .._core.stock import running_loop
 from ..ladder import Rung
-from ..report import Report, counted
+from ..report import Report, counted, printable
 from .observer import Progress
 from .os_signals import start_deaf
 
@@ -80,7 +80,7 @@ class Pen:
 class LineView:
     """One line per rung on `stream`, and the report's summary at the end; `report_file` gets the whole of it.
 
-    The file is JSON when its name ends in `.json`, else text. Each line begins with `name`.
+    The file is what its name ends in (`Report.write`). Each line begins with `name`.
     """
 
     def __init__(self, stream: TextIO | None, report_file: Path | None = None, name: str = "sigtask") -> None:
@@ -129,7 +129,7 @@ class LineView:
 
     def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
         """What happened, in the words of a person; a view for programs has the rest, too."""
-        self._say(f"{self._name}: {said}")
+        self._say(printable(f"{self._name}: {said}"))
 
     def _say(self, text: str) -> None:
         if self._stream is not None:
@@ -139,14 +139,8 @@ class LineView:
     def _write(self, report: Report) -> None:
         if self._report_file is None:
             return
-        if self._report_file.suffix == ".json":
-            import json
-
-            text = json.dumps(report.to_dict(), indent=2)
-        else:
-            text = str(report)
         try:
-            self._report_file.write_text(text + "\n", encoding="utf-8")
+            report.write(self._report_file)
         except OSError as error:
             self._tell("report", f"the report cannot be written: {error}", "error")
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, TextIO
 
 from ..ladder import Rung
-from ..report import counted
+from ..report import counted, printable
 from .line_view import LineView, put
 from .observer import Progress
 
@@ -48,7 +48,7 @@ class LiveView(LineView):
         tasks = f"{counted(progress.tasks_left)} left"
         head = f"{progress.cause}  {name}  {progress.rung_left:4.1f} s, then {then}  ({tasks})"
         slowest = progress.slowest.replace("the loop is blocked", "the loop: blocked")
-        below = re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")
+        below = printable(re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")).replace("\n", r"\n")
         self._pen.write(lambda: self._draw(head, below))
 
     def _draw(self, *lines: str) -> None:

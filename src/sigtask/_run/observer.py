@@ -74,19 +74,32 @@ class Observer(Protocol):
 
 
 class LogObserver:
-    """Tells `logging.getLogger("sigtask")`: a line a rung, and the report if anyone resisted."""
+    """Tells `logging.getLogger("sigtask")`: a line a rung, and the report, as a warning if anyone resisted.
+
+    Each record has fields, which docs/telemetry.md lists.
+    """
 
     def rung(self, rung: Rung, progress: Progress) -> None:
         """Log that a rung begins."""
-        log.info("%s: %s, %g s for %s", progress.cause, rung.name, rung.grace, counted(progress.tasks_left))
+        from ..telemetry._fields import EVENT  # here, and not for every program that is never stopped
+
+        left, cause = progress.tasks_left, progress.cause
+        fields = {EVENT: "rung", "sigtask.rung.name": rung.name, "sigtask.rung.grace": rung.grace}
+        extra = {**fields, "sigtask.stop.reason": cause, "sigtask.stop.tasks": left}
+        log.info("%s: %s, %g s for %s", cause, rung.name, rung.grace, counted(left), extra=extra)
 
     def tick(self, progress: Progress) -> None:
         """Nothing: a log is not a screen."""
 
     def over(self, report: Report) -> None:
         """Log the report."""
-        log.log(logging.WARNING if report.resisted else logging.INFO, "%s", report)
+        from ..telemetry import log_report
+
+        log_report(log, report)
 
     def forced(self, report: Report, told: bool) -> None:
         """Log why."""
-        log.error("%s", report.last_words if told else report)
+        from ..telemetry._fields import EVENT, about_stop
+
+        said = report.last_words if told else report
+        log.error("%s", said, extra={EVENT: "forced", **about_stop(report)})

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from .._core.factory import install
 from .._core.stock import running_loop
+from .._stop.told import told
 from ..ladder import Ladder
 from ..signals import Signal, level_of
 from ..threads import dismiss_idle
@@ -126,4 +127,4 @@ def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
         loop.close()
     if report is not None and (supervisor.signum is not None or report.resisted):
         supervisor.report = report
-        supervisor.observer.over(report)
+        supervisor.observer.over(told(report, "run"))

@@ -22,10 +22,12 @@ from .._core.task import Task
 from .._stop.places import task_place, thread_place, thread_places, threads
 from .._stop.rows import report_of
 from .._stop.stopping import Stopping
+from .._stop.told import told
 from .._stop.turns import Order, told_already
 from ..ladder import DEFAULT, Ladder, Rung
 from ..report import Report, merged
 from ..signals import Signal, Terminate
+from . import systemd
 from .children import children, waiting_for
 from .clock import LadderClock
 from .left_behind import let_be_told, tell_errors
@@ -61,9 +63,8 @@ class Supervisor:
         """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._clock = LadderClock(ladder)
-        self._first = 0
-        self._heard = self._overdue = False
+        self._clock = LadderClock(ladder, systemd.stopping)
+        self._first, self._heard, self._overdue = 0, False, False
         self.reraised = False
         """Whether the program's own handler is gone again, and it has asked for the signal's default action."""
         self._yet_to_turn: set[AbstractEventLoop] = set()
@@ -86,6 +87,7 @@ class Supervisor:
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
+        systemd.keep_alive(loop)
         loop.call_soon(self.os_signals.listen)  # when it runs: uvloop does so then
         if self.signum is not None:
             loop.call_soon(self._join, loop)
@@ -150,8 +152,7 @@ class Supervisor:
 
     def _go_on(self, *, for_good: bool = True) -> None:
         """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
-        due = self._clock.rung
-        if for_good or (due is not None and due.signal.level < Terminate.level):
+        if for_good or ((due := self._clock.rung) is not None and due.signal.level < Terminate.level):
             self._in_each_loop(self._advance, self._clock.hurry())
 
     def _orderly_end_is_over(self, signum: int) -> None:
@@ -224,10 +225,9 @@ class Supervisor:
 
     def _order(self, loop: AbstractEventLoop) -> Order:
         """Main first: the code around a loop that runs for no coroutine in particular, or where none runs in main."""
-        coro = self._mains.get(loop)
+        coro, signum = self._mains.get(loop), self.signum or signal.SIGTERM
         main = None if coro is None else next((t for t in asyncio.all_tasks(loop) if t.get_coro() is coro), None)
         outside: Callable[[], object] | None = None
-        signum = self.signum or signal.SIGTERM
         if threading.current_thread() is not threading.main_thread():
             outside = told_already  # by its own signal handler
         elif loop not in self._mains:
@@ -373,10 +373,10 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = report_of((), str(self.ladder), self.cause, self._clock.seconds)
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
-        report.status = 128 + (self.signum or signal.SIGTERM)
-        report.threads = threads()
+        report.status, report.threads = 128 + (self.signum or signal.SIGTERM), threads()
         report.children = children()
         self.observer.forced(report, self.report is not None)
+        told(report, "force")
 
     def conclude(self) -> Report:
         """The report as of now."""
@@ -397,4 +397,4 @@ class Supervisor:
             self.report.status = status
             if self.reraised:
                 self.report.note = f"the program drained, and ended itself by {self.cause}"
-            self.observer.over(self.report)
+            self.observer.over(told(self.report, "run"))

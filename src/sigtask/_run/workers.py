@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ladder import Ladder
+from ..report import ENDINGS
 from .importing import when_imported
 from .line_view import LineView
 from .settings import Settings
@@ -34,10 +35,11 @@ def ladder_of_worker(settings: Settings) -> Ladder:
 
 
 def view_of_worker(settings: Settings) -> LineView:
-    """A view that says which process it is of, with a report file of its own, `NAME.PID.json`; never a live one."""
+    """A view that says which process it is of, with a report file of its own, as `NAME.PID.json`; never live."""
     pid, file = os.getpid(), settings.report_file
     if file is not None:
-        file = file.with_name(f"{file.stem}.{pid}{file.suffix}")
+        ending = next(ending for ending in ENDINGS if file.name.endswith(ending))
+        file = file.with_name(f"{file.name.removesuffix(ending)}.{pid}{ending}")
     stream = None if settings.quiet else sys.stderr
     if settings.log == "json" and stream is not None:
         from .json_view import JsonView

@@ -8,9 +8,11 @@ import gc
 import os
 import sys
 import threading
+from collections import deque
 from types import CodeType, FrameType
 from typing import Any
 
+from .._core.handling import chain
 from ..report import ThreadReport
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -20,6 +22,8 @@ _NOT_THE_USERS = (
     "<frozen",
 )
 _NOWHERE = "no Python frame"
+DEEPEST = 50
+"""How many lines of a stack a person would read."""
 C_FUNCTION = "(), a C function"
 """How a place ends that is no line of Python."""
 _STEPS = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper")  # which do not show whose they are
@@ -49,12 +53,22 @@ class Places:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], tuple[CodeType, str]] = {}
+        self._stacks: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def of(self, task: asyncio.Task[Any]) -> str:
         """Where this task waits."""
         frame = _innermost(task.get_coro())
-        if frame is None:
-            return _NOWHERE
+        return _NOWHERE if frame is None else self._of_frame(frame)
+
+    def stack_of(self, task: asyncio.Task[Any]) -> tuple[str, ...]:
+        """How it came there: its frames that are the user's or a library's, the innermost last; of very many, those."""
+        kinds = ((one, _names(one.__class__)) for one in chain(task.get_coro()))
+        frames = (getattr(one, names[0]) for one, names in kinds if names is not None)
+        users = (one for one in frames if one is not None and is_the_users(one.f_code.co_filename))
+        stack = tuple(map(self._of_frame, deque(users, maxlen=DEEPEST)))
+        return self._stacks.setdefault(stack, stack)
+
+    def _of_frame(self, frame: FrameType) -> str:
         key = (id(frame.f_code), frame.f_lasti)  # to hash a code object is slow; it is kept, so its id stays its own
         known = self._known.get(key)
         if known is None:

@@ -50,12 +50,13 @@ def settle(row: TaskReport, inbox: Inbox) -> None:
         row.ended = "abandoned"
 
 
-def look_back(row: TaskReport, task: AnyTask, place: str, is_ours: Callable[[Delivery], bool]) -> None:
+def look_back(row: TaskReport, task: AnyTask, places: Places, is_ours: Callable[[Delivery], bool]) -> None:
     """Note what the task did with the signals so far: the next rung begins, or the ladder is over (R28).
 
     A signal that was thrown into it has led to a cleanup, which it may still be at; else it has gone on, and swallowed
-    the signal. That can be said of a task that is suspended: `place` is where.
+    the signal. That can be said of a task that is suspended.
     """
+    place, row.stack = place_of(task, places), places.stack_of(task)
     inbox: Inbox | None = getattr(task, "_inbox", None)
     if inbox is None or not isinstance(task, Task) or task._is_running():
         return
@@ -85,7 +86,7 @@ def look_back_at(alive: Mapping[AnyTask, TaskReport], is_ours: Callable[[Deliver
     places = Places()
     for task, row in tuple(alive.items()):
         if row.stood:
-            look_back(row, task, place_of(task, places), is_ours)
+            look_back(row, task, places, is_ours)
 
 
 def was_looked_at(tasks: Iterable[AnyTask], is_ours: Callable[[Delivery], bool]) -> bool:
@@ -158,8 +159,9 @@ def since(seconds: float) -> str:
 
 def report_of(tasks: Iterable[AnyTask], ladder: str, reason: str, seconds: float) -> Report:
     """A report of tasks that no rung has come to, and where they stand."""
-    rows = []
+    rows, places = [], Places()
     for task in tasks:
         rows.append(new_row(task))
+        rows[-1].stack = places.stack_of(task)
         rows[-1].note = f"at {task_place(task)}"
     return Report(ladder, reason, seconds, tuple(rows), (), began=since(seconds))

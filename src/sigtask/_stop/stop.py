@@ -13,6 +13,7 @@ from ..ladder import DEFAULT, Ladder
 from ..report import Report
 from .stopping import Stopping
 from .time import at_work_on
+from .told import told
 
 
 async def stop(*tasks: asyncio.Task[Any], ladder: Ladder | None = None, reason: object = None) -> Report:
@@ -41,7 +42,7 @@ async def stop(*tasks: asyncio.Task[Any], ladder: Ladder | None = None, reason: 
     stopping = Stopping(loop, dict.fromkeys(tasks), ladder, reason, sender=sender, seconds=seconds)
     try:
         stopping.begin()
-        return await stopping.done
+        return told(await stopping.done, "stop")
     finally:
         stopping.done.cancel()  # else a target would still read its time_left() there
         stopping.detach()

@@ -283,10 +283,9 @@ class Stopping:
         name, signal = self._rungs[-1].name, self._origins[-1]
         if error is not None:
             return _note_error(row, name, error)
-        place = place_of(task, places)
-        row.stood = {**row.stood, name: place}
+        row.stood = {**row.stood, name: place_of(task, places)}
         if len(row.stood) > 1 or row.descendant:
-            look_back(row, task, place, self._is_ours)
+            look_back(row, task, places, self._is_ours)
         self._rungs[-1].sent += 1
         if self._turns.number > 1 and has_been_told(task, signal):
             return

@@ -13,8 +13,10 @@ from click.core import ParameterSource
 
 from .. import __version__
 from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
+from .._run.systemd import LAST_SECONDS
 from .._run.view import make_view
-from ..ladder import DEFAULT, Ladder
+from ..ladder import DEFAULT, Ladder, duration
+from ..report import ENDINGS
 from ._program import BadInput, Program, run_program
 
 if TYPE_CHECKING:
@@ -138,11 +140,24 @@ def _report_file(text: str) -> Path:
     file = Path(text).absolute()  # the program may go to another directory
     if file.is_dir():
         raise ValueError(f"{text} is a directory")
-    if file.suffix not in (".json", ".txt"):
-        raise ValueError(f"{text}: the name must end in .json or .txt")
+    if not file.name.endswith(ENDINGS):
+        raise ValueError(f"{text}: the name must end in {', '.join(ENDINGS)}")
     if not file.parent.is_dir():
         raise ValueError(f"{text}: there is no directory {file.parent}")
     return file
+
+
+def _check_grace(grace: float, ladder: Ladder) -> str:
+    """Says how long a stop may take. Raises: `BadInput` when that is longer than whoever sends SIGKILL waits."""
+    extra = f" + {ladder.limit:g} s that extend() may add" if ladder.limit else ""
+    most = ladder.total + ladder.limit + LAST_SECONDS
+    sums = f"{ladder.total:g} s of ladder{extra} + {LAST_SECONDS:g} s to end by force"
+    if most > grace:
+        raise BadInput(
+            f"--check-grace {grace:g}: a stop may take {most:g} s ({sums}); "
+            f"shorten the ladder {ladder}, or have whoever supervises this wait for {most:g} s"
+        )
+    return f"a stop takes {most:g} s at most ({sums}), of {grace:g} s"
 
 
 def _make_way(file: Path) -> None:
@@ -217,8 +232,14 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
               help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
               "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
+@click.option("--check-grace", metavar="SECONDS", callback=_parsed(duration), envvar="SIGTASK_CHECK_GRACE",
+              show_envvar=True, help="Refuse to start where a stop may take longer: the time after which whoever "
+              "supervises the program sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
+@click.option("--init", is_flag=True, show_default=False, callback=_flag("SIGTASK_INIT", YES_NO),
+              help="As process 1 of a container: run the program in a child, pass signals on to it, and reap orphans. "
+              "[env var: SIGTASK_INIT, 1 or 0]")  # fmt: skip
 @click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
-              type=click.Path(), help="Write the report there: .json or .txt.")  # fmt: skip
+              type=click.Path(), help="Write the report there: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
               is_eager=True, help="What is said while stopping: text, or a JSON object a line.")  # fmt: skip
 @click.option("--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", envvar="SIGTASK_LOOP",
@@ -239,13 +260,28 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
         log=said["log"],
     )
     try:
+        if (grace := said["check_grace"]) is not None:
+            told = _check_grace(grace, settings.ladder)
+            if module is None and not words:
+                click.echo(told)
+                return
         program = Program.named(module, words)
         if settings.report_file is not None:
             _make_way(settings.report_file)
+        if said["init"]:
+            _split()
         status = _run(program, settings)
     except BadInput as error:
         raise _Mistake(str(error), ctx.command_path, settings.log) from None
     sys.exit(status)
+
+
+def _split() -> None:
+    if not hasattr(os, "fork"):
+        raise BadInput("--init: this system has no processes that fork")
+    from ._init import split
+
+    split()
 
 
 def _run(program: Program, settings: Settings) -> int:

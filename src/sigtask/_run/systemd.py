@@ -1,0 +1,74 @@
+"""What systemd is told of a service, by the protocol of sd_notify(3): datagrams to the socket in `$NOTIFY_SOCKET`.
+
+Nothing happens where that is not set. All may be called in a signal handler and in any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from asyncio import AbstractEventLoop
+
+LAST_SECONDS = 4.0
+"""What a process may take beyond its ladder: the watchdog's end is a little later, faulthandler's 3 s."""
+
+
+def notify(state: str) -> bool:
+    r"""Tell systemd of a state: `notify("READY=1")` once you serve, `notify("STATUS=42 connections")`.
+
+    Gives whether it was sent: `False` where nobody listens, because `$NOTIFY_SOCKET` is not set or names no socket, or
+    where systemd does not keep up. Several states are lines: `"READY=1\nSTATUS=up"`. Never waits. While `run()` and
+    `sigtask run` stop a program, they say `STOPPING=1`, and for how long, by themselves.
+
+    Raises: `ValueError` when a line of it is not `NAME=value`.
+    """
+    for line in state.split("\n"):
+        if not line.partition("=")[0].isidentifier() or "=" not in line:
+            raise ValueError(f"notify({state!r}): {line!r} is no state; write it as READY=1 or STATUS=text")
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return False
+    import socket  # asyncio has loaded it by the time
+
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as there:
+            there.setblocking(False)
+            there.sendto(state.encode(errors="backslashreplace"), "\0" + address[1:] if address[0] == "@" else address)
+    except (OSError, AttributeError):  # Windows has no AF_UNIX
+        return False
+    return True
+
+
+def stopping(left: float) -> None:
+    """The ladder has begun, or has got more time: the process is gone in so many seconds."""
+    if _is_the_service():
+        seconds = left + LAST_SECONDS
+        notify(f"STOPPING=1\nSTATUS=stopping, {left:.0f} s at most\nEXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+
+
+def keep_alive(loop: AbstractEventLoop) -> None:
+    """While this loop turns in the main thread, say so in time, if systemd has asked for it by `WatchdogSec=`."""
+    interval = _watchdog_interval()
+    if interval is None:
+        return
+
+    def turn() -> None:
+        if threading.current_thread() is threading.main_thread():
+            notify("WATCHDOG=1")
+            loop.call_later(interval, turn)
+
+    loop.call_soon(turn)
+
+
+def _watchdog_interval() -> float | None:
+    """Half of what systemd waits, in seconds."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    if not microseconds.isdecimal() or int(microseconds) == 0:
+        return None
+    is_for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(microseconds) / 2e6 if is_for_us else None
+
+
+def _is_the_service() -> bool:
+    """Whether this is the process that systemd has started, and not a worker of it; systemd 248 says which it is."""
+    return os.environ.get("SYSTEMD_EXEC_PID", str(os.getpid())) == str(os.getpid())

@@ -1,0 +1,53 @@
+"""`--init`: what process 1 of a container has to do for others, so that the program need not be process 1.
+
+The command forks. The child runs the program. Process 1 passes on what signals it gets, reaps every orphan that the
+kernel gives to it, and ends as the program ends; the kernel then ends what is left in the container. Signals are
+blocked here and waited for: a signal without a handler is kept from process 1, unless it blocks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+
+_OURS = ("SIGKILL", "SIGSTOP", "SIGCHLD", "SIGTTIN", "SIGTTOU", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS")
+"""What is not passed on: nobody can, or it is about this process itself."""
+_BY_KERNEL = 0x80
+"""The `si_code` of a Ctrl-C: the terminal has sent it to the program as well."""
+
+
+def split() -> None:
+    """Return in a child, in which the program is to run. Does not return in this process, which ends as that does."""
+    ours = {getattr(signal, name, 0) for name in _OURS}
+    passed_on = {signum for signum in signal.valid_signals() if signum not in ours and signum < signal.SIGRTMIN}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, passed_on | {signal.SIGCHLD})
+    child = os.fork()
+    if not child:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return
+    while (status := _status_of(child)) is None:
+        told = signal.sigwaitinfo(passed_on | {signal.SIGCHLD})
+        if told.si_signo != signal.SIGCHLD and told.si_code != _BY_KERNEL:
+            os.kill(child, told.si_signo)  # it is there until it has been reaped
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if status < 0:
+        with contextlib.suppress(OSError):  # SIGKILL has no other handler
+            signal.signal(-status, signal.SIG_DFL)
+        signal.raise_signal(-status)
+    sys.exit(status if status >= 0 else 128 - status)  # to process 1 no default action is done
+
+
+def _status_of(child: int) -> int | None:
+    """Reap all that have ended. Gives the program's exit status once it has, `-n` if it died of signal n."""
+    found: int | None = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:  # it was the last
+            return found
+        if pid == 0:
+            return found
+        if pid == child:
+            found = os.waitstatus_to_exitcode(status)
