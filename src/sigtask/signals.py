@@ -16,7 +16,6 @@ KILL_LEVEL = 40
 """From here up nothing is masked, handled or caught. Only `Kill` and its subclasses may stand here."""
 
 
-
 class Addressee(Protocol):
     """A task and its name. Weak: a task remembers its signals, so one that held its task would be a reference cycle."""
 

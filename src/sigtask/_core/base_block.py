@@ -12,7 +12,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..signals import KILL_LEVEL, Signal
 from .host import running
@@ -43,10 +43,13 @@ def slots(*names: str) -> tuple[str, ...]:
     return names if speed is None else ()
 
 
-_Block: Any = PyBlock if speed is None else speed.Block
+if TYPE_CHECKING:
+    _Block = PyBlock
+else:
+    _Block = PyBlock if speed is None else speed.Block
 
 
-class BaseBlock(_Block):  # type: ignore[misc]  # either of the two
+class BaseBlock(_Block):
     """One block: opened in one task, closed in the same, innermost first (R17)."""
 
     __slots__ = ()

@@ -278,7 +278,9 @@ def adopt(task: Any, shim: Any, parent: Any) -> None:
     inbox = task._inbox = Inbox(task, covers)
     task.__class__ = _full
     if doom is not None:
-        inbox.doom = delivery = Delivery(doom.given, Addressee(inbox.task, "a task born killed"), doom.sender, inbox.task)
+        inbox.doom = delivery = Delivery(
+            doom.given, Addressee(inbox.task, "a task born killed"), doom.sender, inbox.task
+        )
         inbox.history.add(delivery)
         inbox.launch(delivery)
         shim.send = shim._born_killed

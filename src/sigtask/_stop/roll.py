@@ -23,7 +23,7 @@ AnyTask = asyncio.Task[Any]
 class Roll:
     """Who has not ended: `alive`, by task. `rows` are those of all, in the order in which they came.
 
-    `clock()` gives the loop's time. `slow(task)` notes the end of a task, and `last()` is called when no target is left.
+    `clock()` gives the loop's time. `slow(task)` notes the end of a task; `last()` is called when no target is left.
     """
 
     __slots__ = ("alive", "began", "clock", "ended", "last", "left", "name", "rows", "sent", "slow")

@@ -282,7 +282,8 @@ class Stopping:
     def _tell_one(self, places: Places, task: AnyTask, row: TaskReport, error: BaseException | None = None) -> None:
         name, signal = self._rungs[-1].name, self._origins[-1]
         if error is not None:
-            return _note_error(row, name, error)
+            _note_error(row, name, error)
+            return
         row.stood = {**row.stood, name: place_of(task, places)}
         if len(row.stood) > 1 or row.descendant:
             look_back(row, task, places, self._is_ours)
