@@ -1,0 +1,208 @@
+"""The tasks of one loop, as they are told to others: each has a number, and a row that is made anew when it has moved.
+
+Numbers are given in the order in which tasks are made, as pids are. To know when a task was made, the loop's
+`create_task` is put behind one that writes it down: less than half a microsecond for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from itertools import islice
+from time import monotonic, perf_counter
+from typing import Any
+from weakref import ref
+
+from .._stop.places import Places, thread_place, thread_stack
+from ._rows import STILL, AnyTask, row_of
+
+SLICE = 0.005
+"""Seconds of one turn of the loop that a look may take."""
+BUDGET = 0.005
+"""Seconds for which a client that asks again and again has rows made anew, at each look."""
+MANY = 20_000
+"""From so many tasks on asyncio is not asked for all that there are: it would hold the loop too long."""
+_STEP = 64
+
+
+class Book:
+    """One loop and its tasks. To be made before the loop runs, or in it."""
+
+    def __init__(self, loop: AbstractEventLoop, number: int, numbers: Iterator[int]) -> None:
+        self.loop = ref(loop)
+        self.number = number
+        self._numbers = numbers
+        self._tasks: dict[ref[AnyTask], tuple[int, float | None]] = {}
+        """The number of each task, and when it was made."""
+        self._rows: dict[int, tuple[int, str]] = {}
+        """The row of each, as JSON, and the future that it waited for then, by its `id`."""
+        self._rows_at = 0.0
+        self._left_off = 0
+        self._thread: int | None = None
+        self._is_complete = not loop.is_running()
+        if self._is_complete:
+            loop.call_soon(self._note_thread)
+        else:
+            self._note_thread()
+        self._undo = self._note_births(loop)
+
+    def _note_thread(self) -> None:
+        self._thread = threading.get_ident()
+
+    def _note_births(self, loop: Any) -> Callable[[], None]:
+        make, numbers, tasks = loop.create_task, self._numbers, self._tasks
+        forget = tasks.pop
+
+        def create_task(*args: Any, **kwargs: Any) -> Any:
+            task = make(*args, **kwargs)
+            tasks[ref(task, forget)] = (next(numbers), monotonic())
+            return task
+
+        def undo() -> None:
+            if (found := loop_ref()) is not None and vars(found).get("create_task") is create_task:
+                del found.create_task
+
+        loop_ref = ref(loop)
+        loop.create_task = create_task
+        return undo
+
+    def close(self) -> None:
+        """Note no more births."""
+        self._undo()
+
+    # -- who there is -------------------------------------------------------------------------------------------------
+
+    def find_strangers(self) -> None:
+        """Note the tasks that were made in another way, or before."""
+        loop = self.loop()
+        if loop is None or (self._is_complete and len(self._tasks) > MANY):
+            return
+        for task in asyncio.all_tasks(loop):
+            if ref(task) not in self._tasks:
+                self._tasks[ref(task, self._tasks.pop)] = (next(self._numbers), None)
+        self._is_complete = True
+
+    def living(self) -> Iterator[tuple[int, AnyTask]]:
+        """The tasks that are not done, with their numbers."""
+        for one, (number, _) in list(self._tasks.items()):
+            if (task := one()) is not None and not task.done():
+                yield number, task
+
+    def number_of(self, task: Any) -> int | None:
+        """The number of a living task; `None` for any other."""
+        known = None if task is None or task.done() else self._tasks.get(ref(task))
+        return None if known is None else known[0]
+
+    # -- where the loop is --------------------------------------------------------------------------------------------
+
+    def place(self) -> str:
+        """Where the loop's thread stands: any thread may ask."""
+        return thread_place(self._ident)
+
+    def stack(self) -> str:
+        """The same, and how it came there."""
+        return thread_stack(self._ident)
+
+    @property
+    def thread(self) -> str:
+        """The name of the loop's thread."""
+        known = {thread.ident: thread.name for thread in threading.enumerate()}
+        return known.get(self._ident, "a thread that is gone")
+
+    @property
+    def _ident(self) -> int:
+        return self._thread or threading.main_thread().ident or 0
+
+
+class Look:
+    """One look at all tasks of a loop, taken in slices of `SLICE` seconds; each gives rows as JSON."""
+
+    def __init__(self, book: Book, *, fresh: bool, stacks: bool) -> None:
+        self._book = book
+        self._fresh = fresh
+        self._stacks = stacks
+        self._places = Places()
+        self._todo: Iterator[tuple[ref[AnyTask], tuple[int, float | None]]] | None = None
+        self._count = self._at = 0
+        self._known: dict[int, tuple[int, str]] = {}
+        self._spent = 0.0
+        self._current: AnyTask | None = None
+        self.stale = 0
+        """Rows that are not of this look: to make all of them anew would have taken too long."""
+
+    def step(self) -> list[str] | None:
+        """The next rows; `None` when there are no more. In the loop, or in another thread while that is blocked."""
+        until = perf_counter() + SLICE
+        if self._todo is None:
+            self._begin()
+        assert self._todo is not None
+        rows: list[str] = []
+        while perf_counter() < until:
+            part = list(islice(self._todo, _STEP))
+            if not part:
+                if not rows:
+                    self._end()
+                    return None
+                return rows
+            self._look_at(part, rows)
+        return rows
+
+    def _begin(self) -> None:
+        book = self._book
+        if self._fresh or not book._is_complete:
+            book.find_strangers()
+        loop = book.loop()
+        self._current = None if loop is None else asyncio.current_task(loop)
+        tasks = list(book._tasks.items())
+        self._count, at = len(tasks), 0 if self._fresh else book._left_off
+        book._left_off = 0
+        self._at = at = at if at < len(tasks) else 0
+        self._todo = iter(tasks[at:] + tasks[:at])
+
+    def _look_at(self, part: list[tuple[ref[AnyTask], tuple[int, float | None]]], rows: list[str]) -> None:
+        known, before, as_it_is = self._known, self._book._rows, not self._fresh
+        for one, (number, born) in part:
+            if (task := one()) is None:
+                continue
+            waiter = id(getattr(task, "_fut_waiter", None)) if type(task) in STILL else 0
+            row = before.get(number)
+            if as_it_is and row is not None and row[0] == waiter and waiter != _NOTHING:
+                known[number] = row
+                rows.append(row[1])
+            elif not task.done():
+                rows.append(self._anew(task, number, born, waiter))
+        self._at += len(part)
+
+    def _anew(self, task: AnyTask, number: int, born: float | None, waiter: int) -> str:
+        before = self._book._rows.get(number)
+        if not self._fresh and before is not None and self._spent > BUDGET:
+            self.stale += 1
+            self._book._left_off = self._book._left_off or self._at % max(1, self._count)
+            text = before[1]
+        else:
+            began = perf_counter()
+            text = self._row(task, number, born)
+            self._spent += perf_counter() - began
+        self._known[number] = (waiter, text)
+        return text
+
+    def _row(self, task: AnyTask, number: int, born: float | None) -> str:
+        book = self._book
+        runs_in = book._ident if task is self._current else None
+        try:
+            found = row_of(
+                task, number, born, book.number_of, self._places, runs_in=runs_in, stacks=self._stacks
+            )
+        except Exception as error:  # foreign code is asked for names and reasons; in another thread, all may change
+            found = {"id": number, "name": "?", "error": f"{type(error).__name__} while it was looked at"}
+        return json.dumps(found, separators=(",", ":"))
+
+    def _end(self) -> None:
+        if not self._stacks:
+            self._book._rows = self._known
+
+
+_NOTHING = id(None)
