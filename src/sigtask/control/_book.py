@@ -39,7 +39,6 @@ class Book:
         """The number of each task, and when it was made."""
         self._rows: dict[int, tuple[int, str]] = {}
         """The row of each, as JSON, and the future that it waited for then, by its `id`."""
-        self._rows_at = 0.0
         self._left_off = 0
         self._thread: int | None = None
         self._is_complete = not loop.is_running()
@@ -95,6 +94,13 @@ class Book:
         """The number of a living task; `None` for any other."""
         known = None if task is None or task.done() else self._tasks.get(ref(task))
         return None if known is None else known[0]
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def forget_rows(self) -> None:
+        """Nobody looks any more."""
+        self._rows = {}
 
     # -- where the loop is --------------------------------------------------------------------------------------------
 
