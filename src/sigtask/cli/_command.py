@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from .. import __version__
-from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
+from .._run.settings import DEFAULT_SIGNALS, YES_NO, Settings, parse_signals
 from .._run.view import make_view
 from ..ladder import DEFAULT, Ladder
 from ._program import BadInput, Program, run_program
@@ -163,7 +163,6 @@ def _make_way(file: Path) -> None:
 # -- the commands -----------------------------------------------------------------------------------------------------
 
 HELP = {"help_option_names": ["-h", "--help"]}
-YES_NO = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 ORDERS = {"main-first": True, "all-at-once": False}
 RUN = """Run PROGRAM; when SIGINT or SIGTERM comes, stop it by a ladder.
 
@@ -225,6 +224,9 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
               show_envvar=True, help="The kind of event loop.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, show_default=False, callback=_flag("SIGTASK_QUIET", YES_NO),
               help="Say nothing while stopping. [env var: SIGTASK_QUIET, 1 or 0]")  # fmt: skip
+@click.option("--control", is_flag=True, show_default=False, callback=_flag("SIGTASK_CONTROL", YES_NO),
+              help="Open a socket by which `sigtask ps`, `kill`, `stop` and `top` can look at the program and steer "
+              "it. [env var: SIGTASK_CONTROL, 1 or 0]")  # fmt: skip
 @click.argument("words", metavar="PROGRAM [ARGS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
 @click.pass_context
 def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **said: Any) -> None:
@@ -237,6 +239,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
         quiet=said["quiet"],
         report_file=said["report"],
         log=said["log"],
+        control=said["control"],
     )
     try:
         program = Program.named(module, words)

@@ -1,7 +1,7 @@
 """See and steer a running program from outside: the socket that `sigtask ps`, `kill`, `stop` and `top` talk to.
 
-`sigtask.run(main(), control=True)`, `sigtask run --control` and `SIGTASK_CONTROL=1` open it. A program whose loop others
-run calls `start()` itself.
+`sigtask.run(main(), control=True)`, `sigtask run --control` and `SIGTASK_CONTROL=1` open it. A program whose loop
+others run calls `start()` itself.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ def start(loop: AbstractEventLoop | None = None) -> Path:
     global _started
     from asyncio import get_running_loop
 
-    from ._control import Control
+    from ._control import Control, active
 
     loop = get_running_loop() if loop is None else loop
-    control = _started if _started is not None else Control()
+    if (control := active()) is None:
+        control = _started = Control()
     control.attach(loop)
     if control.path is None:
-        control.close()
-        _started = None
+        stop()
         raise OSError(f"no control socket: {control.why_not}")
-    _started = control
     return control.path
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from .. import __version__
 from .._core.family import descendants
 from .._stop.stopping import Stopping
 from ..ladder import DEFAULT
@@ -81,7 +80,7 @@ class Context:
     wake: Callable[[], None]
     stopping: Callable[[], dict[str, Any] | None] = lambda: None
     """How the stopping of the whole program goes; `None` while it is not being stopped."""
-    children: Callable[[], list[tuple[int, str]]] = lambda: []
+    children: Callable[[], list[tuple[int, str]]] = list
     """The processes that this one has started, and their commands."""
     began: float = field(default_factory=monotonic)
 
@@ -103,7 +102,7 @@ def _process(context: Context) -> dict[str, Any]:
     books = context.books()
     return {
         "protocol": VERSION,
-        "sigtask": __version__,
+        "sigtask": sys.modules[__name__.partition(".")[0]].__version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "pid": os.getpid(),
         "uid": os.geteuid(),

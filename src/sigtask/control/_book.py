@@ -199,9 +199,7 @@ class Look:
         book = self._book
         runs_in = book._ident if task is self._current else None
         try:
-            found = row_of(
-                task, number, born, book.number_of, self._places, runs_in=runs_in, stacks=self._stacks
-            )
+            found = row_of(task, number, born, book.number_of, self._places, runs_in=runs_in, stacks=self._stacks)
         except Exception as error:  # foreign code is asked for names and reasons; in another thread, all may change
             found = {"id": number, "name": "?", "error": f"{type(error).__name__} while it was looked at"}
         return json.dumps(found, separators=(",", ":"))

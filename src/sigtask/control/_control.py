@@ -30,11 +30,10 @@ class Control:
     def __init__(
         self,
         stopping: Callable[[], dict[str, Any] | None] = lambda: None,
-        children: Callable[[], list[tuple[int, str]]] = lambda: [],
+        children: Callable[[], list[tuple[int, str]]] = list,
         start: Callable[[threading.Thread], object] = threading.Thread.start,
     ) -> None:
         self._books: dict[ref[AbstractEventLoop], Book] = {}
-        self._loop_numbers, self._numbers = itertools.count(1), itertools.count(1)
         self._lock = threading.Lock()
         self._start = start
         self._server: Server | None = None
@@ -51,11 +50,15 @@ class Control:
                     book.close()
                     del self._books[known]
             if ref(loop) not in self._books:
-                self._books[ref(loop)] = Book(loop, next(self._loop_numbers), self._numbers)
+                self._books[ref(loop)] = Book(loop, next(_loop_numbers), _numbers)
             if self._server is None and self.why_not is None:
                 self._open()
 
     def _open(self) -> None:
+        if (other := active()) is not None:  # of a run before this one, which a signal has ended
+            self._books.update(other._books)
+            other._books = {}
+            other.close()
         try:
             self._server = Server(self._context, self._start)
         except (OSError, RuntimeError) as error:  # RuntimeError: the interpreter is at its end, and starts no thread
@@ -96,6 +99,12 @@ def _is_open(loop: AbstractEventLoop) -> bool:
 
 
 _controls: set[Control] = set()
+_loop_numbers, _numbers = itertools.count(1), itertools.count(1)
+
+
+def active() -> Control | None:
+    """The control that has this process's socket, if it has one."""
+    return next((control for control in tuple(_controls) if control.path is not None), None)
 
 
 def _close_all() -> None:

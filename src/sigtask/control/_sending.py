@@ -9,7 +9,8 @@ from typing import Any
 from .._core.flight import cancel_stock
 from .._core.task import Task
 from ..signals import Signal, Terminate
-from ._book import SLICE, AnyTask, Book
+from ._book import SLICE, Book
+from ._rows import AnyTask
 from ._text import clipped
 
 

@@ -1,6 +1,8 @@
-"""What others have named is shown on a terminal, and not obeyed: escape sequences, bidirectional overrides, new lines."""
+"""What others have named is shown, and not obeyed: escape sequences, bidirectional overrides, new lines."""
 
 from __future__ import annotations
+
+import re
 
 LONGEST = 200
 """Characters of a name or a reason that are told to others."""
@@ -50,8 +52,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def stop_line(cause: str, rung: str | None, rung_left: float, then: str | None, left: int) -> str:
-    """How a stop goes, in a line: the live view has it while stopping, and `sigtask top` above its tasks."""
-    after = then or "the process is ended"
+def stop_lines(
+    cause: str, rung: str | None, rung_left: float, then: str | None, left: int, slowest: str
+) -> tuple[str, str]:
+    """How a stop goes, in two lines: the live view has them while stopping, and `sigtask top` above its tasks."""
     tasks = f"{left} task{'' if left == 1 else 's'} left"
-    return f"{cause}  {rung or 'the end'}  {rung_left:4.1f} s, then {after}  ({tasks})"
+    head = f"{cause}  {rung or 'the end'}  {rung_left:4.1f} s, then {then or 'the process is ended'}  ({tasks})"
+    slowest = slowest.replace("the loop is blocked", "the loop: blocked")
+    return head, re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")
