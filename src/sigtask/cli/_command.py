@@ -1,7 +1,8 @@
-"""The command line: `sigtask run`."""
+"""The command line: `sigtask run`, and, each in a module of its own, the commands for a program that runs."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -44,7 +45,8 @@ class _Mistake(click.ClickException):
             click.echo(f"sigtask: {said}", err=True)
 
 
-def _in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
+def in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
+    """A mistake in the command line, as a line that says what to do."""
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         hint = f"; did you mean {error.possibilities[0]}?" if error.possibilities else ""
@@ -64,6 +66,18 @@ def _where(param: click.Parameter, ctx: click.Context) -> str:
 
 
 class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Those for a running program, too, which are imported only when they are called, or told of."""
+        return [*super().list_commands(ctx), *LATER]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """As click does."""
+        if name not in LATER:
+            return super().get_command(ctx, name)
+        module = importlib.import_module(f"{__package__}.{LATER[name]}")
+        command: click.Command = getattr(module, name)
+        return command
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -79,7 +93,7 @@ class _Group(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise _in_own_words(error, ctx) from None
+            raise in_own_words(error, ctx) from None
 
 
 class _StopsAtTheProgram(click.Command):
@@ -100,7 +114,7 @@ class _StopsAtTheProgram(click.Command):
         try:
             return super().parse_args(ctx, args[:at] + (fence if at < len(args) else []) + args[at:])
         except click.UsageError as error:
-            raise _in_own_words(error, ctx) from None
+            raise in_own_words(error, ctx) from None
 
 
 # -- what the options say ---------------------------------------------------------------------------------------------
@@ -162,6 +176,7 @@ def _make_way(file: Path) -> None:
 
 # -- the commands -----------------------------------------------------------------------------------------------------
 
+LATER = {"ps": "_looking", "top": "_looking", "kill": "_steering", "stop": "_steering", "attach": "_steering"}
 HELP = {"help_option_names": ["-h", "--help"]}
 ORDERS = {"main-first": True, "all-at-once": False}
 RUN = """Run PROGRAM; when SIGINT or SIGTERM comes, stop it by a ladder.

@@ -89,7 +89,7 @@ def answer(request: dict[str, Any], context: Context, peer: Peer) -> _Answer:
     """The lines of the answer, the last one aside. Raises: `NotFound`, and what a loop raises."""
     do = request["do"]
     if do == "ps":
-        yield from _ps(context, fresh=request["fresh"], stacks=request["stacks"])
+        yield from _ps(context, request["fresh"], request["stacks"], request["only"])
     elif do == "send":
         yield from _send(context, request, peer)
     elif do == "stop":
@@ -106,7 +106,7 @@ def _process(context: Context) -> dict[str, Any]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "pid": os.getpid(),
         "uid": os.geteuid(),
-        "command": clipped(" ".join(sys.orig_argv), 1000),
+        "command": clipped(_command(), 1000),
         "now": monotonic(),
         "began": context.began,
         "loops": len(books),
@@ -114,6 +114,14 @@ def _process(context: Context) -> dict[str, Any]:
         "stopping": context.stopping(),
         "children": [{"pid": pid, "command": clipped(command)} for pid, command in context.children()],
     }
+
+
+def _command() -> str:
+    """How it was started, without the folders of the interpreter and of `sigtask` itself."""
+    words = [os.path.basename(sys.orig_argv[0]), *sys.orig_argv[1:]] if sys.orig_argv else list(sys.argv)
+    if len(words) > 1 and os.path.basename(words[1]) == "sigtask":
+        words = ["sigtask", *words[2:]]
+    return " ".join(words)
 
 
 def _in_loop(book: Book, do: Callable[[], _T], context: Context) -> Generator[None, None, Call[_T] | None]:
@@ -141,10 +149,10 @@ def _begun(call: Call[_T]) -> Generator[None, None, _T]:
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
-def _ps(context: Context, *, fresh: bool, stacks: bool) -> _Answer:
+def _ps(context: Context, fresh: bool, stacks: bool, only: frozenset[int] | None) -> _Answer:
     yield line(process=_process(context))
     for book in context.books():
-        look = Look(book, fresh=fresh, stacks=stacks)
+        look = Look(book, fresh=fresh, stacks=stacks, only=only)
         call = yield from _in_loop(book, look.step, context)
         how, from_here = "turning", False
         if call is None:

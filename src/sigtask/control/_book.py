@@ -126,10 +126,11 @@ class Book:
 class Look:
     """One look at all tasks of a loop, taken in slices of `SLICE` seconds; each gives rows as JSON."""
 
-    def __init__(self, book: Book, *, fresh: bool, stacks: bool) -> None:
+    def __init__(self, book: Book, *, fresh: bool, stacks: bool, only: frozenset[int] | None = None) -> None:
         self._book = book
         self._fresh = fresh
         self._stacks = stacks
+        self._only = only
         self._places = Places()
         self._todo: Iterator[tuple[ref[AnyTask], tuple[int, float | None]]] | None = None
         self._count = self._at = 0
@@ -163,6 +164,8 @@ class Look:
         loop = book.loop()
         self._current = None if loop is None else asyncio.current_task(loop)
         tasks = list(book._tasks.items())
+        if self._only is not None:
+            tasks = [one for one in tasks if one[1][0] in self._only]
         self._count, at = len(tasks), 0 if self._fresh else book._left_off
         book._left_off = 0
         self._at = at = at if at < len(tasks) else 0
@@ -205,7 +208,7 @@ class Look:
         return json.dumps(found, separators=(",", ":"))
 
     def _end(self) -> None:
-        if not self._stacks:
+        if not self._stacks and self._only is None:
             self._book._rows = self._known
 
 

@@ -86,6 +86,14 @@ def _tasks(value: object) -> list[str | int]:
     return value
 
 
+def _only(value: object) -> frozenset[int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > MOST_TASKS or not all(type(one) is int for one in value):
+        raise BadRequest(f"only is an array of at most {MOST_TASKS} ids")
+    return frozenset(value)
+
+
 def _reason(value: object) -> str | None:
     if value is None:
         return None
@@ -126,7 +134,7 @@ def _must_be_loaded(name: str) -> None:
 
 _FIELDS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "hello": {},
-    "ps": {"fresh": _flag("fresh", True), "stacks": _flag("stacks", False)},
+    "ps": {"fresh": _flag("fresh", True), "stacks": _flag("stacks", False), "only": _only},
     "send": {"signal": _signal, "tasks": _tasks, "reason": _reason, "tree": _flag("tree", False)},
     "stop": {"ladder": _ladder, "tasks": _tasks, "reason": _reason},
 }
