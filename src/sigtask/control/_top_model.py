@@ -84,7 +84,7 @@ class View:
     def cells(self, line: Line) -> tuple[str, ...]:
         """What stands in the columns of `TITLES`."""
         row, program = line.row, self.program
-        more = f"  ×{len(line.alike) + 1:,}" if line.alike else ""
+        more = f"  ({len(line.alike) + 1:,} alike)" if line.alike else ""
         return (
             str(row["id"]),
             shown(str(row.get("state"))),
