@@ -11,7 +11,7 @@ import json
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from time import monotonic, perf_counter
 from typing import Any
 from weakref import ref
@@ -26,6 +26,8 @@ BUDGET = 0.005
 MANY = 20_000
 """From so many tasks on asyncio is not asked for all that there are: it would hold the loop too long."""
 _STEP = 64
+_Birth = tuple[int, float | None]
+"""The number of a task, and when it was made."""
 
 
 class Book:
@@ -35,10 +37,10 @@ class Book:
         self.loop = ref(loop)
         self.number = number
         self._numbers = numbers
-        self._tasks: dict[ref[AnyTask], tuple[int, float | None]] = {}
-        """The number of each task, and when it was made."""
-        self._rows: dict[int, tuple[int, str]] = {}
-        """The row of each, as JSON, and the future that it waited for then, by its `id`."""
+        self._tasks: dict[ref[AnyTask], _Birth] = {}
+        self._rows: dict[int, str] = {}
+        self._waited_for: dict[int, int] = {}
+        """The row of each, as JSON, and the future that it waited for then, by its `id`; 0 is nobody's."""
         self._left_off = 0
         self._thread: int | None = None
         self._is_complete = not loop.is_running()
@@ -98,9 +100,17 @@ class Book:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def keep(self, number: int, row: str, waits_for: int) -> None:
+        """Keep that row for the next look; the rows of tasks that are gone are dropped when there are as many."""
+        self._rows[number], self._waited_for[number] = row, waits_for
+        if len(self._rows) > 2 * len(self._tasks) + 1000:
+            known = {number for number, _ in self._tasks.values()}
+            for gone in self._rows.keys() - known:
+                del self._rows[gone], self._waited_for[gone]
+
     def forget_rows(self) -> None:
         """Nobody looks any more."""
-        self._rows = {}
+        self._rows, self._waited_for = {}, {}
 
     # -- where the loop is --------------------------------------------------------------------------------------------
 
@@ -132,9 +142,8 @@ class Look:
         self._stacks = stacks
         self._only = only
         self._places = Places()
-        self._todo: Iterator[tuple[ref[AnyTask], tuple[int, float | None]]] | None = None
-        self._count = self._at = 0
-        self._known: dict[int, tuple[int, str]] = {}
+        self._todo: Iterator[tuple[ref[AnyTask], _Birth]] | None = None
+        self._at = 0
         self._spent = 0.0
         self._current: AnyTask | None = None
         self.stale = 0
@@ -144,58 +153,60 @@ class Look:
         """The next rows; `None` when there are no more. In the loop, or in another thread while that is blocked."""
         until = perf_counter() + SLICE
         if self._todo is None:
-            self._begin()
-        assert self._todo is not None
+            self._todo = self._begin()
         rows: list[str] = []
         while perf_counter() < until:
             part = list(islice(self._todo, _STEP))
             if not part:
-                if not rows:
-                    self._end()
-                    return None
-                return rows
+                return rows or None
             self._look_at(part, rows)
+            self._at += len(part)
         return rows
 
-    def _begin(self) -> None:
+    def _begin(self) -> Iterator[tuple[ref[AnyTask], _Birth]]:
+        """The tasks there are, beginning where the look before has left off."""
         book = self._book
         if self._fresh or not book._is_complete:
             book.find_strangers()
         loop = book.loop()
         self._current = None if loop is None else asyncio.current_task(loop)
-        tasks = list(book._tasks.items())
-        if self._only is not None:
-            tasks = [one for one in tasks if one[1][0] in self._only]
-        self._count, at = len(tasks), 0 if self._fresh else book._left_off
-        book._left_off = 0
-        self._at = at = at if at < len(tasks) else 0
-        self._todo = iter(tasks[at:] + tasks[:at])
+        # No pairs are made of all of them at once: so many new objects would have the garbage collector look at all.
+        refs, births = list(book._tasks), list(book._tasks.values())
+        if self._fresh or book._left_off >= len(refs):
+            book._left_off = 0
+        self._at, book._left_off = book._left_off, 0
+        at = self._at
+        return chain(
+            zip(islice(refs, at, None), islice(births, at, None), strict=False),
+            zip(islice(refs, at), islice(births, at), strict=False),
+        )
 
-    def _look_at(self, part: list[tuple[ref[AnyTask], tuple[int, float | None]]], rows: list[str]) -> None:
-        known, before, as_it_is = self._known, self._book._rows, not self._fresh
+    def _look_at(self, part: list[tuple[ref[AnyTask], _Birth]], rows: list[str]) -> None:
+        if self._only is not None:
+            part = [one for one in part if one[1][0] in self._only]
+        before = {} if self._fresh or self._stacks else self._book._rows
+        waited_for = self._book._waited_for
         for one, (number, born) in part:
             if (task := one()) is None:
                 continue
-            waiter = id(getattr(task, "_fut_waiter", None)) if type(task) in STILL else 0
             row = before.get(number)
-            if as_it_is and row is not None and row[0] == waiter and waiter != _NOTHING:
-                known[number] = row
-                rows.append(row[1])
+            waits_for = id(getattr(task, "_fut_waiter", None))
+            if row is not None and waited_for[number] == waits_for and type(task) in STILL:
+                rows.append(row)
             elif not task.done():
-                rows.append(self._anew(task, number, born, waiter))
-        self._at += len(part)
+                rows.append(self._anew(task, number, born, row))
 
-    def _anew(self, task: AnyTask, number: int, born: float | None, waiter: int) -> str:
-        before = self._book._rows.get(number)
-        if not self._fresh and before is not None and self._spent > BUDGET:
+    def _anew(self, task: AnyTask, number: int, born: float | None, before: str | None) -> str:
+        if before is not None and self._spent > BUDGET:
             self.stale += 1
-            self._book._left_off = self._book._left_off or self._at % max(1, self._count)
-            text = before[1]
-        else:
-            began = perf_counter()
-            text = self._row(task, number, born)
-            self._spent += perf_counter() - began
-        self._known[number] = (waiter, text)
+            self._book._left_off = self._book._left_off or self._at
+            return before
+        began = perf_counter()
+        waiter = getattr(task, "_fut_waiter", None)
+        text = self._row(task, number, born)
+        if not self._stacks:
+            self._book.keep(number, text, 0 if waiter is None or type(task) not in STILL else id(waiter))
+        self._spent += perf_counter() - began
         return text
 
     def _row(self, task: AnyTask, number: int, born: float | None) -> str:
@@ -206,10 +217,3 @@ class Look:
         except Exception as error:  # foreign code is asked for names and reasons; in another thread, all may change
             found = {"id": number, "name": "?", "error": f"{type(error).__name__} while it was looked at"}
         return json.dumps(found, separators=(",", ":"))
-
-    def _end(self) -> None:
-        if not self._stacks and self._only is None:
-            self._book._rows = self._known
-
-
-_NOTHING = id(None)
