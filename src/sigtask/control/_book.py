@@ -43,11 +43,11 @@ class Book:
         """The row of each, as JSON, and the future that it waited for then, by its `id`; 0 is nobody's."""
         self._left_off = 0
         self._thread: int | None = None
-        self._is_complete = not loop.is_running()
-        if self._is_complete:
-            loop.call_soon(self._note_thread)
-        else:
+        if loop.is_running():
             self._note_thread()
+            self.find_strangers()
+        else:
+            loop.call_soon(self._note_thread)
         self._undo = self._note_births(loop)
 
     def _note_thread(self) -> None:
@@ -79,12 +79,11 @@ class Book:
     def find_strangers(self) -> None:
         """Note the tasks that were made in another way, or before."""
         loop = self.loop()
-        if loop is None or (self._is_complete and len(self._tasks) > MANY):
+        if loop is None or len(self._tasks) > MANY:
             return
         for task in asyncio.all_tasks(loop):
             if ref(task) not in self._tasks:
                 self._tasks[ref(task, self._tasks.pop)] = (next(self._numbers), None)
-        self._is_complete = True
 
     def living(self) -> Iterator[tuple[int, AnyTask]]:
         """The tasks that are not done, with their numbers."""
@@ -166,7 +165,7 @@ class Look:
     def _begin(self) -> Iterator[tuple[ref[AnyTask], _Birth]]:
         """The tasks there are, beginning where the look before has left off."""
         book = self._book
-        if self._fresh or not book._is_complete:
+        if self._fresh:
             book.find_strangers()
         loop = book.loop()
         self._current = None if loop is None else asyncio.current_task(loop)

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..ladder import Ladder
 from ..signals import Signal, class_named
+from ._text import clipped
 
 VERSION = 1
 LONGEST_REQUEST = 65_536
@@ -109,7 +110,7 @@ def _signal(value: object) -> type[Signal]:
     try:
         return class_named(value)
     except ValueError as error:
-        raise BadRequest(f"signal: {error}") from None
+        raise BadRequest(f"signal: {clipped(str(error), 500)}") from None
 
 
 def _ladder(value: object) -> Ladder | None:
@@ -122,7 +123,7 @@ def _ladder(value: object) -> Ladder | None:
     try:
         return Ladder.parse(value)
     except ValueError as error:
-        raise BadRequest(f"ladder: {error}") from None
+        raise BadRequest(f"ladder: {clipped(str(error), 500)}") from None
 
 
 def _must_be_loaded(name: str) -> None:

@@ -64,10 +64,11 @@ def row_of(
 def _state(task: AnyTask, coro: Any, runs_in: int | None) -> str:
     if runs_in is not None:
         return "running"
-    if getattr(task, "_fut_waiter", None) is not None:
-        return "waiting"
-    frame = getattr(coro, "cr_frame", None) or getattr(coro, "gi_frame", None)
-    return "new" if frame is not None and frame.f_lasti < 0 else "ready"
+    waiter: Any = getattr(task, "_fut_waiter", None)
+    if waiter is not None:
+        return "ready" if waiter.done() else "waiting"
+    has_begun = getattr(coro, "cr_suspended", getattr(coro, "gi_suspended", True))
+    return "ready" if has_begun else "new"
 
 
 def _waiting(inbox: Inbox) -> list[Delivery]:
