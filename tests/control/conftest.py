@@ -105,11 +105,19 @@ class Raw:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
         try:
-            self.socket.connect(str(path))
+            self._connect(str(path))
         except OSError:
             self.socket.close()
             raise
         self.file = self.socket.makefile("rb")
+
+    def _connect(self, path):
+        for _ in range(1000):
+            try:
+                return self.socket.connect(path)
+            except BlockingIOError:  # very many are before us
+                time.sleep(0.01)
+        raise TimeoutError
 
     def send(self, data):
         self.socket.sendall(data if isinstance(data, bytes) else json.dumps(data).encode() + b"\n")

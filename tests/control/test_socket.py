@@ -221,7 +221,10 @@ client = socket.socket(socket.AF_UNIX)
 client.settimeout(20)
 try:
     client.connect({path!r})
-    client.sendall(b'{{"v":1,"do":"send","signal":"kill","tasks":["Task-1"]}}\\n')
+    try:
+        client.sendall(b'{{"v":1,"do":"send","signal":"kill","tasks":["Task-1"]}}\\n')
+    except BrokenPipeError:  # it has hung up already
+        pass
     print(client.recv(1000).decode(), end="")
 except OSError as error:
     print(type(error).__name__)

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,7 +66,7 @@ class Connection:
         self._socket.settimeout(PATIENCE)
         self._came = bytearray()
         try:
-            self._socket.connect(str(found.path))
+            self._connect(str(found.path))
         except OSError as error:
             self._socket.close()
             raise Unreachable(_why_not(pid, error)) from None
@@ -74,6 +75,17 @@ class Connection:
             self._socket.close()
             raise Unreachable(f"{found.path} is not answered by uid {found.uid}, whose it is, but by uid {peer.uid}")
 
+    def _connect(self, path: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._socket.connect(path)
+                return
+            except BlockingIOError:  # very many are before us
+                if time.monotonic() > until:
+                    raise TimeoutError from None
+                time.sleep(0.01)
+
     def ask(self, do: str, *, patient: bool = False, **fields: object) -> Iterator[dict[str, Any]]:
         """The lines of the answer, `done` aside; a `patient` one waits for ever between two lines.
 
@@ -81,7 +93,8 @@ class Connection:
         """
         try:
             self._socket.settimeout(PATIENCE)
-            self._socket.sendall(line(v=VERSION, do=do, **fields))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has hung up, and may have said why
+                self._socket.sendall(line(v=VERSION, do=do, **fields))
             self._socket.settimeout(None if patient else PATIENCE)
             while True:
                 said = self._next()

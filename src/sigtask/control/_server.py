@@ -134,7 +134,8 @@ class Server:
 
     def _serve(self, end: Any, events: int) -> None:
         if end is self._listening:
-            self._accept()
+            while self._accept():
+                pass
         elif end is self._woken:
             with contextlib.suppress(BlockingIOError):
                 while end.recv(4096):
@@ -145,23 +146,25 @@ class Server:
             if events & selectors.EVENT_WRITE and end in self._clients:
                 self._write(client)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take in who has come; whether there may be more."""
         try:
             connection, _ = self._listening.accept()
-        except OSError:  # it has gone, or this process has no file left: the next look comes
-            return
+        except OSError:  # nobody is there, or this process may open no more files
+            return False
         connection.setblocking(False)
         peer = peer_of(connection)
         if not may_steer(peer):
             with contextlib.suppress(OSError):
                 connection.send(line(error="this process is another user's"))
             connection.close()
-            return
+            return True
         if len(self._clients) >= MOST_CLIENTS:
             self._drop(min(self._clients.values(), key=lambda client: client.active_at))
         assert peer is not None
         self._clients[connection] = Client(connection, peer)
         self._selector.register(connection, selectors.EVENT_READ)
+        return True
 
     def _read(self, client: Client) -> None:
         try:
