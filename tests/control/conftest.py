@@ -49,6 +49,12 @@ class Running:
             assert self._news.wait_for(lambda: line in self.lines, PATIENCE), self.lines
         return self
 
+    def wait_for_start(self, words):
+        """Until it has said a line that begins so."""
+        with self._news:
+            said = self._news.wait_for(lambda: any(line.startswith(words) for line in self.lines), PATIENCE)
+            assert said, self.lines
+
     def wait(self):
         self.popen.wait(PATIENCE)
         self._reader.join(PATIENCE)

@@ -13,7 +13,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Generator
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ._answers import Context, answer
@@ -150,7 +150,10 @@ class Server:
         """Take in who has come; whether there may be more."""
         try:
             connection, _ = self._listening.accept()
-        except OSError:  # nobody is there, or this process may open no more files
+        except BlockingIOError:
+            return False
+        except OSError:  # this process may open no more files: they wait, and no processor is worn out by it
+            sleep(TICK)
             return False
         connection.setblocking(False)
         peer = peer_of(connection)
