@@ -60,7 +60,8 @@ def _said(program: Program, sort: str, *, every: bool, indent: str = "") -> Iter
         if isinstance(child, Program):
             yield from _said(child, sort, every=every, indent=indent + "    ")
         else:
-            yield f"{indent}    {shown(f'{child.get("pid")}  {child.get("command")}')}  (no control socket)"
+            told = shown(f"{child.get('pid')}  {child.get('command')}")
+            yield f"{indent}    {told}  (no control socket)"
 
 
 def _table(program: Program, lines: list[Line]) -> Iterator[str]:

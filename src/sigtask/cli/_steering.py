@@ -107,15 +107,20 @@ def stop(pid: int | None, tasks: tuple[str, ...], ladder: str | None, reason: st
 @click.command(
     cls=Plain, context_settings=HELP, short_help="Open a control socket in a program that has none (Python 3.14)."
 )
+@click.option("--wake", is_flag=True, help="Interrupt its sleep by a SIGSTOP and a SIGCONT (Linux).")
 @pid_argument
 @fails_plainly
-def attach(pid: int | None) -> None:
+def attach(pid: int | None, wake: bool) -> None:
     """Open a control socket in a running program that has none, so that `sigtask ps` and the others can see it.
 
     Both need Python 3.14 or later, of the same version. The system must allow one process to debug the other: as the
     same user where ptrace_scope is 0, else as root, or with CAP_SYS_PTRACE.
+
+    The program's main thread opens the socket at its next line of Python. A loop that waits for something comes to
+    none until that happens, unless it is woken by --wake: a shell may then say that the program was stopped for a
+    moment.
     """
     from ..control._attach import attach_to
 
     pid = needs_pid(pid)
-    click.echo(f"{attach_to(pid)}\nlook at it with: sigtask ps {pid}")
+    click.echo(f"{attach_to(pid, wake=wake)}\nlook at it with: sigtask ps {pid}")

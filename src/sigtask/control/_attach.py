@@ -1,13 +1,15 @@
 """A control socket for a program that was started without one, by PEP 768 (Python 3.14): `sigtask attach`.
 
 `sys.remote_exec` has the program's main thread run a script at its next line of Python. A loop that waits for a
-connection comes to none, so it is woken by what does no harm: SIGWINCH, which by default is ignored. It makes Python
-look, where it has a handler; where none is set, the script runs when the loop turns for its own reasons.
+connection comes to none. On Linux, `epoll_wait(2)` is interrupted when its process is stopped and goes on, and then
+Python looks: that is what `wake` does.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -34,14 +36,18 @@ def _open():
         said = "ok"
     finally:
         sys.path.remove({folder!r})
-    with open({answer!r}, "w") as file:
-        file.write(said)
+    import os, shutil
+    if os.path.exists({late!r}):
+        shutil.rmtree({files!r}, ignore_errors=True)
+    else:
+        with open({answer!r}, "w") as file:
+            file.write(said)
 _open()
 del _open
 """
 
 
-def attach_to(pid: int) -> str:
+def attach_to(pid: int, *, wake: bool = False) -> str:
     """Open the socket there; gives a sentence that says so. Raises: `Unreachable`, which says what it takes."""
     try:
         with Connection(pid):
@@ -52,36 +58,49 @@ def attach_to(pid: int) -> str:
     if not hasattr(sys, "remote_exec"):
         running = ".".join(map(str, sys.version_info[:2]))
         raise Unreachable(f"attaching needs Python 3.14 or later here and there, and this is {running}")
-    with tempfile.TemporaryDirectory(prefix="sigtask-attach-") as folder:
-        return _attach(pid, Path(folder))
+    folder = Path(tempfile.mkdtemp(prefix="sigtask-attach-"))
+    try:
+        said = _attach(pid, folder, wake=wake)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    if said is None:
+        (folder / "late").touch()  # the script stays, and removes itself when it has run
+        hint = "" if wake else f", or wake it with `sigtask attach --wake {pid}`"
+        raise Unreachable(
+            f"process {pid} has not come to a line of Python in {PATIENCE:g} s: its loop sleeps, or is blocked in C "
+            f"code; try `sigtask ps {pid}` when it has done something{hint}"
+        )
+    shutil.rmtree(folder)
+    if said != "ok":
+        raise Unreachable(f"process {pid} could not open a control socket: {said[:500]}")
+    return f"process {pid} has a control socket now"
 
 
-def _attach(pid: int, folder: Path) -> str:
+def _attach(pid: int, folder: Path, *, wake: bool) -> str | None:
+    """What the script there has said; `None` where it has not run yet."""
     script, answer = folder / "script.py", folder / "answer"
     ours = str(Path(__file__).resolve().parents[2])
-    script.write_text(_SCRIPT.format(folder=ours, answer=str(answer)), "utf-8")
+    files = {"answer": str(answer), "late": str(folder / "late"), "files": str(folder)}
+    script.write_text(_SCRIPT.format(folder=ours, **files), "utf-8")
     answer.touch()
     owner = owner_of(pid)
-    if (
-        owner is not None and owner != os.geteuid()
-    ):  # root, for another user's process, which is to read and write there
+    if owner is not None and owner != os.geteuid():  # by root: that process is to read and write there
         for path in (folder, script, answer):
             os.chown(path, owner, -1)
     try:
         sys.remote_exec(pid, str(script))  # type: ignore[attr-defined,unused-ignore]  # Python 3.14
-    except (PermissionError, ProcessLookupError, OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise Unreachable(_what_it_takes(pid, error)) from None
+    if wake:
+        os.kill(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGCONT)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if said := answer.read_text("utf-8"):
-            if said == "ok":
-                return f"process {pid} has a control socket now"
-            raise Unreachable(f"process {pid} could not open a control socket: {said[:500]}")
+            return said
         time.sleep(0.05)
-    raise Unreachable(
-        f"process {pid} has not come to a line of Python in {PATIENCE:g} s: its loop sleeps, or is blocked in C code. "
-        "The request stays: try `sigtask ps` again when the program has done something"
-    )
+    return None
 
 
 def _what_it_takes(pid: int, error: BaseException) -> str:
