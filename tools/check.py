@@ -46,8 +46,9 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     """The tests, each on those Pythons where it proves what it does not prove on another.
 
     - "edges", "programs", "control": real processes and OS signals, on the oldest Python, and on the newest with
-      debugging: how processes start and are waited for has changed between those two, and what is in between has the one
-      or the other.
+      debugging: how processes start and are waited for has changed between those two; what is in between has one of
+      the two ways.
+    - "tests": the rules, on every Python, on the C twin where there is a compiler.
     - "threads, runner": what of edges and programs needs no process, on the Pythons in between. A signal hits a thread
       between any two bytecodes, and each Python has its own.
     - "tests, debug": the same rules when asyncio debugs and every warning is an error; on the newest Python, which
