@@ -345,7 +345,8 @@ def test_the_workers_of_to_process_are_shown_below_the_program(program, sigtask)
 
 
 def test_100_000_tasks_are_shown_as_one_line_and_as_100_000_objects(program, sigtask):
-    pid = program("""
+    pid = program(
+        """
         import asyncio
 
         async def one():
@@ -358,7 +359,9 @@ def test_100_000_tasks_are_shown_as_one_line_and_as_100_000_objects(program, sig
             await asyncio.sleep(1000)
 
         asyncio.run(main())
-    """).pid
+        """,
+        PYTHONASYNCIODEBUG="",
+    ).pid
     done = sigtask("ps", pid)
     assert "(100001 tasks" in done.stdout and "and 99,999 tasks like it" in done.stdout
     assert len(json.loads(sigtask("ps", pid, "--json").stdout)) == 100_001

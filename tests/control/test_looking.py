@@ -270,7 +270,7 @@ def test_100_000_tasks_are_looked_at_in_slices_of_the_loops_time():
         return count, slices
 
     try:
-        count, slices = sigtask.run(main())
+        count, slices = sigtask.run(main(), debug=False)
     finally:
         gc.unfreeze()
     assert count == 100_001 and len(slices) > 20

@@ -21,6 +21,8 @@ FATES = {
     "absorbed": "absorbed: it is handling one as strong, or has such a one pending",
     "superseded": "superseded by a stronger one",
     "refused": "it was done already",
+    "cancelled": "sent as a plain cancel(), to a task of asyncio's own class",
+    "not sent": "not sent: a task of asyncio's own class hears nothing below a terminate",
     "waiting for the loop": "it gets it when the loop turns again",
 }
 
@@ -57,7 +59,7 @@ def kill(
                 click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
             for one in said.get("sent") or ():
                 fate = str(one.get("fate"))
-                refused |= fate not in FATES or fate == "refused"
+                refused |= fate in ("refused", "not sent")
                 click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
     sys.exit(FAILED if refused else 0)
 

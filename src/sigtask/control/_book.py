@@ -21,7 +21,7 @@ from ._rows import STILL, AnyTask, row_of
 
 SLICE = 0.005
 """Seconds of one turn of the loop that a look may take."""
-BUDGET = 0.005
+BUDGET = 0.002
 """Seconds for which a client that asks again and again has rows made anew, at each look."""
 MANY = 20_000
 """From so many tasks on asyncio is not asked for all that there are: it would hold the loop too long."""
@@ -185,21 +185,24 @@ class Look:
             part = [one for one in part if one[1][0] in self._only]
         before = {} if self._fresh or self._stacks else self._book._rows
         waited_for = self._book._waited_for
+        is_late = not self._fresh and self._spent > BUDGET  # what has a row is not even looked at
         for one, (number, born) in part:
             if (task := one()) is None:
                 continue
             row = before.get(number)
-            waits_for = id(getattr(task, "_fut_waiter", None))
-            if row is not None and waited_for[number] == waits_for and type(task) in STILL:
-                rows.append(row)
+            if row is None or not is_late:
+                waits_for = id(getattr(task, "_fut_waiter", None))
+                if row is not None and waited_for[number] == waits_for and type(task) in STILL:
+                    rows.append(row)
+                elif not task.done():
+                    rows.append(self._anew(task, number, born))
             elif not task.done():
-                rows.append(self._anew(task, number, born, row))
-
-    def _anew(self, task: AnyTask, number: int, born: float | None, before: str | None) -> str:
-        if before is not None and self._spent > BUDGET:
-            self.stale += 1
+                self.stale += 1
+                rows.append(row)
+        if is_late:
             self._book._left_off = self._book._left_off or self._at
-            return before
+
+    def _anew(self, task: AnyTask, number: int, born: float | None) -> str:
         began = perf_counter()
         waiter = getattr(task, "_fut_waiter", None)
         text = self._row(task, number, born)

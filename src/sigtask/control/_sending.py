@@ -45,6 +45,6 @@ def _send(task: AnyTask, signal: Signal) -> str:
     if task.done():
         return "refused"
     if signal.level < Terminate.level:
-        return "not sent: a task of asyncio's own class hears a terminate only"
+        return "not sent"
     cancel_stock(task, signal)
-    return "cancelled: a task of asyncio's own class"
+    return "cancelled"
