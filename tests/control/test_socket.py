@@ -361,7 +361,7 @@ def test_a_fork_leaves_the_parents_socket_to_the_parent(program, raw, runtime):
         asyncio.run(main())
     """)
     running.wait_for("forked")
-    child = raw(running.pid).send(HELLO).answer()[0]["process"]["children"][0]["pid"]
+    child = raw(running.pid).send(PS).answer()[0]["process"]["children"][0]["pid"]
     try:
         running.popen.kill()
         running.popen.wait()

@@ -10,8 +10,21 @@ from collections.abc import Iterator
 import click
 
 from ..control._client import Connection
-from ..control._model import SORTS, Line, Program, arranged, as_objects, head, hears, label, look, loop_line, signals_of
-from ..control._text import duration, shown, stop_lines
+from ..control._model import (
+    SORTS,
+    Line,
+    Program,
+    arranged,
+    as_objects,
+    head,
+    hears,
+    label,
+    look,
+    loop_line,
+    signals_of,
+    stop_of,
+)
+from ..control._text import duration, shown
 from ._asking import Failed, Plain, fails_plainly, list_programs, needs_pid, pid_argument
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -45,9 +58,7 @@ def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> 
 
 def _said(program: Program, sort: str, *, every: bool, indent: str = "") -> Iterator[str]:
     yield indent + click.style(head(program), bold=True)
-    if stopping := program.process.get("stopping"):
-        for line in stop_lines(**stopping):
-            yield indent + click.style(shown(line), fg="yellow")
+    yield from (indent + click.style(line, fg="yellow") for line in stop_of(program))
     for loop in program.loops.values():
         is_blocked = loop.get("state") == "blocked"
         if is_blocked or len(program.loops) > 1:

@@ -95,11 +95,14 @@ def answer(request: dict[str, Any], context: Context, peer: Peer) -> _Answer:
     elif do == "stop":
         yield from _stop(context, request, peer)
     else:
-        yield line(process=_process(context))
+        yield line(process=_process(context, family=False))
 
 
-def _process(context: Context) -> dict[str, Any]:
-    books = context.books()
+def _process(context: Context, *, family: bool) -> dict[str, Any]:
+    books, stopping = context.books(), None
+    with contextlib.suppress(RuntimeError):  # it is read while the loops go on: next time, then
+        stopping = context.stopping()
+    children = context.children() if family else []  # to find them is to go through all processes
     return {
         "protocol": VERSION,
         "sigtask": sys.modules[__name__.partition(".")[0]].__version__,
@@ -111,8 +114,8 @@ def _process(context: Context) -> dict[str, Any]:
         "began": context.began,
         "loops": len(books),
         "tasks": sum(len(book) for book in books),
-        "stopping": context.stopping(),
-        "children": [{"pid": pid, "command": clipped(command)} for pid, command in context.children()],
+        "stopping": stopping,
+        "children": [{"pid": pid, "command": clipped(command)} for pid, command in children],
     }
 
 
@@ -150,7 +153,7 @@ def _begun(call: Call[_T]) -> Generator[None, None, _T]:
 
 
 def _ps(context: Context, fresh: bool, stacks: bool, only: frozenset[int] | None) -> _Answer:
-    yield line(process=_process(context))
+    yield line(process=_process(context, family=fresh and only is None))
     for book in context.books():
         look = Look(book, fresh=fresh, stacks=stacks, only=only)
         call = yield from _in_loop(book, look.step, context)

@@ -141,7 +141,7 @@ class Look:
         self._stacks = stacks
         self._only = only
         self._places = Places()
-        self._todo: Iterator[tuple[ref[AnyTask], _Birth]] | None = None
+        self._todo: Iterator[ref[AnyTask]] | None = None
         self._at = 0
         self._spent = 0.0
         self._current: AnyTask | None = None
@@ -162,33 +162,29 @@ class Look:
             self._at += len(part)
         return rows
 
-    def _begin(self) -> Iterator[tuple[ref[AnyTask], _Birth]]:
+    def _begin(self) -> Iterator[ref[AnyTask]]:
         """The tasks there are, beginning where the look before has left off."""
         book = self._book
         if self._fresh:
             book.find_strangers()
         loop = book.loop()
         self._current = None if loop is None else asyncio.current_task(loop)
-        # No pairs are made of all of them at once: so many new objects would have the garbage collector look at all.
-        refs, births = list(book._tasks), list(book._tasks.values())
+        refs = list(book._tasks)  # and no pairs: so many new objects would have the garbage collector look at all
         if self._fresh or book._left_off >= len(refs):
             book._left_off = 0
         self._at, book._left_off = book._left_off, 0
-        at = self._at
-        return chain(
-            zip(islice(refs, at, None), islice(births, at, None), strict=False),
-            zip(islice(refs, at), islice(births, at), strict=False),
-        )
+        return chain(islice(refs, self._at, None), islice(refs, self._at))
 
-    def _look_at(self, part: list[tuple[ref[AnyTask], _Birth]], rows: list[str]) -> None:
-        if self._only is not None:
-            part = [one for one in part if one[1][0] in self._only]
+    def _look_at(self, part: list[ref[AnyTask]], rows: list[str]) -> None:
         before = {} if self._fresh or self._stacks else self._book._rows
         waited_for = self._book._waited_for
         is_late = not self._fresh and self._spent > BUDGET  # what has a row is not even looked at
-        for one, (number, born) in part:
-            if (task := one()) is None:
+        birth_of, only = self._book._tasks.get, self._only
+        for one in part:
+            birth, task = birth_of(one), one()
+            if birth is None or task is None or (only is not None and birth[0] not in only):
                 continue
+            number, born = birth
             row = before.get(number)
             if row is None or not is_late:
                 waits_for = id(getattr(task, "_fut_waiter", None))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..signals import Drain, Interrupt, Kill, Terminate
 from ._client import Connection, Declined, Unreachable
-from ._text import duration, shown
+from ._text import duration, shown, stop_lines
 
 Row = dict[str, Any]
 DEEPEST = 20
@@ -26,7 +26,7 @@ class Program:
     """One process, as it has been seen at one moment."""
 
     process: dict[str, Any] = field(default_factory=dict)
-    loops: dict[int, dict[str, Any]] = field(default_factory=dict)
+    loops: dict[str, dict[str, Any]] = field(default_factory=dict)
     tasks: list[Row] = field(default_factory=list)
     children: list[Program | dict[str, Any]] = field(default_factory=list)
     """The processes below it: those that can be looked at as programs, others as their `pid` and `command`."""
@@ -57,12 +57,30 @@ def look(
             program.process = process
         elif isinstance(rows := said.get("tasks"), list):
             loop = said.get("loop")
-            program.tasks.extend({**row, "loop": loop} for row in rows if isinstance(row.get("id"), int))
+            program.tasks.extend({**row, "loop": loop} for row in rows if _is_one(row))
         elif isinstance(loop := said.get("loop"), dict):
-            program.loops.setdefault(loop.get("number", 0), {}).update(loop)
+            program.loops.setdefault(str(loop.get("number")), {}).update(loop)
     if family:
         program.children = _below(program, stacks=stacks)
     return program
+
+
+def _is_one(row: object) -> bool:
+    """Whether it is a row as the protocol has it: another process has said it, and may say anything."""
+    if not isinstance(row, dict) or type(row.get("id")) is not int:
+        return False
+    force, pending = row.get("in_force"), row.get("pending") or []
+    if not isinstance(pending, list):
+        return False
+    told = pending if force is None else [force, *pending]
+    times = [row.get("born"), *(one.get("sent_at") for one in told if isinstance(one, dict))]
+    return (
+        all(isinstance(one, dict) and isinstance(one.get("level"), int) for one in told)
+        and all(time is None or isinstance(time, int | float) for time in times)
+        and isinstance(row.get("stack") or [], list)
+        and all(isinstance(row.get(name), int | None) for name in ("parent", "threshold"))
+        and all(isinstance(row.get(name), str | None) for name in ("name", "coroutine", "state", "where"))
+    )
 
 
 def _below(program: Program, *, stacks: bool) -> list[Program | dict[str, Any]]:
@@ -183,7 +201,7 @@ def _folded(rows: list[Row], below: dict[Any, list[Row]], fold: bool) -> list[Li
 
 def _likeness(row: Row) -> tuple[object, ...]:
     signals = [row.get("in_force") or {}, *(row.get("pending") or ())]
-    told = tuple((one.get("signal"), one.get("reason"), one.get("fate")) for one in signals)
+    told = str([(one.get("signal"), one.get("reason"), one.get("fate")) for one in signals])
     return (row.get("coroutine"), row.get("state"), row.get("threshold"), row.get("where"), row.get("loop"), told)
 
 
@@ -224,6 +242,17 @@ def loop_line(loop: dict[str, Any]) -> str:
     where = f" at {loop['where']}" if loop.get("where") else ""
     stale = f"; {loop['stale']} rows are some seconds old" if loop.get("stale") else ""
     return shown(f"loop {loop.get('number')} in {loop.get('thread')}: {loop.get('state')}{where}{stale}")
+
+
+def stop_of(program: Program) -> list[str]:
+    """How its stop goes, in two lines; none while it is not being stopped."""
+    told = program.process.get("stopping")
+    if not isinstance(told, dict) or not isinstance(left := told.get("rung_left"), int | float):
+        return []
+    cause, rung, then, slowest = (told.get(name) for name in ("cause", "rung", "then", "slowest"))
+    tasks = told.get("left")
+    lines = stop_lines(str(cause), rung, left, then, tasks if isinstance(tasks, int) else 0, str(slowest))
+    return [shown(line) for line in lines]
 
 
 def head(program: Program) -> str:

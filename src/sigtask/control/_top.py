@@ -179,6 +179,7 @@ class Top(App[None]):
         self._details = False
         self._stack: list[Any] = []
         self._looks = 0
+        self._is_looking = False
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -195,8 +196,14 @@ class Top(App[None]):
         self._look()
         self.set_interval(SECONDS, self._look)
 
-    @work(thread=True, exclusive=True, group="look")
     def _look(self) -> None:
+        """Look, unless somebody is at it: of very many tasks that may take longer than until the next time."""
+        if not self._is_looking:
+            self._is_looking = True
+            self._look_there()
+
+    @work(thread=True, group="look")
+    def _look_there(self) -> None:
         row = self.view.row if self._details else None
         try:
             program = look(self._connection, fresh=self._looks == 0, family=False)
@@ -206,7 +213,6 @@ class Top(App[None]):
         except (Unreachable, Declined) as error:
             self.call_from_thread(self._over, str(error))
             return
-        self._looks += 1
         self.call_from_thread(self._show, program)
 
     def _over(self, why: str) -> None:
@@ -214,6 +220,8 @@ class Top(App[None]):
         self.exit(message=f"sigtask: {why}")
 
     def _show(self, program: Program) -> None:
+        self._is_looking = False
+        self._looks += 1
         self.view.take(program)
         self.redraw()
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._model import SORTS, Line, Program, Row, arranged, head, hears, label, loop_line, signals_of
-from ._text import duration, shown, stop_lines
+from ._model import SORTS, Line, Program, Row, arranged, head, hears, label, loop_line, signals_of, stop_of
+from ._text import duration, shown
 
 ORDERS = ("tree", *SORTS)
 TITLES = ("ID", "STATE", "AGE", "HEARS", "SIGNAL", "TASK", "WHERE")
@@ -70,13 +70,8 @@ class View:
     def header(self) -> list[str]:
         """What stands above the tasks: the process, how its stop goes, and its loops."""
         lines = [head(self.program)]
-        stopping = self.program.process.get("stopping")
-        if isinstance(stopping, dict):
-            lines += map(shown, stop_lines(**stopping))
+        lines += stop_of(self.program)
         lines += [loop_line(loop) for loop in self.program.loops.values()]
-        children = [one.pid if isinstance(one, Program) else one.get("pid") for one in self.program.children]
-        if children:
-            lines.append(f"processes below: {', '.join(map(str, children[:20]))}")
         about = [f"sorted by {self.sort}", f"{len(self.lines):,} lines"]
         about += [f"only with {shown(self.words)!r}"] * bool(self.words) + ["FROZEN"] * self.frozen
         return [*lines, ", ".join(about)]
