@@ -70,12 +70,12 @@ class _Group(click.Group):
         """Those for a running program, too, which are imported only when they are called, or told of."""
         return [*super().list_commands(ctx), *LATER]
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """As click does."""
-        if name not in LATER:
-            return super().get_command(ctx, name)
-        module = importlib.import_module(f"{__package__}.{LATER[name]}")
-        command: click.Command = getattr(module, name)
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"{__package__}.{LATER[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def resolve_command(

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from ._client import Connection, Unreachable, owner_of
+from ._text import shown
 
 PATIENCE = 10.0
 """Seconds for the program to come to its next line of Python."""
@@ -73,7 +74,7 @@ def attach_to(pid: int, *, wake: bool = False) -> str:
         )
     shutil.rmtree(folder)
     if said != "ok":
-        raise Unreachable(f"process {pid} could not open a control socket: {said[:500]}")
+        raise Unreachable(f"process {pid} could not open a control socket: {shown(said[:500])}")
     return f"process {pid} has a control socket now"
 
 
@@ -85,9 +86,10 @@ def _attach(pid: int, folder: Path, *, wake: bool) -> str | None:
     script.write_text(_SCRIPT.format(folder=ours, **files), "utf-8")
     answer.touch()
     owner = owner_of(pid)
-    if owner is not None and owner != os.geteuid():  # by root: that process is to read and write there
-        for path in (folder, script, answer):
-            os.chown(path, owner, -1)
+    if owner is not None and owner != os.geteuid():  # by root: that process may read the one and write the other
+        folder.chmod(0o711)
+        script.chmod(0o644)
+        os.chown(answer, owner, -1)
     try:
         sys.remote_exec(pid, str(script))  # type: ignore[attr-defined,unused-ignore]  # Python 3.14
     except (OSError, RuntimeError) as error:
@@ -110,6 +112,4 @@ def _what_it_takes(pid: int, error: BaseException) -> str:
             "set /proc/sys/kernel/yama/ptrace_scope to 0"
         )
     version = ".".join(map(str, sys.version_info[:2]))
-    return (
-        f"process {pid} cannot be attached to; it must be a Python {version}, as this is, not built without it: {error}"
-    )
+    return f"process {pid} cannot be attached to: it must be a Python {version}, as this is ({shown(str(error))})"

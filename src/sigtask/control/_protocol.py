@@ -63,7 +63,7 @@ def _no_number(word: str) -> object:
 
 
 def _kind(thing: object) -> str:
-    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    names: dict[type, str] = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(thing), "a number")
 
 
