@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 from collections import deque
@@ -162,6 +163,8 @@ def _ps(context: Context, fresh: bool, stacks: bool, only: frozenset[int] | None
             how, from_here = "not running", True
         elif not call.is_done and call.take() is not None:
             how, from_here = "blocked", True
+        if from_here:
+            look.budget = math.inf  # nobody is held up
         where = {"where": book.place(), "stack": clipped(book.stack(), 2000)} if how == "blocked" else {}
         yield line(loop={"number": book.number, "thread": clipped(book.thread), "state": how, **where})
         rows = look.step() if from_here or call is None else (yield from _begun(call))

@@ -144,9 +144,10 @@ class Look:
         self._todo: Iterator[ref[AnyTask]] | None = None
         self._at = 0
         self._spent = 0.0
+        self.budget = BUDGET
         self._current: AnyTask | None = None
         self.stale = 0
-        """Rows that are not of this look: to make all of them anew would have taken too long."""
+        """Rows of tasks that have moved, and that would have taken too long to make anew."""
 
     def step(self) -> list[str] | None:
         """The next rows; `None` when there are no more. In the loop, or in another thread while that is blocked."""
@@ -178,7 +179,6 @@ class Look:
     def _look_at(self, part: list[ref[AnyTask]], rows: list[str]) -> None:
         before = {} if self._fresh or self._stacks else self._book._rows
         waited_for = self._book._waited_for
-        is_late = not self._fresh and self._spent > BUDGET  # what has a row is not even looked at
         birth_of, only = self._book._tasks.get, self._only
         for one in part:
             birth, task = birth_of(one), one()
@@ -186,17 +186,17 @@ class Look:
                 continue
             number, born = birth
             row = before.get(number)
-            if row is None or not is_late:
-                waits_for = id(getattr(task, "_fut_waiter", None))
-                if row is not None and waited_for[number] == waits_for and type(task) in STILL:
-                    rows.append(row)
-                elif not task.done():
-                    rows.append(self._anew(task, number, born))
-            elif not task.done():
-                self.stale += 1
+            waits_for = id(getattr(task, "_fut_waiter", None))
+            if row is not None and waited_for[number] == waits_for and type(task) in STILL:
                 rows.append(row)
-        if is_late:
-            self._book._left_off = self._book._left_off or self._at
+            elif task.done():
+                continue
+            elif row is not None and self._spent > self.budget:
+                self.stale += 1
+                self._book._left_off = self._book._left_off or self._at
+                rows.append(row)
+            else:
+                rows.append(self._anew(task, number, born))
 
     def _anew(self, task: AnyTask, number: int, born: float | None) -> str:
         began = perf_counter()

@@ -36,6 +36,11 @@ class Program:
         """Its number."""
         return int(self.process.get("pid", 0))
 
+    def put(self, rows: list[Row]) -> None:
+        """These rows are newer."""
+        newer = {row["id"]: row for row in rows}
+        self.tasks = [newer.get(row["id"], row) for row in self.tasks]
+
     def age(self, since: float | None) -> float | None:
         """Seconds from that moment, on the process's clock, to when it was looked at."""
         now = self.process.get("now")

@@ -27,8 +27,8 @@ from ._top_model import TITLES, View
 
 SECONDS = 1.0
 """Between two looks."""
-WIDTHS = (7, 8, 13, 10, 11)
-"""Of the columns before the tasks themselves."""
+WIDTHS = (-7, 8, -13, 10, 11)
+"""Of the columns before the tasks themselves; below 0, what is in there stands at the right."""
 KEYS = """\
 up, down, page up, page down, home, end    move
 s          sort by the next column; the order of the tree comes first
@@ -129,7 +129,10 @@ class Tasks(ScrollView, can_focus=True):
     def in_columns(self, cells: tuple[str, ...]) -> str:
         """Cells beside each other."""
         *small, task, where = cells
-        left = "".join(f"{cell[: width - 1]:<{width}}" for cell, width in zip(small, WIDTHS, strict=True))
+        left = "".join(
+            f"{cell[: width - 1]:<{width}}" if width > 0 else f"{cell[: -width - 1]:>{-width - 1}}  "
+            for cell, width in zip(small, WIDTHS, strict=True)
+        )
         task = task if len(task) < self._task_width else f"{task[: self._task_width - 2]}…"
         return f"{left}{task:<{self._task_width}}{where}"
 
@@ -200,16 +203,17 @@ class Top(App[None]):
         """Look, unless somebody is at it: of very many tasks that may take longer than until the next time."""
         if not self._is_looking:
             self._is_looking = True
-            self._look_there()
+            at = self._table.scroll_offset.y
+            seen = {line.row["id"] for line in self.view.lines[at : at + self._table.size.height]}
+            self._look_there(sorted(seen | {self.view.chosen} - {None}))
 
     @work(thread=True, group="look")
-    def _look_there(self) -> None:
-        row = self.view.row if self._details else None
+    def _look_there(self, seen: list[int]) -> None:
+        """Of all tasks, as far as there is time; and again of those on the screen, anew."""
         try:
             program = look(self._connection, fresh=self._looks == 0, family=False)
-            if row is not None:
-                only = look(self._connection, stacks=True, family=False, only=[row["id"]])
-                self._stack = [place for one in only.tasks for place in one.get("stack") or ()]
+            anew = look(self._connection, fresh=False, stacks=True, family=False, only=seen[:1000])
+            program.put(anew.tasks)
         except (Unreachable, Declined) as error:
             self.call_from_thread(self._over, str(error))
             return
@@ -223,6 +227,7 @@ class Top(App[None]):
         self._is_looking = False
         self._looks += 1
         self.view.take(program)
+        self._stack = next((row.get("stack") or [] for row in program.tasks if row["id"] == self.view.chosen), [])
         self.redraw()
 
     def redraw(self) -> None:
