@@ -27,7 +27,7 @@ def rows(book, **options):
 
 
 async def forever():
-    await asyncio.Event().wait()
+    await asyncio.sleep(10**6)  # the loop's timer keeps it alive
 
 
 async def settle():

@@ -39,8 +39,8 @@ class Book:
         self._numbers = numbers
         self._tasks: dict[ref[AnyTask], _Birth] = {}
         self._rows: dict[int, str] = {}
-        self._waited_for: dict[int, int] = {}
-        """The row of each, as JSON, and the future that it waited for then, by its `id`; 0 is nobody's."""
+        self._waited_for: dict[int, Callable[[], object]] = {}
+        """The row of each, as JSON, and the future that it waited for then: a weak reference, as addresses come again."""
         self._left_off = 0
         self._thread: int | None = None
         if loop.is_running():
@@ -99,7 +99,7 @@ class Book:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def keep(self, number: int, row: str, waits_for: int) -> None:
+    def keep(self, number: int, row: str, waits_for: Callable[[], object]) -> None:
         """Keep that row for the next look; the rows of tasks that are gone are dropped when there are as many."""
         self._rows[number], self._waited_for[number] = row, waits_for
         if len(self._rows) > 2 * len(self._tasks) + 1000:
@@ -186,8 +186,8 @@ class Look:
                 continue
             number, born = birth
             row = before.get(number)
-            waits_for = id(getattr(task, "_fut_waiter", None))
-            if row is not None and waited_for[number] == waits_for and type(task) in STILL:
+            waits_for = getattr(task, "_fut_waiter", None)
+            if row is not None and waited_for[number]() is waits_for and type(task) in STILL:
                 rows.append(row)
             elif task.done():
                 continue
@@ -203,7 +203,7 @@ class Look:
         waiter = getattr(task, "_fut_waiter", None)
         text = self._row(task, number, born)
         if not self._stacks:
-            self._book.keep(number, text, 0 if waiter is None or type(task) not in STILL else id(waiter))
+            self._book.keep(number, text, _nothing if waiter is None else _reference(waiter))
         self._spent += perf_counter() - began
         return text
 
@@ -215,3 +215,15 @@ class Look:
         except Exception as error:  # foreign code is asked for names and reasons; in another thread, all may change
             found = {"id": number, "name": "?", "error": f"{type(error).__name__} while it was looked at"}
         return json.dumps(found, separators=(",", ":"))
+
+
+def _nothing() -> object:
+    """What a row waited for that is to be made anew next time: no task waits for this."""
+    return _nothing
+
+
+def _reference(future: Any) -> Callable[[], object]:
+    try:
+        return ref(future)
+    except TypeError:  # one that is not asyncio's
+        return _nothing
