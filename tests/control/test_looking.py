@@ -90,6 +90,23 @@ async def test_a_row_has_the_threshold_of_the_open_blocks():
     assert rows(book)["masked"]["threshold"] == 31
 
 
+async def test_a_task_that_waits_no_more_is_looked_at_anew():
+    book, event = book_of(asyncio.get_running_loop()), asyncio.Event()
+
+    async def spins():
+        await event.wait()
+        while True:
+            await asyncio.sleep(0)
+
+    create_task(spins(), name="spins")
+    await settle()
+    assert rows(book, fresh=False)["spins"]["state"] == "waiting"
+    event.set()
+    await settle()
+    gc.collect()
+    assert rows(book, fresh=False)["spins"]["state"] == "ready"
+
+
 @pytest.mark.lazy
 async def test_states_tell_new_ready_and_waiting_apart():
     book, event = book_of(asyncio.get_running_loop()), asyncio.Event()

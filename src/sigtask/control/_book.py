@@ -40,7 +40,7 @@ class Book:
         self._tasks: dict[ref[AnyTask], _Birth] = {}
         self._rows: dict[int, str] = {}
         self._waited_for: dict[int, Callable[[], object]] = {}
-        """The row of each, as JSON, and the future that it waited for then: a weak reference, as addresses come again."""
+        """The row of each, as JSON, and the future that it waited for then; weakly, as addresses come again."""
         self._left_off = 0
         self._thread: int | None = None
         if loop.is_running():
@@ -187,7 +187,7 @@ class Look:
             number, born = birth
             row = before.get(number)
             waits_for = getattr(task, "_fut_waiter", None)
-            if row is not None and waited_for[number]() is waits_for and type(task) in STILL:
+            if row is not None and waits_for is not None and waited_for[number]() is waits_for and type(task) in STILL:
                 rows.append(row)
             elif task.done():
                 continue
