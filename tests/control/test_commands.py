@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -230,7 +231,6 @@ def test_a_process_without_a_socket_is_told_how_to_get_one(sigtask):
 @pytest.mark.skipif(not ROOT, reason="only root can become another user")
 def test_another_users_process_is_said_to_be(program, runtime, tmp_path):
     import subprocess
-    from pathlib import Path
 
     running = program(POOL)
     src = str(Path(__file__).parents[2] / "src")
@@ -248,13 +248,15 @@ except Unreachable as error:
     assert "is another user's (root): only that user and root may look at it" in done.stdout, done.stderr
 
 
-def test_a_stopped_process_is_told_from_one_that_is_slow(program, sigtask, monkeypatch):
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says so")
+def test_a_stopped_process_is_told_from_one_that_is_slow(program, monkeypatch, until):
     from sigtask.control import _client
 
     monkeypatch.setattr(_client, "PATIENCE", 0.5)
     running = program(POOL)
     running.popen.send_signal(signal.SIGSTOP)
     try:
+        until(lambda: ") T" in Path(f"/proc/{running.pid}/stat").read_text())
         with _client.Connection(running.pid) as connection, pytest.raises(_client.Unreachable, match="it is stopped"):
             next(connection.ask("hello"))
     finally:
