@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster harm soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup clean
+.PHONY: help python test compat stress cluster harm soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; some twenty minutes"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
 	@echo "make bench-startup  what 'sigtask run' adds to the start of a program, and what it imports; two minutes"
+	@echo "make bench-control  what it costs to be looked at by 'sigtask top', and how long that holds a loop; a minute and a half"
 	@echo "make bench-cluster  30,000 jobs on a Dask cluster of two workers, told to stop in one call; ten minutes and more"
 	@echo "make clean       remove what the others made"
 
@@ -62,6 +63,10 @@ bench-core: python
 bench-startup: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python bench/startup.py $(BENCH)
+
+bench-control: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python bench/control.py $(BENCH)
 
 bench-cluster: python
 	@$(PYTHON) tools/check.py venv

@@ -23,11 +23,18 @@ def counted(count: int, noun: str = "task") -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def printable(text: str) -> str:
-    r"""The text with what a terminal or a page would obey, and not show, as its escape: `\x1b`. Lines stay lines."""
+def printable(text: str, keep: str = "\n") -> str:
+    r"""The text with what is not printable written out, as in `\x1b[2J`; characters in `keep` stay as they are.
+
+    Unpaired surrogates too, which no terminal and no file takes.
+    """
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+    return "".join(one if one.isprintable() or one in keep else _written_out(one) for one in text)
+
+
+def _written_out(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def _all_printable(facts: Any) -> Any:

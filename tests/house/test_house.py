@@ -26,7 +26,12 @@ WORDS = ("signals", "ladder", "report", "errors")
 MAY_CANCEL = ("_core/stock.py", "_core/receiver.py", "_core/task.py", "_core/flight.py", "_core/factory.py")
 NOT_A_TASK = re.compile(r"(timer|handle|future|gone|done|outer)$")
 """How the things are named that have a `cancel()` and are no tasks."""
-PUBLIC = ("sigtask", "sigtask.testing", *(["sigtask.dask"] if importlib.util.find_spec("distributed") else []))
+PUBLIC = (
+    "sigtask",
+    "sigtask.control",
+    "sigtask.testing",
+    *(["sigtask.dask"] if importlib.util.find_spec("distributed") else []),
+)
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -36,7 +36,7 @@ _NOT_LENT = ("__dict__", "__doc__", "__module__", "__slots__", "__static_attribu
 
 
 def in_c(name: str) -> Callable[[_C], _C]:
-    """A class of which C has the fields: its type of that name is lent what methods it lacks, and stands in its place."""
+    """A class of which C has the fields: its type of that name is lent what it lacks, and stands in its place."""
 
     def lend(cls: _C) -> _C:
         if speed is None:

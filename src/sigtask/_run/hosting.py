@@ -76,8 +76,8 @@ class Host:
         self._hears = False
         # The same object, as the frames around know it: no signal has come here; loops and threads are the parent's.
         told = self._settings
-        ladder, view = ladder_of_worker(told), view_of_worker(told)
-        Supervisor.__init__(self._supervisor, ladder, told.signals, view, main_first=told.main_first)
+        ladder, view, first = ladder_of_worker(told), view_of_worker(told), told.main_first
+        Supervisor.__init__(self._supervisor, ladder, told.signals, view, main_first=first, control=told.control)
         self._supervisor.own_handler = self._set.get
 
     def _hear(self) -> None:
@@ -178,7 +178,8 @@ def move_in_as_worker(settings_text: str) -> None:
         with contextlib.suppress(ImportError):
             make_default(importlib.import_module("uvloop").new_event_loop)
     ladder, view = ladder_of_worker(settings), view_of_worker(settings)
-    runner.host = supervisor = Supervisor(ladder, settings.signals, view, main_first=settings.main_first)
+    first, control = settings.main_first, settings.control
+    runner.host = supervisor = Supervisor(ladder, settings.signals, view, main_first=first, control=control)
     Host(supervisor, settings).wait_for_a_loop()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._stop.stopping import Stopping
+from ..ladder import DEFAULT, Ladder
+from ..signals import Terminate
 
 
 def tell_errors(loop: AbstractEventLoop, tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -26,3 +28,15 @@ def let_be_told(stopping: Stopping) -> None:
     """
     if not threading.current_thread().daemon:
         stopping.let_everybody_be_told()
+
+
+def ladder_from_terminate(ladder: Ladder, *, is_begun: bool) -> tuple[Ladder, int]:
+    """What those are stopped by that main leaves behind: the ladder, and its first rung of Terminate's level.
+
+    A ladder for OS signals that stops nobody is not for them, unless it is climbed: they are, as by asyncio.run.
+    """
+    terminate = ladder.from_level(Terminate.level).rungs[0]
+    if terminate.signal.level < Terminate.level and not is_begun:
+        ladder = DEFAULT.from_level(Terminate.level)
+        terminate = ladder.rungs[0]
+    return ladder, ladder.rungs.index(terminate)

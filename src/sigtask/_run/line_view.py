@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .._core.stock import running_loop
+from ..control._text import shown
 from ..ladder import Rung
 from ..report import Report, counted, printable
 from .observer import Progress
@@ -133,8 +134,8 @@ class LineView:
 
     def _say(self, text: str) -> None:
         if self._stream is not None:
-            stream = self._stream
-            self._pen.write(lambda: put(f"{text}\n", stream))
+            stream, safe = self._stream, shown(text, "\n")
+            self._pen.write(lambda: put(f"{safe}\n", stream))
 
     def _write(self, report: Report) -> None:
         if self._report_file is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, TextIO
 
+from ..control._text import shown, stop_lines
 from ..ladder import Rung
-from ..report import counted, printable
+from .controlling import facts_of
 from .line_view import LineView, put
 from .observer import Progress
 
@@ -40,15 +40,7 @@ class LiveView(LineView):
         if progress.is_over:
             self._linger(progress)
             return
-        due = progress.rung_due
-        name = "the end" if due is None else due.name
-        rungs = progress.ladder.rungs
-        after = rungs[rungs.index(due) + 1 :] if due is not None else ()
-        then = after[0].name if after else "the process is ended"
-        tasks = f"{counted(progress.tasks_left)} left"
-        head = f"{progress.cause}  {name}  {progress.rung_left:4.1f} s, then {then}  ({tasks})"
-        slowest = progress.slowest.replace("the loop is blocked", "the loop: blocked")
-        below = printable(re.sub(r"\S*site-packages/", "", f"waiting for {slowest}")).replace("\n", r"\n")
+        head, below = (shown(line) for line in stop_lines(**facts_of(progress)))
         self._pen.write(lambda: self._draw(head, below))
 
     def _draw(self, *lines: str) -> None:

@@ -17,7 +17,7 @@ from ..signals import Signal, level_of
 from ..threads import dismiss_idle
 from .observer import LogObserver, Observer
 from .os_signals import name_of
-from .settings import DEFAULT_SIGNALS, NOT_TO_BE_HANDLED, default_ladder
+from .settings import DEFAULT_SIGNALS, NOT_TO_BE_HANDLED, control_is_on, default_ladder
 from .supervisor import Supervisor
 from .view import default_observer
 
@@ -32,6 +32,7 @@ def run(
     loop_factory: Callable[[], AbstractEventLoop] | None = None,
     debug: bool | None = None,
     observer: Observer | None = None,
+    control: bool | None = None,
 ) -> _T:
     """Run a program as `asyncio.run` does, with sigtask's tasks, and stop it by a ladder when the OS says so.
 
@@ -41,17 +42,20 @@ def run(
     `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of Interrupt's level or above. When the
     ladder's time is over the process is gone, whatever blocks it: a watchdog thread sees to that. Tasks that `main`
     leaves behind get the ladder from Terminate on. `observer` is told how it goes; left out, a person at a terminal
-    sees what the command shows, and where stderr is none, `logging.getLogger("sigtask")` is told. In a script that is
-    run with `sigtask run`, the command line's ladder, signals and view are used in place of these.
+    sees what the command shows, and where stderr is none, `logging.getLogger("sigtask")` is told. With
+    `control=True` the program opens a socket by which this user can look at it and steer it: `sigtask ps`, `kill`,
+    `stop` and `top`; left out, the environment variable `SIGTASK_CONTROL` says whether. In a script that is run with
+    `sigtask run`, the command line's ladder, signals, view and control are used in place of these.
 
     Returns what `main` returns, also when it was asked to drain and did. Raises: `SystemExit(128 + signum)` when it
     was stopped by a stronger rung; what `main` raises; `RuntimeError` inside a running loop; `ValueError` when
     `main` is no coroutine, or `SIGTASK_LADDER` no ladder; `TypeError` for a wrong ladder or signal.
     """
-    ladder, signals = _checked(main, ladder, signals)
+    ladder, signals, control = _checked(main, ladder, signals, control)
     if host is not None:  # its ladder and its view are what the person asked for: it joins them
         return _run(host, main, loop_factory, debug)
-    with Supervisor(ladder, signals, observer or default_observer() or LogObserver()) as supervisor:
+    observer = observer or default_observer() or LogObserver()
+    with Supervisor(ladder, signals, observer, control=control) as supervisor:
         value = _run(supervisor, main, loop_factory, debug)
         supervisor.watchdog.stop()  # what comes now is the caller's own time
         return value
@@ -86,8 +90,8 @@ refusal: Exception | None = None
 
 
 def _checked(
-    main: Any, ladder: Ladder | None, signals: Mapping[int, type[Signal]] | None
-) -> tuple[Ladder, Mapping[int, type[Signal]]]:
+    main: Any, ladder: Ladder | None, signals: Mapping[int, type[Signal]] | None, control: bool | None
+) -> tuple[Ladder, Mapping[int, type[Signal]], bool]:
     try:
         if not asyncio.iscoroutine(main):
             hint = ": call it, as in run(main())" if inspect.iscoroutinefunction(main) else ""
@@ -107,11 +111,12 @@ def _checked(
                 raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)
         ladder = ladder or default_ladder()
+        control = control_is_on() if control is None else bool(control)
     except BaseException:
         if asyncio.iscoroutine(main):
             main.close()
         raise
-    return ladder, DEFAULT_SIGNALS if signals is None else signals
+    return ladder, DEFAULT_SIGNALS if signals is None else signals, control
 
 
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:

@@ -32,6 +32,7 @@ class Settings:
     quiet: bool = False
     report_file: Path | None = None
     log: Literal["text", "json"] = "text"
+    control: bool = False
 
     def as_text(self) -> str:
         """One line of JSON, from which `from_text` makes an equal value in any process that can import the classes."""
@@ -47,6 +48,7 @@ class Settings:
                 "quiet": self.quiet,
                 "report_file": None if self.report_file is None else str(self.report_file),
                 "log": self.log,
+                "control": self.control,
             }
         )
 
@@ -66,6 +68,7 @@ class Settings:
             quiet=said["quiet"],
             report_file=None if said["report_file"] is None else Path(said["report_file"]),
             log=said["log"],
+            control=said["control"],
         )
 
 
@@ -81,6 +84,18 @@ def default_ladder() -> Ladder:
         return Ladder.parse(text)
     except ValueError as error:
         raise ValueError(f"the environment variable SIGTASK_LADDER: {error}") from None
+
+
+YES_NO = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
+"""What a switch in the environment may say, in any case."""
+
+
+def control_is_on() -> bool:
+    """Whether `SIGTASK_CONTROL` asks for the control socket. Raises: `ValueError` for a word that says neither."""
+    text = os.environ.get("SIGTASK_CONTROL", "").lower()
+    if text not in ("", *YES_NO):
+        raise ValueError(f"the environment variable SIGTASK_CONTROL: {text!r} is none of {', '.join(YES_NO)}")
+    return YES_NO.get(text, False)
 
 
 def parse_signals(text: str) -> dict[int, type[Signal]]:

@@ -18,21 +18,22 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from .._core.stock import running_loop
-from .._core.task import Task
-from .._stop.places import task_place, thread_place, thread_places, threads
+from .._stop.places import threads
 from .._stop.rows import report_of
 from .._stop.stopping import Stopping
 from .._stop.told import told
 from .._stop.turns import Order, told_already
-from ..ladder import DEFAULT, Ladder, Rung
+from ..ladder import Ladder, Rung
 from ..report import Report, merged
 from ..signals import Signal, Terminate
 from . import systemd
-from .children import children, waiting_for
+from .children import children
 from .clock import LadderClock
-from .left_behind import let_be_told, tell_errors
+from .controlling import control_of
+from .left_behind import ladder_from_terminate, let_be_told, tell_errors
 from .observer import Observer
 from .os_signals import OsSignals, die_of, name_of, programs_own
+from .slowest import slowest_of
 from .watchdog import Watchdog
 
 log = logging.getLogger("sigtask")
@@ -48,7 +49,13 @@ class Supervisor:
     """
 
     def __init__(
-        self, ladder: Ladder, signals: Mapping[int, type[Signal]], observer: Observer, *, main_first: bool = True
+        self,
+        ladder: Ladder,
+        signals: Mapping[int, type[Signal]],
+        observer: Observer,
+        *,
+        main_first: bool = True,
+        control: bool = False,
     ) -> None:
         self.ladder = ladder
         self.signals = signals
@@ -63,12 +70,11 @@ class Supervisor:
         """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._clock = LadderClock(ladder, systemd.stopping)
-        self._first, self._heard, self._overdue = 0, False, False
-        self.reraised = False
+        self._clock, self._first = LadderClock(ladder, systemd.stopping), 0
+        self._heard = self._overdue = self.reraised = False
         """Whether the program's own handler is gone again, and it has asked for the signal's default action."""
-        self._yet_to_turn: set[AbstractEventLoop] = set()
-        """Loops that have not turned since they were last told to go on."""
+        self._yet_to_turn: set[AbstractEventLoop] = set()  # loops that have not turned since they were told to go on
+        self.control = control_of(self) if control else None
         self.os_signals = OsSignals(signals, self.signalled, self.overdue, self.foreign)
         self.watchdog = Watchdog(self._tick, self._last_words, getattr(observer, "stacks", None))
 
@@ -83,11 +89,15 @@ class Supervisor:
         self.os_signals.__exit__()
         if self.signum is None:  # else it stays on guard until the process is gone
             self.watchdog.stop()
+            if self.control is not None:
+                self.control.close()
 
     def attach(self, loop: AbstractEventLoop) -> None:
         """What runs in this loop is to be stopped, too."""
         self._loops.add(loop)
         systemd.keep_alive(loop)
+        if self.control is not None:
+            self.control.attach(loop)
         loop.call_soon(self.os_signals.listen)  # when it runs: uvloop does so then
         if self.signum is not None:
             loop.call_soon(self._join, loop)
@@ -290,13 +300,9 @@ class Supervisor:
             self._mains.pop(loop, None)
 
     def _stop_what_is_left(self, loop: AbstractEventLoop) -> Stopping:
-        ladder, cause = self.ladder, "" if self.signum is None else f"{self.cause}: "
-        terminate = ladder.from_level(Terminate.level).rungs[0]
-        if terminate.signal.level < Terminate.level and self.signum is None:
-            # A ladder for OS signals that stops nobody. What is left behind is stopped, as by asyncio.run.
-            ladder = DEFAULT.from_level(Terminate.level)
-            terminate = ladder.rungs[0]
-        return self.stop_everything(loop, ladder.rungs.index(terminate), f"{cause}main() has ended", ladder)
+        cause = "" if self.signum is None else f"{self.cause}: "
+        ladder, first = ladder_from_terminate(self.ladder, is_begun=self.signum is not None)
+        return self.stop_everything(loop, first, f"{cause}main() has ended", ladder)
 
     def wind_up_all(self) -> None:
         """The program has run to its end: loops of the main thread that it has left with tasks in them are wound up."""
@@ -347,14 +353,8 @@ class Supervisor:
     @property
     def slowest(self) -> str:
         """Where the first task stands that is left and waits for no child; where the loop is blocked, if it is."""
-        rows = [task for stopping in self.stoppings for task in tuple(stopping.alive)]
-        if self._yet_to_turn or any(task is asyncio.current_task(task.get_loop()) for task in rows):
-            return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
-        if not rows:
-            return ", ".join(filter(None, (waiting_for(), thread_places())))
-        parents = {task._parent for task in rows if isinstance(task, Task)}
-        first = next((task for task in rows if task not in parents), rows[0])  # a parent only waits for its children
-        return f"{first.get_name()} at {task_place(first)}"
+        tasks = [task for stopping in self.stoppings for task in tuple(stopping.alive)]
+        return slowest_of(tasks, is_blocked=bool(self._yet_to_turn))
 
     # -- in the watchdog's thread ---------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ TICK = 0.1
 LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
 OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
+_CONTROL = os.path.join("sigtask", "control", "_server.py").encode()
 PATIENCE = 0.5
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
@@ -114,7 +115,7 @@ class Watchdog:
             file.seek(0)
             stacks = file.read().strip().split(b"\n\n")
         ours = tuple(f'  File "{os.path.join(os.path.dirname(__file__), name)}"'.encode() for name in OUR_THREADS)
-        others = [stack for stack in stacks if not stack.partition(b"\n")[2].startswith(ours)]
+        others = [one for one in stacks if not one.partition(b"\n")[2].startswith(ours) and _CONTROL not in one]
         text = b"\n\n".join(map(_without_the_command, others))
         if self._say_stacks is not None:
             self._say_stacks(text.decode(errors="replace"))

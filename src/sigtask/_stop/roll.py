@@ -1,8 +1,8 @@
 """Those that a ladder is put to and that have not ended, each with its row in the report.
 
-It is the done callback of each. What is to be done with a task is said by `Stopping`; in C, a task of ours that is told for
-the first time, and that ends of what it was told, does not come to `Stopping` at all (`_core/speed_roll.c`): a hundred
-thousand of these are what a large stop is made of.
+It is the done callback of each. What is to be done with a task is said by `Stopping`; in C, a task of ours that is told
+for the first time, and that ends of what it was told, does not come to `Stopping` at all (`_core/speed_roll.c`): of a
+hundred thousand of these a large stop is made.
 """
 
 from __future__ import annotations

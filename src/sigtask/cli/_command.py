@@ -1,7 +1,8 @@
-"""The command line: `sigtask run`."""
+"""The command line: `sigtask run`, and, each in a module of its own, the commands for a program that runs."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from .. import __version__
-from .._run.settings import DEFAULT_SIGNALS, Settings, parse_signals
+from .._run.settings import DEFAULT_SIGNALS, YES_NO, Settings, parse_signals
 from .._run.systemd import LAST_SECONDS
 from .._run.view import make_view
 from ..ladder import DEFAULT, Ladder, duration
@@ -46,7 +47,8 @@ class _Mistake(click.ClickException):
             click.echo(f"sigtask: {said}", err=True)
 
 
-def _in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
+def in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
+    """A mistake in the command line, as a line that says what to do."""
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         hint = f"; did you mean {error.possibilities[0]}?" if error.possibilities else ""
@@ -66,6 +68,18 @@ def _where(param: click.Parameter, ctx: click.Context) -> str:
 
 
 class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Those for a running program, too, which are imported only when they are called, or told of."""
+        return [*super().list_commands(ctx), *LATER]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """As click does."""
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"{__package__}.{LATER[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -81,7 +95,7 @@ class _Group(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise _in_own_words(error, ctx) from None
+            raise in_own_words(error, ctx) from None
 
 
 class _StopsAtTheProgram(click.Command):
@@ -102,7 +116,7 @@ class _StopsAtTheProgram(click.Command):
         try:
             return super().parse_args(ctx, args[:at] + (fence if at < len(args) else []) + args[at:])
         except click.UsageError as error:
-            raise _in_own_words(error, ctx) from None
+            raise in_own_words(error, ctx) from None
 
 
 # -- what the options say ---------------------------------------------------------------------------------------------
@@ -177,8 +191,8 @@ def _make_way(file: Path) -> None:
 
 # -- the commands -----------------------------------------------------------------------------------------------------
 
+LATER = {"ps": "_looking", "top": "_looking", "kill": "_steering", "stop": "_steering", "attach": "_steering"}
 HELP = {"help_option_names": ["-h", "--help"]}
-YES_NO = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 ORDERS = {"main-first": True, "all-at-once": False}
 RUN = """Run PROGRAM; when SIGINT or SIGTERM comes, stop it by a ladder.
 
@@ -246,6 +260,9 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
               show_envvar=True, help="The kind of event loop.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, show_default=False, callback=_flag("SIGTASK_QUIET", YES_NO),
               help="Say nothing while stopping. [env var: SIGTASK_QUIET, 1 or 0]")  # fmt: skip
+@click.option("--control", is_flag=True, show_default=False, callback=_flag("SIGTASK_CONTROL", YES_NO),
+              help="Open a socket by which `sigtask ps`, `kill`, `stop` and `top` can look at the program and steer "
+              "it. [env var: SIGTASK_CONTROL, 1 or 0]")  # fmt: skip
 @click.argument("words", metavar="PROGRAM [ARGS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
 @click.pass_context
 def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **said: Any) -> None:
@@ -258,6 +275,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
         quiet=said["quiet"],
         report_file=said["report"],
         log=said["log"],
+        control=said["control"],
     )
     try:
         if (grace := said["check_grace"]) is not None:

@@ -66,7 +66,8 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
 
     A program that is stopped by a signal ends the process by that signal.
     """
-    supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=settings.main_first)
+    first, control = settings.main_first, settings.control
+    supervisor = Supervisor(settings.ladder, settings.signals, view, main_first=first, control=control)
     host = Host(supervisor, settings)
     runner.host = supervisor
     try:

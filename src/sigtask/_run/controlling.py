@@ -1,0 +1,41 @@
+"""The control socket of a program under a ladder, where it was asked for: see `sigtask.control`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._stop.forced_end import acts
+from .children import children
+from .observer import Progress
+from .os_signals import start_deaf
+
+if TYPE_CHECKING:
+    from ..control._control import Control
+
+
+def control_of(supervisor: Any) -> Control:
+    """What is to be attached to each loop; the socket is opened with the first one."""
+    from ..control._control import Control, remove_sockets  # here: who does not ask for it does not pay for it
+
+    if remove_sockets not in acts:
+        acts.append(remove_sockets)
+    return Control(
+        lambda: None if supervisor.signum is None else facts_of(supervisor),
+        lambda: [(child.pid, child.command) for child in children()],
+        start_deaf,
+    )
+
+
+def facts_of(progress: Progress) -> dict[str, Any]:
+    """How the stopping goes, as `control._text.stop_line` takes it; and where the slowest task stands."""
+    due = progress.rung_due
+    rungs = progress.ladder.rungs
+    after = rungs[rungs.index(due) + 1 :] if due is not None else ()
+    return {
+        "cause": progress.cause,
+        "rung": None if due is None else due.name,
+        "rung_left": progress.rung_left,
+        "then": after[0].name if after else None,
+        "left": progress.tasks_left,
+        "slowest": progress.slowest,
+    }

@@ -1,0 +1,136 @@
+"""What the commands for a running program have in common: its PID and its tasks as arguments, and their mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from ..control._client import Connection, Declined, Found, Unreachable, programs
+from ..control._model import Program, look
+from ..control._text import clipped, duration, shown
+from ._command import in_own_words
+
+FAILED = 1
+SHOWN = 30
+
+
+class Failed(click.ClickException):
+    """It could not be done: one line on stderr, exit status 1."""
+
+    exit_code = FAILED
+
+    def show(self, file: Any = None) -> None:
+        """Say it."""
+        click.echo(f"sigtask: {self.message}", err=True)
+
+
+def fails_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What cannot be reached, or says no, is one line; and a pipe that nobody reads any more is none."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (Unreachable, Declined) as error:
+            raise Failed(str(error)) from None
+
+    return run
+
+
+class Plain(click.Command):
+    """A command whose mistakes are told in our own words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise in_own_words(error, ctx) from None
+
+
+class Pid(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in later releases
+    """The number of a process with a control socket."""
+
+    name = "pid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number. Raises: `click.BadParameter` for what is none."""
+        text = str(value)
+        if not text.isdecimal() or len(text) > 10:
+            self.fail(
+                f"{text!r} is no process number; `sigtask ps` lists the programs that can be looked at", param, ctx
+            )
+        return int(text)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The programs there are, with their commands."""
+        found = [one for one in programs() if str(one.pid).startswith(incomplete)]
+        return [CompletionItem(str(one.pid), help=_command_of(one)) for one in found]
+
+
+class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as above
+    """A task, by its id or its name."""
+
+    name = "task"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The tasks of the process that has been named: ids, and names that are nobody else's."""
+        pid = ctx.params.get("pid")
+        if not isinstance(pid, int):
+            return []
+        try:
+            with Connection(pid) as connection:
+                rows = look(connection, family=False).tasks[:1000]
+        except (Unreachable, Declined):
+            return []
+        words = [(str(row["id"]), str(row.get("name"))) for row in rows]
+        words += [(str(row.get("name")), str(row.get("where"))) for row in rows if incomplete]
+        return [CompletionItem(word, help=shown(told)) for word, told in words if word.startswith(incomplete)]
+
+
+def _command_of(one: Found) -> str:
+    try:
+        with Connection(one.pid) as connection:
+            said = next(connection.ask("hello"), {}).get("process") or {}
+    except (Unreachable, Declined) as error:
+        return str(error)
+    return shown(clipped(str(said.get("command")), 60))
+
+
+def pid_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`[PID]`; left out, the programs are listed."""
+    return click.argument("pid", type=Pid(), required=False)(command)
+
+
+def needs_pid(pid: int | None) -> int:
+    """The number. Left out, the programs are listed on stderr, and the status is 2."""
+    if pid is None:
+        click.echo("sigtask: name a process:", err=True)
+        list_programs(err=True)
+        sys.exit(2)
+    return pid
+
+
+def list_programs(*, err: bool = False) -> None:
+    """The programs that can be looked at, a line each."""
+    found = programs()
+    if not found:
+        click.echo("no program of yours has a control socket; start one with: sigtask run --control PROGRAM", err=err)
+        return
+    click.echo(f"{'PID':>8}  {'UP':>12}  {'TASKS':>7}  COMMAND", err=err)
+    for one in found[:1000]:
+        try:
+            with Connection(one.pid) as connection:
+                process = next(connection.ask("hello"), {}).get("process") or {}
+        except (Unreachable, Declined) as error:
+            click.echo(f"{one.pid:>8}  {error}", err=err)
+            continue
+        up = duration(Program(process).age(process.get("began")))
+        stopping = "  (being stopped)" if process.get("stopping") else ""
+        command = shown(clipped(str(process.get("command")), 200))
+        click.echo(f"{one.pid:>8}  {up:>12}  {process.get('tasks')!s:>7}  {command}{stopping}", err=err)

@@ -1,0 +1,128 @@
+"""`sigtask kill`, `sigtask stop` and `sigtask attach`: acting on a running program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from ..control._client import Connection
+from ..control._text import shown
+from ..ladder import Ladder
+from ._asking import FAILED, Plain, TaskWord, fails_plainly, needs_pid, pid_argument
+
+HELP = {"help_option_names": ["-h", "--help"]}
+FATES = {
+    "pending": "pending, until it asks for it or its blocks let it in",
+    "in flight": "sent",
+    "delivered": "delivered",
+    "absorbed": "absorbed: it is handling one as strong, or has such a one pending",
+    "superseded": "superseded by a stronger one",
+    "refused": "it was done already",
+    "cancelled": "sent as a plain cancel(), to a task of asyncio's own class",
+    "not sent": "not sent: a task of asyncio's own class hears nothing below a terminate",
+    "waiting for the loop": "it gets it when the loop turns again",
+}
+
+
+def _task_arguments(command: Any) -> Any:
+    return pid_argument(click.argument("tasks", metavar="TASK...", type=TaskWord(), nargs=-1)(command))
+
+
+@click.command(cls=Plain, context_settings=HELP, short_help="Send a signal to tasks of a running program.")
+@click.option("--drain", "signal", flag_value="drain", help="Finish what you have, take nothing new.")
+@click.option("--interrupt", "signal", flag_value="interrupt", help="Stop what you are waiting for.")
+@click.option(
+    "--terminate", "signal", flag_value="terminate", default="terminate", help="Clean up and end. The default."
+)
+@click.option("--kill", "signal", flag_value="kill", help="End now.")
+@click.option("--signal", "other", metavar="NAME", help="A class of the program's own: package.module:Class.")
+@click.option("--tree", is_flag=True, help="Also to all that these tasks have spawned.")
+@click.option("--reason", metavar="TEXT", help="Why; the task, its logs and reports have it.")
+@_task_arguments
+@fails_plainly
+def kill(
+    pid: int | None, tasks: tuple[str, ...], signal: str, other: str | None, tree: bool, reason: str | None
+) -> None:
+    """Send a signal to tasks of a running program.
+
+    TASK is an id, a name, or a pattern of names in quotes, such as 'worker-*'. See `sigtask ps PID`.
+    """
+    pid = needs_pid(pid)
+    _needs(tasks, pid)
+    refused = False
+    with Connection(pid) as connection:
+        for said in connection.ask("send", signal=other or signal, tasks=list(tasks), reason=reason, tree=tree):
+            if blocked := said.get("blocked"):
+                click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
+            for one in said.get("sent") or ():
+                fate = str(one.get("fate"))
+                refused |= fate in ("refused", "not sent")
+                click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
+    sys.exit(FAILED if refused else 0)
+
+
+def _needs(tasks: tuple[str, ...], pid: int) -> None:
+    if not tasks:
+        click.echo(f"sigtask: name a task, by its id or its name; `sigtask ps {pid}` shows them", err=True)
+        sys.exit(2)
+
+
+def _ladder(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """Its mistakes are told here; classes of the program's own are the program's to know."""
+    if text is not None and ":" not in text:
+        try:
+            Ladder.parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+    return text
+
+
+@click.command(cls=Plain, context_settings=HELP, short_help="Stop tasks of a running program by a ladder, and report.")
+@click.option("--ladder", metavar="LADDER", callback=_ladder, help="The rungs; drain=10s,terminate=5s,kill by default.")
+@click.option("--reason", metavar="TEXT", help="Why; the tasks, their logs and the report have it.")
+@click.option("--json", "as_json", is_flag=True, help="The report as an object.")
+@_task_arguments
+@fails_plainly
+def stop(pid: int | None, tasks: tuple[str, ...], ladder: str | None, reason: str | None, as_json: bool) -> None:
+    """Stop tasks of a running program by a ladder, wait for them, and print the report.
+
+    The program goes on. A Ctrl-C here ends the ladder where it is: the tasks keep what they have been sent.
+    The exit status is 1 if a task still runs.
+    """
+    pid = needs_pid(pid)
+    _needs(tasks, pid)
+    rows: list[Any] = []
+    with Connection(pid) as connection:
+        for said in connection.ask("stop", patient=True, tasks=list(tasks), ladder=ladder, reason=reason):
+            rows += said.get("report_tasks") or ()
+            if rung := said.get("rung"):
+                click.echo(shown(f"{rung.get('name')}, {rung.get('grace'):g} s for {rung.get('tasks')}"), err=True)
+            if (report := said.get("report")) is not None:
+                text = json.dumps({**report, "tasks": rows}, indent=2) if as_json else shown(str(said["text"]), "\n")
+                click.echo(text)
+    sys.exit(FAILED if any(row.get("ended") == "still running" for row in rows) else 0)
+
+
+@click.command(
+    cls=Plain, context_settings=HELP, short_help="Open a control socket in a program that has none (Python 3.14)."
+)
+@click.option("--wake", is_flag=True, help="Interrupt its sleep by a SIGSTOP and a SIGCONT (Linux).")
+@pid_argument
+@fails_plainly
+def attach(pid: int | None, wake: bool) -> None:
+    """Open a control socket in a running program that has none, so that `sigtask ps` and the others can see it.
+
+    Both need Python 3.14 or later, of the same version. The system must allow one process to debug the other: as the
+    same user where ptrace_scope is 0, else as root, or with CAP_SYS_PTRACE.
+
+    The program's main thread opens the socket at its next line of Python. A loop that waits for something comes to
+    none until that happens, unless it is woken by --wake: a shell may then say that the program was stopped for a
+    moment.
+    """
+    from ..control._attach import attach_to
+
+    pid = needs_pid(pid)
+    click.echo(f"{attach_to(pid, wake=wake)}\nlook at it with: sigtask ps {pid}")

@@ -1,0 +1,229 @@
+"""The tasks of one loop, as they are told to others: each has a number, and a row that is made anew when it has moved.
+
+Numbers are given in the order in which tasks are made, as pids are. To know when a task was made, the loop's
+`create_task` is put behind one that writes it down: less than half a microsecond for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from time import monotonic, perf_counter
+from typing import Any
+from weakref import ref
+
+from .._stop.places import Places, thread_place, thread_stack
+from ._rows import STILL, AnyTask, row_of
+
+SLICE = 0.005
+"""Seconds of one turn of the loop that a look may take."""
+BUDGET = 0.002
+"""Seconds for which a client that asks again and again has rows made anew, at each look."""
+MANY = 20_000
+"""From so many tasks on asyncio is not asked for all that there are: it would hold the loop too long."""
+_STEP = 64
+_Birth = tuple[int, float | None]
+"""The number of a task, and when it was made."""
+
+
+class Book:
+    """One loop and its tasks. To be made before the loop runs, or in it."""
+
+    def __init__(self, loop: AbstractEventLoop, number: int, numbers: Iterator[int]) -> None:
+        self.loop = ref(loop)
+        self.number = number
+        self._numbers = numbers
+        self._tasks: dict[ref[AnyTask], _Birth] = {}
+        self._rows: dict[int, str] = {}
+        self._waited_for: dict[int, Callable[[], object]] = {}
+        """The row of each, as JSON, and the future that it waited for then; weakly, as addresses come again."""
+        self._left_off = 0
+        self._thread: int | None = None
+        if loop.is_running():
+            self._note_thread()
+            self.find_strangers()
+        else:
+            loop.call_soon(self._note_thread)
+        self._undo = self._note_births(loop)
+
+    def _note_thread(self) -> None:
+        self._thread = threading.get_ident()
+
+    def _note_births(self, loop: Any) -> Callable[[], None]:
+        make, numbers, tasks = loop.create_task, self._numbers, self._tasks
+        forget = tasks.pop
+
+        def create_task(*args: Any, **kwargs: Any) -> Any:
+            task = make(*args, **kwargs)
+            tasks[ref(task, forget)] = (next(numbers), monotonic())
+            return task
+
+        def undo() -> None:
+            if (found := loop_ref()) is not None and vars(found).get("create_task") is create_task:
+                del found.create_task
+
+        loop_ref = ref(loop)
+        loop.create_task = create_task
+        return undo
+
+    def close(self) -> None:
+        """Note no more births."""
+        self._undo()
+
+    # -- who there is -------------------------------------------------------------------------------------------------
+
+    def find_strangers(self) -> None:
+        """Note the tasks that were made in another way, or before."""
+        loop = self.loop()
+        if loop is None or len(self._tasks) > MANY:
+            return
+        for task in asyncio.all_tasks(loop):
+            if ref(task) not in self._tasks:
+                self._tasks[ref(task, self._tasks.pop)] = (next(self._numbers), None)
+
+    def living(self) -> Iterator[tuple[int, AnyTask]]:
+        """The tasks that are not done, with their numbers."""
+        for one, (number, _) in list(self._tasks.items()):
+            if (task := one()) is not None and not task.done():
+                yield number, task
+
+    def number_of(self, task: Any) -> int | None:
+        """The number of a living task; `None` for any other."""
+        known = None if task is None or task.done() else self._tasks.get(ref(task))
+        return None if known is None else known[0]
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def keep(self, number: int, row: str, waits_for: Callable[[], object]) -> None:
+        """Keep that row for the next look; the rows of tasks that are gone are dropped when there are as many."""
+        self._rows[number], self._waited_for[number] = row, waits_for
+        if len(self._rows) > 2 * len(self._tasks) + 1000:
+            known = {number for number, _ in self._tasks.values()}
+            for gone in self._rows.keys() - known:
+                del self._rows[gone], self._waited_for[gone]
+
+    def forget_rows(self) -> None:
+        """Nobody looks any more."""
+        self._rows, self._waited_for = {}, {}
+
+    # -- where the loop is --------------------------------------------------------------------------------------------
+
+    def place(self) -> str:
+        """Where the loop's thread stands: any thread may ask."""
+        return thread_place(self._ident)
+
+    def stack(self) -> str:
+        """The same, and how it came there."""
+        return thread_stack(self._ident)
+
+    @property
+    def thread(self) -> str:
+        """The name of the loop's thread."""
+        known = {thread.ident: thread.name for thread in threading.enumerate()}
+        return known.get(self._ident, "a thread that is gone")
+
+    @property
+    def _ident(self) -> int:
+        return self._thread or threading.main_thread().ident or 0
+
+
+class Look:
+    """One look at all tasks of a loop, taken in slices of `SLICE` seconds; each gives rows as JSON."""
+
+    def __init__(self, book: Book, *, fresh: bool, stacks: bool, only: frozenset[int] | None = None) -> None:
+        self._book = book
+        self._fresh = fresh
+        self._stacks = stacks
+        self._only = only
+        self._places = Places()
+        self._todo: Iterator[ref[AnyTask]] | None = None
+        self._at = 0
+        self._spent = 0.0
+        self.budget = BUDGET
+        self._current: AnyTask | None = None
+        self.stale = 0
+        """Rows of tasks that have moved, and that would have taken too long to make anew."""
+
+    def step(self) -> list[str] | None:
+        """The next rows; `None` when there are no more. In the loop, or in another thread while that is blocked."""
+        until = perf_counter() + SLICE
+        if self._todo is None:
+            self._todo = self._begin()
+        rows: list[str] = []
+        while perf_counter() < until:
+            part = list(islice(self._todo, _STEP))
+            if not part:
+                return rows or None
+            self._look_at(part, rows)
+            self._at += len(part)
+        return rows
+
+    def _begin(self) -> Iterator[ref[AnyTask]]:
+        """The tasks there are, beginning where the look before has left off."""
+        book = self._book
+        if self._fresh:
+            book.find_strangers()
+        loop = book.loop()
+        self._current = None if loop is None else asyncio.current_task(loop)
+        refs = list(book._tasks)  # and no pairs: so many new objects would have the garbage collector look at all
+        if self._fresh or book._left_off >= len(refs):
+            book._left_off = 0
+        self._at, book._left_off = book._left_off, 0
+        return chain(islice(refs, self._at, None), islice(refs, self._at))
+
+    def _look_at(self, part: list[ref[AnyTask]], rows: list[str]) -> None:
+        before = {} if self._fresh or self._stacks else self._book._rows
+        waited_for = self._book._waited_for
+        birth_of, only = self._book._tasks.get, self._only
+        for one in part:
+            birth, task = birth_of(one), one()
+            if birth is None or task is None or (only is not None and birth[0] not in only):
+                continue
+            number, born = birth
+            row = before.get(number)
+            waits_for = getattr(task, "_fut_waiter", None)
+            if row is not None and waits_for is not None and waited_for[number]() is waits_for and type(task) in STILL:
+                rows.append(row)
+            elif task.done():
+                continue
+            elif row is not None and self._spent > self.budget:
+                self.stale += 1
+                self._book._left_off = self._book._left_off or self._at
+                rows.append(row)
+            else:
+                rows.append(self._anew(task, number, born))
+
+    def _anew(self, task: AnyTask, number: int, born: float | None) -> str:
+        began = perf_counter()
+        waiter = getattr(task, "_fut_waiter", None)
+        text = self._row(task, number, born)
+        if not self._stacks:
+            self._book.keep(number, text, _nothing if waiter is None else _reference(waiter))
+        self._spent += perf_counter() - began
+        return text
+
+    def _row(self, task: AnyTask, number: int, born: float | None) -> str:
+        book = self._book
+        runs_in = book._ident if task is self._current else None
+        try:
+            found = row_of(task, number, born, book.number_of, self._places, runs_in=runs_in, stacks=self._stacks)
+        except Exception as error:  # foreign code is asked for names and reasons; in another thread, all may change
+            found = {"id": number, "name": "?", "error": f"{type(error).__name__} while it was looked at"}
+        return json.dumps(found, separators=(",", ":"))
+
+
+def _nothing() -> object:
+    """What a row waited for that is to be made anew next time: no task waits for this."""
+    return _nothing
+
+
+def _reference(future: Any) -> Callable[[], object]:
+    try:
+        return ref(future)
+    except TypeError:  # one that is not asyncio's
+        return _nothing
