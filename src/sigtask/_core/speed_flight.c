@@ -110,8 +110,8 @@ sigtask_passed_on(PyObject *msg, PyObject *below)
         return 0;
     }
     if (now->below == NULL) {
-        now->below = Py_NewRef(below);
-        return 0;
+        now->below = sigtask_is_delivery(below) ? Py_NewRef(below) : Py_BuildValue("[O]", below);
+        return now->below == NULL ? -1 : 0;
     }
     PyObject *list = PyObject_GetAttrString((PyObject *)now, "below");
     if (list != NULL && PyList_Check(list) && PyList_Append(list, below) == 0) {
