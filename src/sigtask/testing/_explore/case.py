@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from asyncio import CancelledError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,9 @@ class Case:
         coro = self.operation() if self.setup is None else self.operation(state)
         if not asyncio.iscoroutine(coro):
             if not inspect.isawaitable(coro):
-                raise TypeError(f"{self.name}() gave {coro!r}, not a coroutine: explore() needs an `async def` function")
+                raise TypeError(
+                    f"{self.name}() gave {coro!r}, not a coroutine: explore() needs an `async def` function"
+                )
             return _awaiting(coro)
         return coro
 

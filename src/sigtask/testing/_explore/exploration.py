@@ -29,7 +29,7 @@ class Failure:
 
     `signal` was sent to `task` when it waited at `where`, of which `source` is the line. With `pairs`, `second` was
     sent at `second_where`. `found` says what was wrong, one sentence each; `token` repeats the run; `detail` is the
-    traceback of what `check` raised.
+    traceback of what `check` raised; `at` are the numbers of the task and of its suspension.
     """
 
     signal: str
@@ -41,6 +41,7 @@ class Failure:
     second: str | None = None
     second_where: str | None = None
     detail: str = ""
+    at: tuple[int, int] = (0, 0)
 
     def __str__(self) -> str:
         lines = [f"{self.signal} to {self.task} at {self.where}", f"    {self.source}"]
@@ -124,7 +125,7 @@ class Exploration:
             "signals": list(self.signals),
             "points": [asdict(point) for point in self.points],
             "untried": list(self.untried),
-            "failures": [{**asdict(one), "found": list(one.found)} for one in self.failures],
+            "failures": [{**asdict(one), "found": list(one.found), "at": list(one.at)} for one in self.failures],
             "notes": list(self.notes),
         }
 

@@ -16,7 +16,6 @@ from .exploration import Exploration
 from .lab import Guest, Lab
 from .plan import Strike
 from .progress import Progress
-from .run import SETTLE
 from .session import Session
 
 SIGNALS: tuple[Strike, ...] = (Interrupt, Terminate, Kill, CancelledError)
@@ -110,7 +109,7 @@ async def explore_async(
     guest = Guest()
     with _collector_at_rest(), guest.at_work():
         while not await session.go(guest):
-            await asyncio.sleep(0)
+            pass  # what could not be ended stays in the loop: there is no other
     return session.exploration(None)
 
 
@@ -130,11 +129,10 @@ def _no_loop_runs() -> None:
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
     """The garbage collector looks when it is told to, so that what it finds is known to be from the last runs."""
-    gc.collect()
     was_on, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     if not frozen:
-        gc.freeze()  # what is there by now need not be gone through each time
+        gc.freeze()  # what is there by now, garbage or not, is none of ours
     try:
         yield
     finally:
@@ -147,14 +145,8 @@ def _collector_at_rest() -> Iterator[None]:
 def _close(lab: Lab) -> None:
     """Close a loop, whatever is left in it."""
     lab.set_exception_handler(lambda loop, context: None)
-    lab.run_until_complete(_turns())
     lab.run_until_complete(lab.shutdown_asyncgens())
     lab.close()
-
-
-async def _turns() -> None:
-    for _ in range(SETTLE):
-        await asyncio.sleep(0)
 
 
 for _function in (explore, explore_async):

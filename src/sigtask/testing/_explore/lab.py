@@ -29,6 +29,11 @@ class Ground(Protocol):
     spawn: Spawn | None
     """What makes a probe of a coroutine that is to become a task."""
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is registered with it any more."""
+        ...
+
     def bound(self, stuck: Callable[[str], None]) -> None:
         """Call back, with the reason, when what runs from now on does not end."""
         ...
@@ -46,16 +51,16 @@ class Lab(FakeClockLoop):
     """A loop for runs: its clock jumps, unless `real_time`, and it never waits for what does not come."""
 
     def __init__(self, *, real_time: bool = False) -> None:
-        self._jumping = _Bounded(self, real_time)
+        self._bounded = self._jumping = _Bounded(self, real_time)
         asyncio.SelectorEventLoop.__init__(self, self._jumping)
         self.spawn: Spawn | None = None
         self.threads = threading.active_count()
-        self._jumping.pipes = len(self._jumping.get_map())
+        self._bounded.pipes = self._bounded.files
         install(self)
 
     def time(self) -> float:
         """The fake time, or the real one."""
-        return asyncio.SelectorEventLoop.time(self) if self._jumping.real_time else self._jumping.now
+        return asyncio.SelectorEventLoop.time(self) if self._bounded.real_time else self._bounded.now
 
     def create_task(self, coro: Any, **kwargs: Any) -> Any:
         """As asyncio's. A task is ours here also where the program has put its own factory in."""
@@ -63,11 +68,11 @@ class Lab(FakeClockLoop):
 
     def bound(self, stuck: Callable[[str], None]) -> None:
         """Call back, with the reason, when what runs from now on does not end."""
-        self._jumping.stuck, self._jumping.turns = stuck, 0
+        self._bounded.stuck, self._bounded.turns = stuck, 0
 
     def release(self) -> None:
         """It has ended."""
-        self._jumping.stuck = None
+        self._bounded.stuck = None
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Itself."""
@@ -76,12 +81,12 @@ class Lab(FakeClockLoop):
     @property
     def did_io(self) -> bool:
         """Whether anything but the loop itself was ever registered with it, or handed to a thread."""
-        return self._jumping.did_io
+        return self._bounded.did_io
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing is registered with it any more."""
-        return len(self._jumping.get_map()) <= self._jumping.pipes
+        return self._bounded.files <= self._bounded.pipes
 
 
 class _Bounded(_JumpingSelector):
@@ -92,7 +97,8 @@ class _Bounded(_JumpingSelector):
         self.lab = lab
         self.real_time = real_time
         self.turns = 0
-        self.pipes = 0
+        self.files = 0  # how many are registered,
+        self.pipes = 0  # and how many of them are the loop's own
         self.did_io = False
         self.stuck: Callable[[str], None] | None = None
 
@@ -103,6 +109,8 @@ class _Bounded(_JumpingSelector):
             stuck(f"after {TURNS:,} turns of the loop")
             return []
         if timeout is not None and timeout <= 0:
+            if self.files <= self.pipes and self.turns % 64:
+                return []  # nothing to look at but the loop's own pipe, which wakes who waits
             return self._real.select(0)
         return self._wait(timeout)
 
@@ -123,11 +131,18 @@ class _Bounded(_JumpingSelector):
     @property
     def _may_come(self) -> bool:
         """Whether somebody could still wake the loop: a file, or a thread that was not there before."""
-        return len(self._real.get_map()) > self.pipes or threading.active_count() > self.lab.threads
+        return self.files > self.pipes or threading.active_count() > self.lab.threads
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> Any:
-        self.did_io = True
-        return super().register(fileobj, events, data)
+        self.did_io = self.pipes > 0
+        key = super().register(fileobj, events, data)
+        self.files += 1
+        return key
+
+    def unregister(self, fileobj: Any) -> Any:
+        key = super().unregister(fileobj)
+        self.files -= 1
+        return key
 
 
 class Guest:
@@ -137,8 +152,11 @@ class Guest:
         self.loop = asyncio.get_running_loop()
         self.spawn: Spawn | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.did_io = True
-        self.is_clean = True
+
+    @property
+    def is_clean(self) -> bool:
+        """Nobody knows: what is registered with it is not ours."""
+        return True
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop that runs."""
@@ -167,5 +185,3 @@ class Guest:
 
     def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> Any:
         return task_factory(loop, coro if self.spawn is None else self.spawn(coro), **kwargs)
-
-

@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def token(self) -> str:
-        """This plan in one word, for `repeat()`."""
+        """All of it in one word, for `repeat()`."""
         where = f"t{self.task}.p{self.point}" if self.line is None else f"{self.line[0]}#{self.line[1]}"
         token = f"{name_of(self.signal)}.{where}"
         if (second := self.second) is None:

@@ -54,7 +54,11 @@ def _bar(total: int) -> Any:
     except ImportError:
         return None
     bar = Bar(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
     bar.add_task("", total=total)
     bar.start()

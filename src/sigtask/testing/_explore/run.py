@@ -20,7 +20,7 @@ from .lab import Ground
 from .plan import Plan, level_of
 from .probe import Probe
 from .scene import Scene, without_a_fate
-from .sites import Site
+from .sites import Place, Site
 from .watching import Watch, told
 
 SETTLE = 20
@@ -82,8 +82,8 @@ class Run:
                 for task in left:
                     _kill(task)
         if before and left:
-            await self._settle(before)
-            self.undead += asyncio.all_tasks(self.loop) - before
+            del left
+            self.undead += await self._settle(before)
         if collect:
             gc.collect()
             await asyncio.sleep(0)
@@ -103,7 +103,6 @@ class Run:
         held = Held(roots_of(self.case.operation, state)) if self.looks else None
         self.ground.spawn = scene.spawn
         task = self.loop.create_task(scene.probe(coro), name="explored")
-        scene.adopt(task)
         outcome.stuck = await self._end_of(task, scene)
         if outcome.stuck is None:
             outcome.found += self._ending(outcome, task)
@@ -145,10 +144,8 @@ class Run:
     async def _settle(self, before: set[Any]) -> set[Any]:
         """Give what is left some turns to end; gives what has not."""
         for _ in range(SETTLE):
-            left = asyncio.all_tasks(self.loop) - before
-            if not left:
-                break
-            del left
+            if not asyncio.all_tasks(self.loop) - before:
+                return set()
             await asyncio.sleep(0)
         return asyncio.all_tasks(self.loop) - before
 
@@ -165,11 +162,16 @@ class Run:
                 outcome.error = error
             elif error is not None:
                 yield f"raised {told(error)}, in answer to the signal"
-            elif (target := scene.target) is not None and target.went_on is not None and self._is_strong(scene):
-                if target.name == "t0" and task.cancelling() > 0:
-                    yield f"swallowed the signal, and went on at {target.went_on}"
+            elif (place := self._swallowed_at(scene)) is not None and task.cancelling() > 0:
+                yield f"swallowed the signal, and went on at {place}"
         finally:
             del error
+
+    def _swallowed_at(self, scene: Scene) -> Place | None:
+        """Where the operation's own task went on, and no longer handled a signal that was to end it."""
+        target = scene.target
+        is_ours = target is not None and target.number == 0 and self._is_strong(scene)
+        return target.went_on if target is not None and is_ours else None
 
     def _may_go_on(self, scene: Scene) -> bool:
         """Whether what was sent may be taken, and the task go on with something else."""
@@ -216,7 +218,7 @@ class Run:
 
 
 class _State:
-    """What `setup()` gave: a value, or what an async context manager gives, which is left in the task it was entered in."""
+    """What `setup()` gave: a value, or what an async context manager gives, which ends in the task that it began in."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -234,7 +236,7 @@ class _State:
             if hasattr(type(made), "__aenter__"):
                 self._gone = loop.create_future()
                 self._task = loop.create_task(self._hold(made, entered := loop.create_future()), name="setup")
-                self._task.add_done_callback(lambda _: entered.done() or entered.set_result(None))
+                self._task.add_done_callback(lambda _: _settle_once(entered))
                 why = await self.run._end_of(entered)
             elif asyncio.iscoroutine(made):
                 self._task = loop.create_task(made, name="setup")
@@ -257,8 +259,7 @@ class _State:
     async def _hold(self, manager: Any, entered: asyncio.Future[None]) -> None:
         assert self._gone is not None
         async with manager as self.value:
-            if not entered.done():
-                entered.set_result(None)
+            _settle_once(entered)
             await self._gone
 
     async def close(self, outcome: Outcome) -> None:
@@ -273,6 +274,11 @@ class _State:
         elif not task.cancelled() and (error := task.exception()) is not None:
             outcome.found.append(f"the end of setup() raised {told(error)}")
             del error
+
+
+def _settle_once(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def key_of(found: str) -> str:

@@ -39,9 +39,8 @@ class Suspension:
 class Seen:
     """One task of a run."""
 
-    name: str
+    number: int
     coroutine: str
-    ref: weakref.ref[Any]
     cleanups: list[Suspension] = field(default_factory=list)
     """Where it was suspended after the first signal or cancellation had been thrown into it."""
     struck_at: int = -1
@@ -83,7 +82,7 @@ class Scene:
         at = 0 if self._all else NEVER
         if self.plan is not None and self.plan.line is None and self.plan.task == number:
             at = self.plan.point
-        self.tasks.append(Seen(f"t{number}", getattr(coro, "__qualname__", type(coro).__name__), _nothing))
+        self.tasks.append(Seen(number, getattr(coro, "__qualname__", type(coro).__name__)))
         return Probe(coro, number, self, at)
 
     # -- what the probes tell ---------------------------------------------------------------------------------------
@@ -154,10 +153,6 @@ class Scene:
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 
-    def adopt(self, task: Any) -> None:
-        """Note the operation's own task."""
-        self.tasks[0].ref = weakref.ref(task)
-
     @property
     def target(self) -> Seen | None:
         """The task that the signal was sent to."""
@@ -185,5 +180,3 @@ def without_a_fate(task: Any) -> list[str]:
 
 def _nothing() -> None:
     return None
-
-

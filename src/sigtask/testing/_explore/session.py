@@ -25,7 +25,7 @@ from ...signals import Signal
 from .case import Case
 from .exploration import Exploration, Failure, Point
 from .lab import Ground
-from .plan import Plan, Second, Strike, name_of, parse, stronger
+from .plan import Plan, Second, Strike, parse, stronger
 from .run import Outcome, Run, key_of
 from .scene import Suspension
 from .sites import Place, awaits_in, own_code, spot_of
@@ -80,12 +80,12 @@ class Session:
                     await self._look_back(run, batch)
                     self.progress(self)
                     until = time.perf_counter() + BATCH
-                if is_dirty and not (ground.is_clean and not run.undead):
+                if is_dirty and (run.undead or not ground.is_clean):
                     return not self.queue
             await self._look_back(run, batch)
         return True
 
-    # -- without a signal -----------------------------------------------------------------------------------------------
+    # -- without a signal ---------------------------------------------------------------------------------------------
 
     async def _begin(self, run: Run) -> None:
         one = await self._plain(run)
@@ -202,7 +202,7 @@ class Session:
         elif self.case.pairs and plan.second is None and not collect and self.only is None:
             self._add(self._pairs(plan, outcome))
         if plan.second is None and not collect:
-            self.results.append((name_of(plan.signal), scene.struck.task, scene.struck.number, not outcome.found))
+            self.results.append((shown(plan.signal), scene.struck.task, scene.struck.number, not outcome.found))
         return True
 
     def _miss(self, plan: Plan, known: Suspension | None, outcome: Outcome) -> None:
@@ -229,10 +229,10 @@ class Session:
             None if second is None else shown(second.signal),
             None if at is None else _where(at),
             outcome.detail,
+            (struck.task, struck.number),
         )
-        if second is not None and any(
-            (one.found, one.second_where) == (failure.found, failure.second_where) and one.second for one in self.failures
-        ):
+        shown_by = {(one.found, one.second_where) for one in self.failures if one.second is not None}
+        if second is not None and (failure.found, failure.second_where) in shown_by:
             return  # a shorter pair has shown it
         if failure.token not in {one.token for one in self.failures}:
             self.failures.append(failure)
@@ -288,5 +288,3 @@ def _where(at: Suspension) -> str:
 
 def _sites(outcome: Outcome) -> list[Any]:
     return [(one.task, one.number, one.site) for one in outcome.scene.suspensions]
-
-

@@ -15,7 +15,7 @@ from ..._core.handling import chain
 from ..._stop.places import is_the_users, short
 
 Site = tuple[tuple[CodeType, int], ...]
-"""One await, told from all others by the code and the instruction of each frame on the way to it, the outermost first."""
+"""One await: the code and the instruction of each frame on the way to it, the outermost first."""
 
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _AWAITS = ("GET_AWAITABLE", "GET_ANEXT")

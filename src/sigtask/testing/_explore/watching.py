@@ -1,7 +1,7 @@
 """What a run leaves behind that Python itself complains of, or would: each complaint is a line of text.
 
-Unclosed resources, coroutines that were never awaited, exceptions that nobody retrieved, errors in finalizers, and async
-generators that are open.
+Unclosed resources, coroutines that were never awaited, exceptions that nobody retrieved, errors in finalizers, and
+async generators that are open.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Watch:
     def open_generators(self) -> list[str]:
         """The async generators begun since this was last called that nobody has finished or closed."""
         begun, self._generators = self._generators, []
-        alive = [one for ref in begun if (one := ref()) is not None and one.ag_frame is not None]
-        return [f"the async generator {named(one)} is open" for one in alive]
+        alive: list[Any] = [one for ref in begun if (one := ref()) is not None]
+        return [f"the async generator {named(one)} is open" for one in alive if one.ag_frame is not None]
 
     @contextmanager
     def at_work(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -72,7 +72,9 @@ class Watch:
         finally:
             sys.set_asyncgen_hooks(first, last)
 
-    def _warned(self, message: Any, category: type[Warning], filename: str, lineno: int, *more: Any) -> None:
+    def _warned(
+        self, message: Any, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+    ) -> None:
         where = "" if filename.startswith("<") or "site-packages" in filename else f" ({short(filename)}:{lineno})"
         self._found.append(f"{category.__name__}: {message}{where if category is not ResourceWarning else ''}")
 
@@ -84,7 +86,7 @@ class Watch:
         self._found.append(context["message"] + ("" if error is None else f": {told(error)}"))
 
 
-def named(generator: AsyncGenerator[Any, Any]) -> str:
+def named(generator: Any) -> str:
     """An async generator, for a person."""
     return f"{generator.ag_code.co_qualname} ({short(generator.ag_code.co_filename)})"
 
