@@ -1,4 +1,4 @@
-"""What is explored: the operation, what makes its state, what checks it; and what is wrong with those that were given."""
+"""What is explored: the operation, what makes its state and what checks it; and what is wrong with those given."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def case_of(
         numbers = frozenset([tasks] if isinstance(tasks, int) else [] if isinstance(tasks, str) else tasks)
         if not numbers or not all(isinstance(one, int) and one >= 0 for one in numbers):
             raise ValueError(f"explore(tasks={tasks!r}): 'all', or numbers of tasks; 0 is the operation's own")
-    return Case(operation, setup, check, _signals(signals), pairs, numbers, limit, reuse, ends, real_time)
+    return Case(operation, setup, check, _signals(signals), pairs, numbers, limit, reuse and ends, ends, real_time)
 
 
 def _check_function(what: str, function: Any) -> None:

@@ -56,7 +56,7 @@ class Exploration:
 
     `runs` is how many signals were tried; `points` are the awaits at which they came in; `untried` are the `await`
     expressions (`file:line in function`) of the operation's own code that were never suspended, so that nothing
-    could be tried there; `notes` are what else should be known. False in a condition when something was found.
+    could be tried there; `notes` are what else should be known. False in a condition when something was found, or nothing was tried.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Exploration:
     again: Callable[[str], Exploration] | None = field(default=None, repr=False, compare=False)
 
     def __bool__(self) -> bool:
-        return not self.failures and bool(self.points)
+        return self.runs > 0 and not self.failures
 
     def assert_passed(self) -> None:
         """Nothing, when signals were tried and nothing was found.
@@ -92,7 +92,7 @@ class Exploration:
 
     def __str__(self) -> str:
         verdict = f"{len(self.failures)} of {self.runs} runs failed" if self.failures else f"{self.runs} runs passed"
-        if not self.points:
+        if not self.runs:
             verdict = "nothing was tried"
         head = f"{self.name}: {verdict}, {len(self.points)} awaits, {', '.join(self.signals)}"
         parts = [head, *(f"note: {one}" for one in self.notes), *self._grouped()]

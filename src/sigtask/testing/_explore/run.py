@@ -111,8 +111,8 @@ class Run:
         else:
             outcome.stuck = f"{outcome.stuck}, and it waits at {task_place(task)}"
         fates = without_a_fate(task)
+        left = await self._settle({*before, task})
         del task
-        left = await self._settle(before)
         scene.is_open = False
         self.ground.spawn = None
         outcome.found += [*fates, *(f"{_what(one)} runs on at {task_place(one)}" for one in left)]
