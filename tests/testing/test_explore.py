@@ -1,4 +1,4 @@
-"""What `explore()` gives, how a run is repeated, how honest it is about what it has tried, and what it does not take."""
+"""What `explore()` gives, how a run is repeated, how honest it is about what was tried, and what it does not take."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ def is_empty(box):
     assert not box, f"{len(box)} in the box"
 
 
-# -- tokens ---------------------------------------------------------------------------------------------------------------
+# -- tokens -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_token_repeats_just_the_run_that_failed():
@@ -83,7 +83,7 @@ def test_tokens_that_are_to_come_first_come_first():
     assert [one.token for one in exploration.failures] == ["kill.t0.p2"]
 
 
-# -- what it gives --------------------------------------------------------------------------------------------------------
+# -- what it gives ----------------------------------------------------------------------------------------------------
 
 
 def test_a_person_reads_signal_task_line_source_and_how_to_repeat_it():
@@ -122,7 +122,7 @@ def test_a_page_shows_what_a_program_calls_itself_as_text():
     assert "<script>" not in page and "<b>" not in page and "<i>" not in page
 
 
-# -- signals, tasks, time -------------------------------------------------------------------------------------------------
+# -- signals, tasks, time ---------------------------------------------------------------------------------------------
 
 
 def test_each_signal_comes_in_at_the_very_await():
@@ -239,7 +239,7 @@ def test_an_eager_hand_with_the_task_factory_changes_nothing():
     assert [one.task for one in explore(installs, signals=Terminate).points] == [0, 1]
 
 
-# -- honest about what was tried ------------------------------------------------------------------------------------------
+# -- honest about what was tried --------------------------------------------------------------------------------------
 
 
 def test_awaits_that_are_never_suspended_are_listed():
@@ -322,7 +322,7 @@ def test_a_limit_bounds_the_runs_and_says_how_many_are_left_out():
     assert "limit=3: 5 more runs were left out" in exploration.notes
 
 
-# -- what it does not take ------------------------------------------------------------------------------------------------
+# -- what it does not take --------------------------------------------------------------------------------------------
 
 
 def test_a_coroutine_in_the_place_of_a_function_is_refused_in_words():
@@ -441,7 +441,7 @@ def test_a_check_that_raises_something_else_is_said_to_have_failed_itself():
     assert exploration.failures[0].found[0].startswith("check() itself failed: KeyError: 'x' at ")
 
 
-# -- in a loop that runs --------------------------------------------------------------------------------------------------
+# -- in a loop that runs ----------------------------------------------------------------------------------------------
 
 
 async def test_explore_refuses_in_a_running_loop_and_says_what_to_use():

@@ -56,7 +56,8 @@ class Exploration:
 
     `runs` is how many signals were tried; `points` are the awaits at which they came in; `untried` are the `await`
     expressions (`file:line in function`) of the operation's own code that were never suspended, so that nothing
-    could be tried there; `notes` are what else should be known. False in a condition when something was found, or nothing was tried.
+    could be tried there; `notes` are what else should be known. False in a condition when something was found, or
+    nothing was tried.
     """
 
     name: str
