@@ -15,7 +15,7 @@ import inspect
 import json
 import re
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +101,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def _explore(item: pytest.Function, function: Callable[..., Any], options: dict[str, Any]) -> Exploration:
+def _explore(item: pytest.Function, function: Callable[..., Any], options: Mapping[str, Any]) -> Exploration:
     from . import explore
 
     names = [name for name in inspect.signature(function).parameters if name in item.funcargs]
@@ -118,10 +118,10 @@ def _explore(item: pytest.Function, function: Callable[..., Any], options: dict[
     if setup is not None and "explored" not in given:
         words = f"{item.name} has a setup, and asks for nothing of it: give it a parameter `explored`"
         pytest.fail(words, pytrace=False)
-    options = {"only": item.config.getoption("--explore-only"), "first": _kept(item), **options}
+    chosen: dict[str, Any] = {"only": item.config.getoption("--explore-only"), "first": _kept(item), **options}
     if (limit := item.config.getoption("--explore-limit")) is not None:
-        options["limit"] = limit
-    return explore(operation, **options)
+        chosen["limit"] = limit
+    return explore(operation, **chosen)
 
 
 def _is_method(item: pytest.Function) -> bool:

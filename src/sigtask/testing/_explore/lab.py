@@ -54,7 +54,6 @@ class Lab(FakeClockLoop):
         self._bounded = self._jumping = _Bounded(self, real_time)
         asyncio.SelectorEventLoop.__init__(self, self._jumping)
         self.spawn: Spawn | None = None
-        self.threads = threading.active_count()
         self._bounded.pipes = self._bounded.files
         install(self)
 
@@ -130,8 +129,8 @@ class _Bounded(_JumpingSelector):
 
     @property
     def _may_come(self) -> bool:
-        """Whether somebody could still wake the loop: a file, or a thread that was not there before."""
-        return self.files > self.pipes or threading.active_count() > self.lab.threads
+        """Whether somebody could still wake the loop: a file, or another thread, idle as it may be."""
+        return self.files > self.pipes or threading.active_count() > 1
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> Any:
         self.did_io = self.pipes > 0

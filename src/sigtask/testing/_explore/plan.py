@@ -4,6 +4,7 @@
     cancel.t2.p1                  a plain `cancel()` at the 1st suspension of the 2nd task that it spawned
     terminate.t0.p7+kill@2        and a Kill at the 2nd suspension of the cleanup that the Terminate led to
     terminate.t0.p7+cancel@t1.1   and a plain `cancel()` at the 1st suspension of the cleanup of task 1
+    terminate.t0.p7+kill@0        and a Kill while the Terminate is still on its way there
     terminate.app.py:31#2         Terminate when any task is suspended in line 31 of app.py for the 2nd time
 
 The last form is for operations whose suspensions differ from run to run. `s0`, `s1` and so on stand for the signals
@@ -52,7 +53,7 @@ def stronger(first: Strike, signals: Sequence[Strike]) -> list[Strike]:
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """A second signal: at the `nth` suspension of the cleanup of the `task`-th task."""
+    """A second signal: at the `nth` suspension of the cleanup of the `task`-th task; 0 is before the cleanup begins."""
 
     signal: Strike
     task: int

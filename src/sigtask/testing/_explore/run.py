@@ -61,6 +61,7 @@ class Run:
     async def __call__(self, plan: Plan | None, expected: Site | None = None, *, collect: bool = False) -> Outcome:
         """Do one. Cancelled, it kills what it has started."""
         scene = Scene(self.loop, plan, expected)
+        scene.pairs = self.case.pairs or (plan is not None and plan.second is not None)
         outcome = Outcome(scene)
         before: set[Any] = set()
         try:

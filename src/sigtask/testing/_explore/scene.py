@@ -21,6 +21,8 @@ from .sites import Place, Site, frames_of, is_own, place_of, site_of
 
 MOST = 10_000
 """How many suspensions of one run are noted."""
+ON_ITS_WAY = 3
+"""Turns after which a signal that has not been thrown in is still on its way: the task awaits what takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class Scene:
         self.most = MOST
         self.struck: Suspension | None = None  # where the signal was sent
         self.struck_second: Suspension | None = None
+        self.lingers = False  # the signal is still on its way to the task
         self.differs = False  # the suspension was another than the one expected there
+        self.pairs = False  # whether it is asked if the signal lingers
         self.enough: Callable[[], object] = _nothing  # called when `most` suspensions have been seen
         self._all = plan is None or plan.line is not None  # whether every suspension is looked at
 
@@ -104,6 +108,8 @@ class Scene:
             self.struck = here
             probe.at = 0  # from now on, all
             self._send(plan.signal)
+            if self.pairs:
+                self.loop.call_soon(self._linger, seen, here, weakref.ref(_current(self.loop)), ON_ITS_WAY)
 
     def _note(self, probe: Probe, frames: list[FrameType]) -> Suspension:
         own = [frame for frame in frames if is_own(frame.f_code.co_filename)]
@@ -147,9 +153,21 @@ class Scene:
         del error
 
     def _send(self, strike: Strike) -> None:
-        task = asyncio.current_task(self.loop)
-        assert task is not None
-        self.loop.call_soon(send, weakref.ref(task), strike)
+        self.loop.call_soon(send, weakref.ref(_current(self.loop)), strike)
+
+    def _linger(self, seen: Seen, here: Suspension, ref: weakref.ref[Any], turns: int) -> None:
+        """Whether the signal is still on its way some turns later: then a second one may overtake it."""
+        task = ref()
+        if not self.is_open or seen.struck_at >= 0 or task is None or task.done():
+            return
+        if turns:
+            self.loop.call_soon(self._linger, seen, here, ref, turns - 1)
+            return
+        self.lingers = True
+        second = None if self.plan is None else self.plan.second
+        if second is not None and second.nth == 0:
+            self.struck_second = here
+            send(ref, second.signal)
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
 
@@ -169,6 +187,12 @@ def send(ref: weakref.ref[Any], strike: Strike) -> None:
             task.send_signal(strike)
     else:
         task.cancel()
+
+
+def _current(loop: asyncio.AbstractEventLoop) -> Any:
+    task = asyncio.current_task(loop)
+    assert task is not None
+    return task
 
 
 def without_a_fate(task: Any) -> list[str]:

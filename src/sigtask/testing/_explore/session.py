@@ -179,10 +179,13 @@ class Session:
 
     def _pairs(self, plan: Plan, outcome: Outcome) -> Iterable[Plan]:
         """A second signal at each suspension of each cleanup that this one led to."""
+        seconds = stronger(plan.signal, self.case.signals)
+        struck = outcome.scene.struck
+        if struck is not None and outcome.scene.lingers:
+            yield from (replace(plan, second=Second(signal, struck.task, 0)) for signal in seconds)
         for task, seen in enumerate(outcome.scene.tasks):
             for nth, _ in enumerate(seen.cleanups, 1):
-                for signal in stronger(plan.signal, self.case.signals):
-                    yield replace(plan, second=Second(signal, task, nth))
+                yield from (replace(plan, second=Second(signal, task, nth)) for signal in seconds)
 
     # -- with a signal ------------------------------------------------------------------------------------------------
 
