@@ -12,6 +12,7 @@ from typing import Any
 
 from ...signals import Signal
 from .plan import Strike
+from .sites import brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Case:
         function: Any = self.operation
         while isinstance(function, functools.partial):
             function = function.func
-        return getattr(function, "__qualname__", type(function).__qualname__)
+        return brief(getattr(function, "__qualname__", type(function).__qualname__))
 
     def start(self, state: Any) -> Any:
         """The operation's coroutine.

@@ -35,12 +35,13 @@ class Held:
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def changes(self) -> list[str]:
-        """What is held now and was free then, or the other way round."""
+    def changes(self, *, alone: bool) -> list[str]:
+        """What is held now and was free then; `alone`, also the other way round: else others may have given it back."""
         found = []
         for path, thing, before in self._known:
             now = state_of(thing)
-            if now == before:
+            gone = now < before if isinstance(thing, asyncio.Semaphore) else now > before
+            if now == before or not (gone or alone):
                 continue
             kind = type(thing).__name__
             if isinstance(thing, asyncio.Semaphore):

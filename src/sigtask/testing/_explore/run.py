@@ -20,7 +20,7 @@ from .lab import Ground
 from .plan import Plan, level_of
 from .probe import Probe
 from .scene import Scene, without_a_fate
-from .sites import Place, Site
+from .sites import Place, Site, brief
 from .watching import Watch, told
 
 SETTLE = 20
@@ -118,7 +118,7 @@ class Run:
         self.ground.spawn = None
         outcome.found += [*fates, *(f"{_what(one)} runs on at {task_place(one)}" for one in left)]
         if held is not None:
-            outcome.found += [*held.changes()]
+            outcome.found += held.changes(alone=len(before) <= 2)  # ourselves, and who keeps the state
             self.looks = self.looks and (bool(held) or scene.plan is not None)
 
     async def _end_of(self, task: Any, scene: Scene | None = None) -> str | None:
@@ -291,7 +291,7 @@ def _what(task: Any) -> str:
     coro = task.get_coro()
     if type(coro) is Probe:
         coro = coro.coro
-    return f"the task of {getattr(coro, '__qualname__', type(coro).__name__)}()"
+    return f"the task of {brief(getattr(coro, '__qualname__', type(coro).__name__))}()"
 
 
 def _kill(task: Any) -> None:

@@ -17,7 +17,7 @@ from ..._core.task import Task
 from ...signals import Signal
 from .plan import Plan, Strike
 from .probe import NEVER, Probe
-from .sites import Place, Site, frames_of, is_own, place_of, site_of
+from .sites import Place, Site, brief, frames_of, is_own, place_of, site_of
 
 MOST = 10_000
 """How many suspensions of one run are noted."""
@@ -86,7 +86,7 @@ class Scene:
         at = 0 if self._all else NEVER
         if self.plan is not None and self.plan.line is None and self.plan.task == number:
             at = self.plan.point
-        self.tasks.append(Seen(number, getattr(coro, "__qualname__", type(coro).__name__)))
+        self.tasks.append(Seen(number, brief(getattr(coro, "__qualname__", type(coro).__name__))))
         return Probe(coro, number, self, at)
 
     # -- what the probes tell ---------------------------------------------------------------------------------------

@@ -40,7 +40,12 @@ class Place:
         return f"{short(self.file)}:{self.line}"
 
     def __str__(self) -> str:
-        return f"{self.short} in {self.function}"
+        return f"{self.short} in {brief(self.function)}"
+
+
+def brief(name: str) -> str:
+    """A function's name without the functions that it is defined in."""
+    return name.rpartition("<locals>.")[2]
 
 
 def frames_of(coro: Any) -> list[FrameType]:

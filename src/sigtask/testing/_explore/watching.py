@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..._stop.places import short
+from .sites import brief
 
 
 class Watch:
@@ -88,7 +89,7 @@ class Watch:
 
 def named(generator: Any) -> str:
     """An async generator, for a person."""
-    return f"{generator.ag_code.co_qualname} ({short(generator.ag_code.co_filename)})"
+    return f"{brief(generator.ag_code.co_qualname)} ({short(generator.ag_code.co_filename)})"
 
 
 def told(error: BaseException | None) -> str:
