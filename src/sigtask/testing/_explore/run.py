@@ -27,6 +27,10 @@ SETTLE = 20
 """Turns of the loop that what the operation leaves behind has to end by itself."""
 
 
+LOOKS, LATER = 50, 0.01
+"""How often it is looked whether a lock is free again, and after how many seconds."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What was seen in one run."""
@@ -118,7 +122,7 @@ class Run:
         self.ground.spawn = None
         outcome.found += [*fates, *(f"{_what(one)} runs on at {task_place(one)}" for one in left)]
         if held is not None:
-            outcome.found += held.changes(alone=len(before) <= 2)  # ourselves, and who keeps the state
+            outcome.found += await self._still_held(held, alone=len(before) <= 2)  # ourselves, and who keeps the state
             self.looks = self.looks and (bool(held) or scene.plan is not None)
 
     async def _end_of(self, task: Any, scene: Scene | None = None) -> str | None:
@@ -149,6 +153,15 @@ class Run:
                 return set()
             await asyncio.sleep(0)
         return asyncio.all_tasks(self.loop) - before
+
+    async def _still_held(self, held: Held, *, alone: bool) -> list[str]:
+        """What stays held: others, a thread perhaps, may hold it for a while."""
+        found = held.changes(alone=alone)
+        for _ in range(LOOKS if found else 0):
+            await asyncio.sleep(LATER)
+            if not (found := held.changes(alone=alone)):
+                break
+        return found
 
     def _ending(self, outcome: Outcome, task: Any) -> Iterator[str]:
         """How the operation ended, as far as that is a finding."""
