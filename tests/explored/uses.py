@@ -1,4 +1,4 @@
-"""What one library is explored with: an honest use of it, as its documentation has it, and what must hold afterwards."""
+"""What a library is explored with: an honest use of it, as its documentation has it, and what must hold then."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def sigtask_loop() -> None:
 @pytest.fixture
 def fake_clock_loop() -> Iterator[FakeClockLoop]:
     """A loop with sigtask's tasks and a clock that jumps, for tests that are not async: `run_until_complete()`."""
-    from .. import install
+    from .._core.factory import install
 
     with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
         loop = runner.get_loop()
@@ -253,7 +253,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 def _in_a_task_of_ours(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        from .. import create_task, install
+        from .._core.factory import create_task, install
 
         loop = asyncio.get_running_loop()
         before = loop.get_task_factory()
