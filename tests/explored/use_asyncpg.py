@@ -1,14 +1,18 @@
 """asyncpg: a pool of one connection, and a transaction on it."""
 
 import asyncio
+from asyncio import CancelledError
 from contextlib import asynccontextmanager
 
 import asyncpg
 from postgres_server import MINUS, PLUS, TABLE, TOTAL, WHY, once_up, stop_server, where
 from uses import Use
 
+from sigtask import Terminate
+
 __all__ = ["USES", "stop_server"]
-REAL = {"real_time": True}
+REAL = {"real_time": True, "signals": (Terminate, CancelledError)}
+"""No Kill: it leaves the pool's connection unreleased, by design, and each `pool.close()` would wait a minute for it."""
 
 
 @asynccontextmanager
@@ -27,7 +31,7 @@ async def asyncpg_transfer(pool):
 
 
 async def asyncpg_balanced(pool):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(1):
         total = await pool.fetchval(TOTAL)
         async with pool.acquire() as connection:
             assert not connection.is_in_transaction(), "a transaction is open"

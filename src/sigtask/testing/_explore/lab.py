@@ -54,6 +54,7 @@ class Lab(FakeClockLoop):
         self._bounded = self._jumping = _Bounded(self, real_time)
         asyncio.SelectorEventLoop.__init__(self, self._jumping)
         self.spawn: Spawn | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._bounded.pipes = self._bounded.files
         install(self)
 
@@ -68,10 +69,14 @@ class Lab(FakeClockLoop):
     def bound(self, stuck: Callable[[str], None]) -> None:
         """Call back, with the reason, when what runs from now on does not end."""
         self._bounded.stuck, self._bounded.turns = stuck, 0
+        if self._bounded.real_time:
+            self._timer = self.call_later(SECONDS, stuck, f"after {SECONDS:g} s")
 
     def release(self) -> None:
         """It has ended."""
         self._bounded.stuck = None
+        if (timer := self._timer) is not None:
+            timer.cancel()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Itself."""
