@@ -14,7 +14,9 @@ REAL = {"real_time": True}
 async def httpx_client():
     async with served() as url:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-        async with httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(5, pool=0.3), trust_env=False, verify=False) as client:
+        async with httpx.AsyncClient(
+            limits=limits, timeout=httpx.Timeout(5, pool=0.3), trust_env=False, verify=False
+        ) as client:
             client.url = url
             yield client
 
