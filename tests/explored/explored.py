@@ -108,7 +108,6 @@ def cells(row: dict[str, Any]) -> list[str]:
     if "missing" in row:
         return [row["version"], row["what"], "", "", f"not tried: {row['missing']}"]
     failures = row["failures"]
-    where = {(one["source"], tuple(one["found"])) for one in failures}
     verdict = KNOWN.get((row["library"], row["what"]), "") if failures else "nothing"
     if failures and not verdict:
         verdict = "; ".join(sorted({one["found"][0].partition(" at ")[0] for one in failures}))
@@ -120,7 +119,7 @@ def cells(row: dict[str, Any]) -> list[str]:
         row["what"],
         str(len(row["points"])),
         f"{len(failures)} of {row['runs']}",
-        verdict + "" * len(where),
+        verdict,
     ]
 
 
