@@ -12,8 +12,8 @@ KNOWN: dict[tuple[str, str], str] = {
         "cancelled while the thread opens the database, it leaves the database unclosed (`aiosqlite_connect.py`)"
     ),
     ("httpx", "`get()` in a client, one connection"): (
-        "cancelled just after it has connected, a request keeps its place in the pool for good: `PoolTimeout` from then "
-        "on (`httpx_pool.py`); anyio's `connect_tcp` raises a ValueError when only its own child is cancelled"
+        "cancelled just after it has connected, a request keeps its place in the pool for good: `PoolTimeout` "
+        "from then on (`httpx_pool.py`); anyio's `connect_tcp` raises a ValueError when only its own child is cancelled"
     ),
     (
         "httpx",

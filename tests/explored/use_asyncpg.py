@@ -12,7 +12,7 @@ from sigtask import Terminate
 
 __all__ = ["USES", "stop_server"]
 REAL = {"real_time": True, "signals": (Terminate, CancelledError)}
-"""No Kill: it leaves the pool's connection unreleased, by design, and each `pool.close()` would wait a minute for it."""
+"""No Kill: it leaves the pool's connection unreleased, by design, and `pool.close()` would wait a minute for it."""
 
 
 @asynccontextmanager

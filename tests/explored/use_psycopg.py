@@ -13,9 +13,8 @@ REAL = {"real_time": True}
 
 @asynccontextmanager
 async def psycopg_connection():
-    connection = await once_up(
-        lambda: psycopg.AsyncConnection.connect(dbname="postgres", **where()), psycopg.OperationalError
-    )
+    connect = psycopg.AsyncConnection.connect
+    connection = await once_up(lambda: connect(dbname="postgres", **where()), psycopg.OperationalError)
     async with connection:
         await connection.execute(TABLE)
         await connection.commit()
