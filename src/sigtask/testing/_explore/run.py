@@ -19,7 +19,7 @@ from .held import Held, roots_of
 from .lab import Ground
 from .plan import Plan, level_of
 from .probe import Probe
-from .scene import Scene, without_a_fate
+from .scene import Scene, nothing, without_a_fate
 from .sites import Place, Site, brief
 from .watching import Watch, told
 
@@ -145,6 +145,10 @@ class Run:
             return await gone
         finally:
             self.ground.release()
+            if scene is not None:
+                scene.enough = (
+                    nothing  # no cycle: nothing is left for the garbage collector but what is the operation's
+                )
 
     async def _settle(self, before: set[Any]) -> set[Any]:
         """Give what is left some turns to end; gives what has not."""

@@ -69,7 +69,7 @@ class Scene:
         self.lingers = False  # the signal is still on its way to the task
         self.differs = False  # the suspension was another than the one expected there
         self.pairs = False  # whether it is asked if the signal lingers
-        self.enough: Callable[[], object] = _nothing  # called when `most` suspensions have been seen
+        self.enough: Callable[[], object] = nothing  # called when `most` suspensions have been seen
         self._all = plan is None or plan.line is not None  # whether every suspension is looked at
 
     def spawn(self, coro: Any) -> Any:
@@ -202,5 +202,5 @@ def without_a_fate(task: Any) -> list[str]:
     return [f"{one.signal!r} has no fate" for one in task.history if one.fate is Fate.IN_FLIGHT]
 
 
-def _nothing() -> None:
-    return None
+def nothing() -> None:
+    """Do nothing."""
