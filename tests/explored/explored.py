@@ -133,9 +133,12 @@ def main() -> int:
     args = parser.parse_args()
     if args.module:
         child(args.module, args.only, args.pairs)
-    rows = [row for module in MODULES for row in rows_of(module, args.only, args.pairs)]
-    for row in rows:
-        print(f"== {row['version']}: {row['what']}\n{row.get('text', row.get('missing', ''))}", flush=True)
+    rows: list[dict[str, Any]] = []
+    for module in MODULES:
+        found = rows_of(module, args.only, args.pairs)
+        rows += found
+        for row in found:
+            print(f"== {row['version']}: {row['what']}\n{row.get('text', row.get('missing', ''))}", flush=True)
     if args.write:
         lines = ["| library | use | awaits | runs with a finding | what was found |", "|---|---|---|---|---|"]
         lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]

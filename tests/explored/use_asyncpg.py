@@ -5,12 +5,14 @@ from asyncio import CancelledError
 from contextlib import asynccontextmanager
 
 import asyncpg
-from postgres_server import MINUS, PLUS, TABLE, TOTAL, WHY, once_up, stop_server, where
+from postgres_server import MINUS, PLUS, TABLE, TOTAL, WHY, once_up, start_server, stop_server, where
 from uses import Use
 
 from sigtask import Terminate
 
 __all__ = ["USES", "stop_server"]
+if WHY is None:
+    start_server()
 REAL = {"real_time": True, "signals": (Terminate, CancelledError)}
 """No Kill: it leaves the pool's connection unreleased, by design, and `pool.close()` would wait a minute for it."""
 

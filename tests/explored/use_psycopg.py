@@ -4,10 +4,12 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import psycopg
-from postgres_server import MINUS, PLUS, TABLE, TOTAL, WHY, once_up, stop_server, where
+from postgres_server import MINUS, PLUS, TABLE, TOTAL, WHY, once_up, start_server, stop_server, where
 from uses import Use
 
 __all__ = ["USES", "stop_server"]
+if WHY is None:
+    start_server()
 REAL = {"real_time": True}
 
 
