@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster harm soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control clean
+.PHONY: help python test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "                 Dask and on the oldest that is supported; some five minutes"
 	@echo "make harm        a hundred programs under plain Python and under sigtask, told to stop in all ways: the same or"
 	@echo "                 better, never worse; on 3.11, 3.13 and 3.15, some forty minutes; writes docs/harm.md"
+	@echo "make explore     signals at every await of a dozen real libraries; writes docs/explored.md"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
 	@echo "make lint        ruff: rules and format"
@@ -42,6 +43,11 @@ demo: python
 harm: python
 	@$(PYTHON) tools/check.py venvs
 	@$(DEFAULT)/python tests/harm/harm.py $(if $(HARM),$(HARM),--write docs/harm.md)
+
+explore: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python -m pip install -q aiosqlite asyncpg httpx 'psycopg[binary]' websockets
+	@$(DEFAULT)/python tests/explored/explored.py $(if $(EXPLORE),$(EXPLORE),--write docs/explored.md)
 
 soak: python
 	@$(PYTHON) tools/check.py venv

@@ -52,7 +52,7 @@ def pytest_collection_finish():
 
 
 def pytest_generate_tests(metafunc):
-    if inspect.iscoroutinefunction(metafunc.function):
+    if inspect.iscoroutinefunction(metafunc.function) and not metafunc.definition.get_closest_marker("explore"):
         metafunc.fixturenames.append("loop_kind")
         metafunc.parametrize("loop_kind", _kinds(metafunc.definition))
 
@@ -68,8 +68,8 @@ def _kinds(test):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    if not inspect.iscoroutinefunction(pyfuncitem.function):
-        return None
+    if not inspect.iscoroutinefunction(pyfuncitem.function) or pyfuncitem.get_closest_marker("explore"):
+        return None  # the latter is for sigtask's own plugin
     names = inspect.signature(pyfuncitem.function).parameters
     test = pyfuncitem.function(**{name: pyfuncitem.funcargs[name] for name in names})
     run_test(test, pyfuncitem.callspec.params["loop_kind"])

@@ -31,7 +31,7 @@ def environments(*, every: bool) -> list[Venv]:
     return venvs
 
 
-INSIDE = ("core", "stop", "compat", "props")
+INSIDE = ("core", "stop", "testing", "compat", "props")
 """Tests in one process, nearly all of them on a clock that jumps."""
 OUTSIDE = ("edges", "programs", "control")
 """Tests with real processes, servers and OS signals. They wait more than they work."""
@@ -78,10 +78,10 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     steps += [pytest("tests", v, *inside) for v in in_order]
     if not everywhere:
         steps += [pytest("threads, runner", v, *NO_PROCESSES) for v in in_order[1:-1]]
-    steps.append(pytest("tests", newest, *folders(*INSIDE[:3]), debug=True))
+    steps.append(pytest("tests", newest, *folders(*INSIDE[:4]), debug=True))
     pure = {"SIGTASK_PURE": "1"}
     for venv in in_order:
-        steps.append(pytest("no C", venv, *(inside if venv is default else folders(*INSIDE[:2])), env=pure))
+        steps.append(pytest("no C", venv, *(inside if venv is default else folders(*INSIDE[:3])), env=pure))
     steps += [pytest(part, default, f"tests/{part}") for part in ("house", "pictures")]
     return [*steps, Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
 

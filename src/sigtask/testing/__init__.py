@@ -1,9 +1,12 @@
-"""For tests of programs that use asyncio: a loop whose clock jumps, so that nothing sleeps.
+"""For tests of programs that use asyncio: signals at every await, and a loop whose clock jumps, so that nothing sleeps.
+
+    explore(transfer).assert_passed()   # a signal at each await of `transfer`, in turn; see `explore`
 
     with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
         runner.run(main())              # a main that sleeps for an hour returns at once
 
-Built from public parts of asyncio only: a selector that does not wait, and a loop that reads its clock from it.
+The loop is built from public parts of asyncio only: a selector that does not wait, and a loop that reads its clock
+from it.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["FakeClockLoop", "turns"]
+if TYPE_CHECKING:
+    from ._explore.exploration import Exploration, Failure, Point
+    from ._explore.exploring import explore, explore_async
+
+__all__ = ["Exploration", "Failure", "FakeClockLoop", "Point", "explore", "explore_async", "turns"]
 
 
 class FakeClockLoop(asyncio.SelectorEventLoop):
@@ -88,3 +95,16 @@ class _JumpingSelector(selectors.BaseSelector):
 
     def close(self) -> None:
         self._real.close()
+
+
+_HOMES = {"exploration": ("Exploration", "Failure", "Point"), "exploring": ("explore", "explore_async")}
+
+
+def __getattr__(name: str) -> Any:
+    """What explores is imported when somebody asks for it."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}._explore.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

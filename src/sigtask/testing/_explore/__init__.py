@@ -1,0 +1,1 @@
+"""What `sigtask.testing.explore` is made of. Read `session` first."""

@@ -1,0 +1,191 @@
+"""Where runs take place: a loop of our own that counts its turns and says when it is stuck, or somebody else's loop.
+
+Both have a `spawn`, through which each coroutine goes that becomes a task, and `bound()`, which calls back when what
+runs does not end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ..._core.factory import install, task_factory
+from .. import FakeClockLoop, _JumpingSelector
+
+TURNS = 10_000
+"""How many turns of the loop something may take that is to end."""
+SECONDS = 10.0
+"""How many real seconds it may take where turns cannot be counted, or nothing turns."""
+
+Spawn = Callable[[Any], Any]
+
+
+class Ground(Protocol):
+    """Where runs take place."""
+
+    spawn: Spawn | None
+    """What makes a probe of a coroutine that is to become a task."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is registered with it any more."""
+        ...
+
+    def bound(self, stuck: Callable[[str], None]) -> None:
+        """Call back, with the reason, when what runs from now on does not end."""
+        ...
+
+    def release(self) -> None:
+        """It has ended."""
+        ...
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop."""
+        ...
+
+
+class Lab(FakeClockLoop):
+    """A loop for runs: its clock jumps, unless `real_time`, and it never waits for what does not come."""
+
+    def __init__(self, *, real_time: bool = False) -> None:
+        self._bounded = self._jumping = _Bounded(self, real_time)
+        asyncio.SelectorEventLoop.__init__(self, self._jumping)
+        self.spawn: Spawn | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._bounded.pipes = self._bounded.files
+        install(self)
+
+    def time(self) -> float:
+        """The fake time, or the real one."""
+        return asyncio.SelectorEventLoop.time(self) if self._bounded.real_time else self._bounded.now
+
+    def create_task(self, coro: Any, **kwargs: Any) -> Any:
+        """As asyncio's. A task is ours here also where the program has put its own factory in."""
+        return super().create_task(coro if self.spawn is None else self.spawn(coro), **kwargs)
+
+    def bound(self, stuck: Callable[[str], None]) -> None:
+        """Call back, with the reason, when what runs from now on does not end."""
+        self._bounded.stuck, self._bounded.turns = stuck, 0
+        if self._bounded.real_time:
+            self._timer = self.call_later(SECONDS, stuck, f"after {SECONDS:g} s")
+
+    def release(self) -> None:
+        """It has ended."""
+        self._bounded.stuck = None
+        if (timer := self._timer) is not None:
+            timer.cancel()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Itself."""
+        return self
+
+    @property
+    def did_io(self) -> bool:
+        """Whether anything but the loop itself was ever registered with it, or handed to a thread."""
+        return self._bounded.did_io
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is registered with it any more."""
+        return self._bounded.files <= self._bounded.pipes
+
+
+class _Bounded(_JumpingSelector):
+    """The selector that counts the loop's turns, and notices when it would wait for ever."""
+
+    def __init__(self, lab: Lab, real_time: bool) -> None:
+        super().__init__(lab)
+        self.lab = lab
+        self.real_time = real_time
+        self.turns = 0
+        self.files = 0  # how many are registered,
+        self.pipes = 0  # and how many of them are the loop's own
+        self.did_io = False
+        self.stuck: Callable[[str], None] | None = None
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        self.turns += 1
+        if self.turns > TURNS and (stuck := self.stuck) is not None:
+            self.stuck = None
+            stuck(f"after {TURNS:,} turns of the loop")
+            return []
+        if timeout is not None and timeout <= 0:
+            if self.files <= self.pipes and self.turns % 64:
+                return []  # nothing to look at but the loop's own pipe, which wakes who waits
+            return self._real.select(0)
+        return self._wait(timeout)
+
+    def _wait(self, timeout: float | None) -> list[Any]:
+        if timeout is not None and self.real_time:
+            return self._real.select(timeout)
+        if (events := self._real.select(0)) or timeout is not None:
+            self.now += 0 if events or timeout is None else timeout
+            return events
+        if self.stuck is None:
+            return super().select(None)
+        if self._may_come and (events := self._real.select(SECONDS if self.real_time else self.lab.patience)):
+            return events
+        stuck, self.stuck = self.stuck, None
+        stuck("nothing is ready, and no timer is set")
+        return []
+
+    @property
+    def _may_come(self) -> bool:
+        """Whether somebody could still wake the loop: a file, or another thread, idle as it may be."""
+        return self.files > self.pipes or threading.active_count() > 1
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> Any:
+        self.did_io = self.pipes > 0
+        key = super().register(fileobj, events, data)
+        self.files += 1
+        return key
+
+    def unregister(self, fileobj: Any) -> Any:
+        key = super().unregister(fileobj)
+        self.files -= 1
+        return key
+
+
+class Guest:
+    """The loop that runs already, for `explore_async`: every task that it makes meanwhile goes through `spawn`."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.spawn: Spawn | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        """Nobody knows: what is registered with it is not ours."""
+        return True
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs."""
+        return self.loop
+
+    def bound(self, stuck: Callable[[str], None]) -> None:
+        """Call back, with the reason, when what runs from now on takes too long: no turns are counted here."""
+        seconds = 1e9 if isinstance(self.loop, FakeClockLoop) else SECONDS
+        self._timer = self.loop.call_later(seconds, stuck, f"after {SECONDS:g} s")
+
+    def release(self) -> None:
+        """It has ended."""
+        if (timer := self._timer) is not None:
+            timer.cancel()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Have the loop make our tasks for a while; then it has the factory back that it had."""
+        before = self.loop.get_task_factory()
+        install(self.loop)
+        self.loop.set_task_factory(self._make)
+        try:
+            yield
+        finally:
+            self.loop.set_task_factory(before)
+
+    def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> Any:
+        return task_factory(loop, coro if self.spawn is None else self.spawn(coro), **kwargs)

@@ -1,0 +1,111 @@
+"""What one run is to do: which signal, at which suspension of which task, and perhaps a second one; as a token.
+
+    terminate.t0.p7               Terminate at the 7th suspension of the operation's own task
+    cancel.t2.p1                  a plain `cancel()` at the 1st suspension of the 2nd task that it spawned
+    terminate.t0.p7+kill@2        and a Kill at the 2nd suspension of the cleanup that the Terminate led to
+    terminate.t0.p7+cancel@t1.1   and a plain `cancel()` at the 1st suspension of the cleanup of task 1
+    terminate.t0.p7+kill@0        and a Kill while the Terminate is still on its way there
+    terminate.app.py:31#2         Terminate when any task is suspended in line 31 of app.py for the 2nd time
+
+The last form is for operations whose suspensions differ from run to run. `s0`, `s1` and so on stand for the signals
+that `explore()` was given, in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from asyncio import CancelledError
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, name_of_class
+
+Strike = type[Signal] | Signal | type[CancelledError]
+"""What is delivered: a signal, or `asyncio.CancelledError`, which stands for a plain `cancel()`."""
+
+_FIRST = re.compile(r"(?P<signal>[^.+]+)\.(?:t(?P<task>\d+)\.p(?P<point>\d+)|(?P<file>.+):(?P<line>\d+)#(?P<nth>\d+))")
+_SECOND = re.compile(r"(?P<signal>[^@+]+)@(?:t(?P<task>\d+)\.)?(?P<nth>\d+)")
+_KNOWN: tuple[Strike, ...] = (Drain, Interrupt, Terminate, Kill, CancelledError)
+
+
+def name_of(strike: Strike) -> str:
+    """As a token and a table have it."""
+    if isinstance(strike, Signal):
+        return name_of_class(type(strike)).rpartition(":")[2].lower()
+    if issubclass(strike, Signal):
+        return name_of_class(strike).rpartition(":")[2].lower()
+    return "cancel"
+
+
+def level_of(strike: Strike) -> int:
+    """Its level; that of a plain `cancel()` is 0."""
+    return strike.level if isinstance(strike, Signal) or issubclass(strike, Signal) else 0
+
+
+def stronger(first: Strike, signals: Sequence[Strike]) -> list[Strike]:
+    """What may come second: whatever is stronger, and a plain `cancel()`. After a Kill there is no cleanup."""
+    level = level_of(first)
+    if level >= KILL_LEVEL:
+        return []
+    found = [one for one in signals if level_of(one) > level]
+    return [*found, CancelledError]
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A second signal: at the `nth` suspension of the cleanup of the `task`-th task; 0 is before the cleanup begins."""
+
+    signal: Strike
+    task: int
+    nth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is delivered in one run, and when: by number, or else by line."""
+
+    signal: Strike
+    task: int = 0
+    point: int = 0
+    line: tuple[str, int] | None = None
+    """`file:line`, and how many times a task has been suspended there."""
+    second: Second | None = None
+
+    @property
+    def token(self) -> str:
+        """All of it in one word, for `repeat()`."""
+        where = f"t{self.task}.p{self.point}" if self.line is None else f"{self.line[0]}#{self.line[1]}"
+        token = f"{name_of(self.signal)}.{where}"
+        if (second := self.second) is None:
+            return token
+        task = "" if second.task == self.task else f"t{second.task}."
+        return f"{token}+{name_of(second.signal)}@{task}{second.nth}"
+
+
+def parse(token: str, signals: Sequence[Strike]) -> Plan:
+    """The plan that a token stands for.
+
+    Raises: `ValueError` that says what is wrong with it.
+    """
+    if not isinstance(token, str):
+        raise TypeError(f"a token is a str such as 'terminate.t0.p7', got {token!r}")
+    first, plus, second = token.strip().partition("+")
+    found, also = _FIRST.fullmatch(first), _SECOND.fullmatch(second)
+    if found is None or (plus and also is None):
+        raise ValueError(f"{token!r} is no token; one looks like terminate.t0.p7 or terminate.t0.p7+kill@2")
+    task = int(found["task"] or 0)
+    line = None if found["file"] is None else (f"{found['file']}:{found['line']}", int(found["nth"]))
+    plan = Plan(_named(found["signal"], signals), task, int(found["point"] or 0), line)
+    if also is None:
+        return plan
+    whose = task if also["task"] is None else int(also["task"])
+    return Plan(plan.signal, task, plan.point, line, Second(_named(also["signal"], signals), whose, int(also["nth"])))
+
+
+def _named(name: str, signals: Sequence[Strike]) -> Strike:
+    if (at := re.fullmatch(r"s(\d+)", name)) and int(at[1]) < len(signals):
+        return signals[int(at[1])]
+    for one in (*signals, *_KNOWN):
+        if name_of(one) == name.lower():
+            return one
+    raise ValueError(f"{name!r} is none of the signals: {', '.join(map(name_of, signals))}")
