@@ -44,10 +44,7 @@ _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUME
 
 @in_c("Inbox")
 class Inbox:
-    """The signals of one task. Made when the first one is sent or the first block is opened, not before.
-
-    Empty is a tuple here, which costs nothing: one signal, as a rule, ends a task.
-    """
+    """The signals of one task. Made when the first one is sent or the first block is opened, not before."""
 
     __slots__ = (
         "__weakref__",

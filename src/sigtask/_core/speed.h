@@ -1,4 +1,4 @@
-/* What the parts of the C twin share: `speed.c` (the factory), `speed_shim.c` and `speed_kin.c`. */
+/* What the parts of the C twin share. */
 
 #ifndef SIGTASK_SPEED_H
 #define SIGTASK_SPEED_H
@@ -262,6 +262,11 @@ int sigtask_is_blocked(State *state, Inbox *inbox, long level);
 void sigtask_take_back(State *state, Inbox *inbox, int requests);
 PyObject *sigtask_have_children(PyObject *module, PyObject *tasks);
 PyObject *sigtask_all_belong(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+
+/* bind(), bind_blocks() and bind_roll(), for Python. */
+PyObject *sigtask_bind(PyObject *module, PyObject *args);
+PyObject *sigtask_bind_blocks(PyObject *module, PyObject *args);
+PyObject *sigtask_bind_roll(PyObject *module, PyObject *args);
 
 State *sigtask_state_of(PyObject *module);
 

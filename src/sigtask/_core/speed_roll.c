@@ -1,96 +1,17 @@
 /* The C twin of `roll.Roll`, which is its specification: those that a ladder is put to. The straight way is here: a task of
  * ours that is told for the first time, and that ends of what it was told. */
 
-#include "speed.h"
+#include "speed_roll.h"
 
-#define PLACES 64
-
-/* Where a task stands, at this instruction of this code: what its row says, `{rung: place}`, is the same for all there. */
-typedef struct {
-    PyObject *code, *stood;
-    int lasti;
-} Place;
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *alive, *rows, *name, *clock, *slow, *last;
-    PyObject *empty, *none_swallowed;       /* {} and [], which rows share as long as there is nothing in them */
-    PyObject *seconds, *ended_by, *by_class; /* what the last row had, for the next one; of which class that was */
-    double began, seconds_of;
-    Py_ssize_t left, ended, sent;
-    Place places[PLACES];
-} Roll;
-
-/* -- rows --------------------------------------------------------------------------------------------------------------- */
-
-#define SET(row, at, value) Py_XSETREF(SLOT(row, sigtask_rows.at), Py_NewRef(value))
-
-Rows sigtask_rows;
-
-int
-sigtask_find_rows(State *state)
-{
-#define X(name)                                                                                                        \
-    if ((sigtask_rows.name = sigtask_slot_at(state->row, #name)) < 0) {                                                \
-        return -1;                                                                                                     \
-    }
-    SIGTASK_ROW(X)
-#undef X
-    return 0;
-}
-
-/* rows.new_row, of a task of ours that is not done. Not tracked: what is in it leads nowhere. */
-static PyObject *
-new_row(State *state, Roll *self, PyObject *task, PyObject *coro)
-{
-    PyTypeObject *type = (PyTypeObject *)state->row;
-    PyObject *name = PyObject_CallOneArg(state->stock_get_name, task);
-    PyObject *what = name == NULL ? NULL : PyObject_GetAttr(coro, state->qualname_name);
-    PyObject *row = what == NULL ? NULL : PyObject_GC_New(PyObject, type);
-    if (row != NULL) {
-        memset((char *)row + sizeof(PyObject), 0, (size_t)type->tp_basicsize - sizeof(PyObject));
-        SET(row, name, name);
-        SET(row, ended, state->running_text);
-        SET(row, rung, Py_None);
-        SET(row, seconds, self->empty);
-        SET(row, stood, self->empty);
-        SET(row, cleaning_up, Py_None);
-        SET(row, swallowed, self->none_swallowed);
-        SET(row, refused, state->zero);
-        SET(row, abandoned, Py_False);
-        SET(row, descendant, Py_False);
-        SET(row, note, Py_None);
-        SET(row, coroutine, what);
-        SET(row, stack, state->no_args);
-    }
-    Py_XDECREF(name);
-    Py_XDECREF(what);
-    return row;
-}
-
-/* The coroutine of a task of ours that is not done; NULL for anything else, of which Python is to make the row. */
-static PyObject *
-coroutine_of(State *state, PyObject *task)
-{
-    if (!Py_IS_TYPE(task, (PyTypeObject *)state->fresh) && !Py_IS_TYPE(task, (PyTypeObject *)state->full)) {
-        return NULL;
-    }
-    Shim *shim = sigtask_shim_of(task);
-    if (shim == NULL || shim->coro == NULL || !PyCoro_CheckExact(shim->coro)) {
-        return NULL;
-    }
-    PyObject *done = PyObject_CallOneArg(state->stock_done, task);
-    Py_XDECREF(done);
-    return done == Py_False ? shim->coro : NULL;
-}
+/* -- who is to end ----------------------------------------------------------------------------------------------------------- */
 
 static PyObject *
 roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     State *state = (State *)PyType_GetModuleState(defining);
     Roll *self = (Roll *)op;
-    if (nargs != 2 || names != NULL) {
-        PyErr_SetString(PyExc_TypeError, "track() takes tasks, and what is to be called with each that is not simple");
+    if (nargs != 1 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "track() takes tasks");
         return NULL;
     }
     PyObject *tasks = PySequence_Fast(args[0], "track() takes tasks");
@@ -101,7 +22,7 @@ roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(tasks); i++) {
         PyObject *task = PySequence_Fast_GET_ITEM(tasks, i), *done = NULL;
         int known = PyDict_Contains(self->alive, task);
-        PyObject *coro = known == 0 ? coroutine_of(state, task) : NULL;
+        PyObject *coro = known == 0 ? sigtask_coroutine_of(state, task) : NULL;
         if (known < 0 || (known == 0 && PyErr_Occurred())) {
             goto failed;
         }
@@ -109,10 +30,10 @@ roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
             continue;
         }
         if (coro == NULL) {
-            done = PyObject_CallOneArg(args[1], task);
+            done = PyObject_CallMethod(op, "take_in", "O", task);
         }
         else {
-            PyObject *row = new_row(state, self, task, coro);
+            PyObject *row = sigtask_new_row(state, self, task, coro);
             if (row != NULL && PyDict_SetItem(self->alive, task, row) == 0 && PyList_Append(self->rows, row) == 0) {
                 self->left += 1;
                 call[1] = task;
@@ -132,97 +53,6 @@ failed:
     return NULL;
 }
 
-/* -- where a task stands --------------------------------------------------------------------------------------------------- */
-
-static int
-is_true(PyObject *answer)
-{
-    int yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return yes;
-}
-
-/* places._innermost, along a chain of coroutines that ends in what has no frame: a new reference to the frame; NULL for
- * Python to look, or with an exception. */
-static PyFrameObject *
-innermost(State *state, PyObject *coro)
-{
-    PyFrameObject *found = NULL;
-    Py_INCREF(coro);
-    while (PyCoro_CheckExact(coro)) {
-        PyObject *frame = PyObject_GetAttr(coro, state->frame_name);
-        if (!IS(frame)) {
-            Py_XDECREF(frame);
-            Py_XDECREF(found);
-            Py_DECREF(coro);
-            return NULL;
-        }
-        PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)frame);
-        int theirs = found == NULL ? 1 : is_true(PyObject_CallOneArg(state->is_the_users, code->co_filename));
-        Py_DECREF(code);
-        if (theirs > 0) {
-            Py_XSETREF(found, (PyFrameObject *)frame);
-        }
-        else {
-            Py_DECREF(frame);
-        }
-        PyObject *next = theirs < 0 ? NULL : PyObject_GetAttr(coro, state->await_name);
-        Py_DECREF(coro);
-        if (next == NULL) {
-            Py_XDECREF(found);
-            return NULL;
-        }
-        coro = next;
-    }
-    int leaf = Py_IsNone(coro) || (PyObject *)Py_TYPE(coro) == state->leaf;
-    if (!leaf) {
-        leaf = is_true(PyObject_CallOneArg(state->is_leaf, (PyObject *)Py_TYPE(coro)));
-        if (leaf > 0) {
-            Py_XSETREF(state->leaf, Py_NewRef(Py_TYPE(coro)));
-        }
-    }
-    Py_DECREF(coro);
-    if (leaf <= 0) {
-        Py_CLEAR(found);
-    }
-    return found;
-}
-
-/* `{rung: place}` of a task. Borrowed; NULL for Python to find out, or with an exception. */
-static PyObject *
-stood_of(State *state, Roll *self, PyObject *coro)
-{
-    PyFrameObject *frame = innermost(state, coro);
-    if (frame == NULL) {
-        return NULL;
-    }
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    int lasti = PyFrame_GetLasti(frame);
-    Place *at = &self->places[(((size_t)code >> 4) ^ (size_t)(unsigned)lasti) % PLACES];
-    if (at->code != (PyObject *)code || at->lasti != lasti) {
-        PyObject *place = PyObject_CallOneArg(state->frame_place, (PyObject *)frame), *stood = NULL;
-        if (place != NULL && (stood = PyDict_New()) != NULL && PyDict_SetItem(stood, self->name, place) < 0) {
-            Py_CLEAR(stood);
-        }
-        Py_XDECREF(place);
-        Py_XSETREF(at->code, Py_NewRef(code));
-        Py_XSETREF(at->stood, stood);
-        at->lasti = lasti;
-    }
-    Py_DECREF(code);
-    Py_DECREF(frame);
-    return at->stood;
-}
-
-static void
-forget_places(Roll *self)
-{
-    for (Py_ssize_t i = 0; i < PLACES; i++) {
-        Py_CLEAR(self->places[i].code);
-        Py_CLEAR(self->places[i].stood);
-    }
-}
-
 /* -- telling ----------------------------------------------------------------------------------------------------------------- */
 
 /* Whether this is the first word to a task that nothing else is known of: then C tells it, else Python. */
@@ -240,8 +70,8 @@ static int
 tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *signal, PyObject *sender, PyObject *stops,
          int *is_long)
 {
-    PyObject *coro = Py_IsNone(stops) ? NULL : coroutine_of(state, task);
-    PyObject *stood = coro == NULL || !is_simple(state, task, row) ? NULL : stood_of(state, self, coro);
+    PyObject *coro = Py_IsNone(stops) ? NULL : sigtask_coroutine_of(state, task);
+    PyObject *stood = coro == NULL || !is_simple(state, task, row) ? NULL : sigtask_stood_of(state, self, coro);
     Inbox *inbox = stood == NULL ? NULL : sigtask_mailbox(state, task);
     if (inbox == NULL) {
         return PyErr_Occurred() ? -1 : 0;
@@ -414,7 +244,7 @@ roll_begin(PyObject *op, PyTypeObject *Py_UNUSED(defining), PyObject *const *arg
     Py_CLEAR(self->seconds);
     self->began = began;
     self->sent = self->ended = 0;
-    forget_places(self);
+    sigtask_forget_places(self);
     Py_RETURN_NONE;
 }
 
@@ -436,7 +266,7 @@ roll_clear(PyObject *op)
 #define X(name) Py_CLEAR(self->name);
     FIELDS(X)
 #undef X
-    forget_places(self);
+    sigtask_forget_places(self);
     return 0;
 }
 
@@ -457,6 +287,8 @@ static PyMemberDef roll_members[] = {
     {"clock", T_OBJECT, offsetof(Roll, clock), 0, NULL},
     {"slow", T_OBJECT, offsetof(Roll, slow), 0, NULL},
     {"last", T_OBJECT, offsetof(Roll, last), 0, NULL},
+    {"everything", T_BOOL, offsetof(Roll, everything), 0, NULL},
+    {"has_descendants", T_BOOL, offsetof(Roll, has_descendants), 0, NULL},
     {"began", T_DOUBLE, offsetof(Roll, began), 0, NULL},
     {"left", T_PYSSIZET, offsetof(Roll, left), 0, NULL},
     {"ended", T_PYSSIZET, offsetof(Roll, ended), 0, NULL},
@@ -486,42 +318,3 @@ PyType_Spec sigtask_roll_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = roll_slots,
 };
-
-/* -- what a stop asks of many tasks at once ------------------------------------------------------------------------------------ */
-
-PyObject *
-sigtask_have_children(PyObject *module, PyObject *tasks)
-{
-    State *state = sigtask_state_of(module);
-    PyObject *all = PySequence_Fast(tasks, "have_children() takes tasks");
-    int found = 0;
-    for (Py_ssize_t i = 0; all != NULL && !found && i < PySequence_Fast_GET_SIZE(all); i++) {
-        PyObject *task = PySequence_Fast_GET_ITEM(all, i);
-        Shim *shim = PyObject_TypeCheck(task, state->kin_type) ? sigtask_shim_of(task) : NULL;
-        found = shim != NULL && shim->links.first != NULL;
-    }
-    Py_XDECREF(all);
-    return all == NULL ? NULL : PyBool_FromLong(found);
-}
-
-PyObject *
-sigtask_all_belong(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
-{
-    State *state = sigtask_state_of(module);
-    if (nargs != 3 || !PyTuple_CheckExact(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "all_belong() takes a tuple of tasks, a loop, and a task that is not to be there");
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[0]); i++) {
-        PyObject *task = PyTuple_GET_ITEM(args[0], i);
-        if (!PyObject_TypeCheck(task, state->kin_type) || task == args[2]) {
-            Py_RETURN_FALSE;
-        }
-        PyObject *loop = PyObject_CallOneArg(state->stock_get_loop, task);
-        Py_XDECREF(loop);
-        if (loop != args[1]) {
-            return loop == NULL ? NULL : Py_NewRef(Py_False);
-        }
-    }
-    Py_RETURN_TRUE;
-}

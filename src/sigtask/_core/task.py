@@ -296,7 +296,6 @@ def _raise_claimed(task: Any, error: CancelledError) -> None:
 
 
 if speed is not None:
-    _own: dict[str, Any] = vars(Task) | vars(Receiver)
     _NAMES = {
         "fresh": FreshTask,
         "full": Task,
@@ -324,7 +323,15 @@ if speed is not None:
         **{cls.__name__: cls for cls in (Drain, Interrupt, Terminate, Kill)},
         **{fate.name.lower(): fate for fate in Fate},
     }
-    Signal.__init__ = speed.bind(_NAMES, {})  # type: ignore[method-assign]
+    _SIGNATURES = {
+        "send_signal": "sig",
+        "cancel": "msg=None, *, reason=None",
+        "uncancel": "",
+        "result": "",
+        **dict.fromkeys(("drain", "interrupt", "terminate", "kill"), "reason=None"),
+    }
+    _DOCS = {name: f"{name}($self, {what})\n--\n\n{vars(Task)[name].__doc__}" for name, what in _SIGNATURES.items()}
+    Signal.__init__ = speed.bind(_NAMES, _DOCS)  # type: ignore[method-assign]
     for _name in speed.STRAIGHT:
         setattr(Task, _name, getattr(speed.Kin, _name))
     FreshTask._mailbox = speed.Kin._mailbox  # type: ignore[method-assign]

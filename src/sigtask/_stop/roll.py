@@ -8,15 +8,27 @@ hundred thousand of these a large stop is made.
 from __future__ import annotations
 
 import asyncio
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Any
 
+from .._core.family import descendants
 from .._core.native import in_c, speed
+from .._core.task import Task
+from ..ladder import Rung
 from ..report import TaskReport
-from ..signals import Signal
+from ..signals import KILL_LEVEL, Interrupt, Signal
 from .places import frame_place, is_leaf, is_the_users
+from .rows import new_row
+from .sending import was_thrown_into
 
 AnyTask = asyncio.Task[Any]
+
+
+def clock_of(loop: AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock, and what it is made of where that is asyncio's own: it is asked for each task that ends."""
+    return monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
 
 
 @in_c("Roll")
@@ -26,10 +38,28 @@ class Roll:
     `clock()` gives the loop's time. `slow(task)` notes the end of a task; `last()` is called when no target is left.
     """
 
-    __slots__ = ("alive", "began", "clock", "ended", "last", "left", "name", "rows", "sent", "slow")
+    __slots__ = (
+        "alive",
+        "began",
+        "clock",
+        "ended",
+        "everything",
+        "has_descendants",
+        "last",
+        "left",
+        "name",
+        "rows",
+        "sent",
+        "slow",
+    )
 
     def __init__(
-        self, clock: Callable[[], float], slow: Callable[[AnyTask], object], last: Callable[[], object]
+        self,
+        clock: Callable[[], float],
+        slow: Callable[[AnyTask], object],
+        last: Callable[[], object],
+        *,
+        everything: bool,
     ) -> None:
         self.alive: dict[AnyTask, TaskReport] = {}
         self.rows: list[TaskReport] = []
@@ -41,16 +71,48 @@ class Roll:
         self.sent = self.ended = 0
         """How many C has told in this rung, and how many it saw ended."""
         self.clock, self.slow, self.last = clock, slow, last
+        self.everything, self.has_descendants = everything, False
 
     def begin(self, name: str, began: float) -> None:
         """A rung begins."""
         self.name, self.began, self.sent, self.ended = name, began, 0, 0
 
-    def track(self, tasks: Iterable[AnyTask], slow: Callable[[AnyTask], object]) -> None:
-        """These are to end, too; `slow` takes in what is not simply a task that is not done."""
+    def track(self, tasks: Iterable[AnyTask]) -> None:
+        """These are to end, too."""
         for task in tasks:
-            if task not in self.alive:
-                slow(task)
+            self.take_in(task)
+
+    def take_in(self, task: AnyTask, *, descendant: bool = False) -> None:
+        """It is to end, too; of `everything`, what is done is passed by."""
+        if task in self.alive:
+            return
+        row = new_row(task, descendant=descendant)
+        if task.done():
+            if not self.everything:
+                row.ended = "ended before"
+                self.rows.append(row)
+            return
+        self.rows.append(row)
+        self.alive[task] = row
+        self.left += not descendant
+        self.has_descendants |= descendant
+        task.add_done_callback(self)
+
+    def everyone(self) -> list[AnyTask]:
+        """Those that have not ended, with what they have spawned."""
+        return [*self.alive, *(() if self.everything else descendants(self.alive))]
+
+    def family(self, rung: Rung, sent: list[Signal], asker: object) -> list[AnyTask]:
+        """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
+        everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
+        for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
+            is_new = child is not asker and child not in self.alive
+            if is_new and (everyone or was_thrown_into(child, sent)):
+                self.take_in(child, descendant=True)
+        if not self.has_descendants:
+            return []
+        below = [task for task, row in self.alive.items() if row.descendant and isinstance(task, Task)]
+        return [task for task in below if everyone or was_thrown_into(task, sent)]
 
     def tell(
         self,

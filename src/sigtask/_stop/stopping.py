@@ -18,21 +18,18 @@ import math
 from asyncio import AbstractEventLoop, Future, Handle
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from .._core.around import Outside
-from .._core.family import descendants
 from .._core.inbox import Inbox
 from .._core.stock import current
-from .._core.task import Task
 from ..ladder import Ladder, Rung
 from ..report import Report, RungReport, TaskReport
 from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 from .places import Places
-from .roll import Roll
-from .rows import ending, look_back, look_back_at, new_row, place_of, settle, since, was_looked_at
-from .sending import has_been_told, is_one_of, is_unheard, send_rung, was_thrown_into
+from .roll import Roll, clock_of
+from .rows import ending, look_back, look_back_at, place_of, settle, since, was_looked_at
+from .sending import has_been_told, is_one_of, is_unheard, send_rung
 from .turns import Order, Turns
 
 AnyTask = asyncio.Task[Any]
@@ -44,11 +41,6 @@ SLICE = 0.01
 
 DELIVERED = 2
 """Turns of the loop from the last word until the grace begins: by then what was told has been thrown."""
-
-
-def _clock_of(loop: AbstractEventLoop) -> Callable[[], float]:
-    """The loop's clock, and what it is made of where that is asyncio's own: it is asked for each task that ends."""
-    return monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
 
 
 def _note_error(row: TaskReport, name: str, error: BaseException) -> None:
@@ -92,8 +84,7 @@ class Stopping:
         self._turns = Turns()
         self._on_rung = on_rung
         self._on_extend = on_extend
-        self._roll = Roll(_clock_of(loop), self._one_ended, self._last_ended)
-        self._has_descendants = False
+        self._roll = Roll(clock_of(loop), self._one_ended, self._last_ended, everything=everything)
         self._rungs: list[RungReport] = []
         self._origins: list[Signal] = []
         self._index = -1
@@ -108,7 +99,7 @@ class Stopping:
         self._ending = False
         self._outside: dict[Outside, None] = {}
         self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
-        self._roll.track(targets, self._track)
+        self._roll.track(targets)
 
     @property
     def alive(self) -> dict[AnyTask, TaskReport]:
@@ -202,10 +193,10 @@ class Stopping:
             self._roll(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
         if self._everything:
-            self._track_all()
+            self._roll.track(asyncio.all_tasks(self.loop))
         self._order = self._get_order()
         rungs = self.ladder.rungs
-        while index < len(rungs) and not self._order.heard and is_unheard(rungs[index], self._everyone):
+        while index < len(rungs) and not self._order.heard and is_unheard(rungs[index], self._roll.everyone):
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
             index += 1
         if index == len(rungs) or not self._roll.left:
@@ -230,7 +221,7 @@ class Stopping:
         if turn.outside and self._order.outside is not None:
             self._order.outside()
         if self._everything:
-            self._track_all()
+            self._roll.track(asyncio.all_tasks(self.loop))
         name, tasks = self.rung.name, turn.tasks
         self._to_tell = list(self.alive)  # nobody has been told anything yet
         if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
@@ -240,7 +231,7 @@ class Stopping:
                 if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
             ]
         if not self._everything:
-            self._to_tell += self._family(self.rung)
+            self._to_tell += self._roll.family(self.rung, self._origins, self.asker)
         self._to_tell.reverse()
         self._tell()
 
@@ -295,43 +286,10 @@ class Stopping:
         except Exception as failed:  # the cancel() of what it awaits failed: the others still get theirs
             _note_error(row, name, failed)
 
-    def _everyone(self) -> list[AnyTask]:
-        return [*self.alive, *(() if self._everything else descendants(self.alive))]
-
     def _is_ours(self, delivery: Any) -> bool:
         return is_one_of(delivery, self._origins)
 
-    def _family(self, rung: Rung) -> list[AnyTask]:
-        """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
-        everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
-        for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
-            is_new = child is not self.asker and child not in self.alive
-            if is_new and (everyone or was_thrown_into(child, self._origins)):
-                self._track(child, descendant=True)
-        if not self._has_descendants:
-            return []
-        below = [task for task, row in self.alive.items() if row.descendant and isinstance(task, Task)]
-        return [task for task in below if everyone or was_thrown_into(task, self._origins)]
-
     # -- endings --------------------------------------------------------------------------------------------------
-
-    def _track_all(self) -> None:
-        self._roll.track(asyncio.all_tasks(self.loop), self._track)
-
-    def _track(self, task: AnyTask, *, descendant: bool = False) -> None:
-        if task in self.alive:
-            return
-        row = new_row(task, descendant=descendant)
-        if task.done():
-            if not self._everything:
-                row.ended = "ended before"
-                self._roll.rows.append(row)
-            return
-        self._roll.rows.append(row)
-        self.alive[task] = row
-        self._roll.left += not descendant
-        self._has_descendants |= descendant
-        task.add_done_callback(self._roll)
 
     def _one_ended(self, task: AnyTask) -> None:
         assert self.rung is not None
@@ -357,7 +315,7 @@ class Stopping:
     def _maybe_finish(self) -> None:
         self._ending = False
         if self._everything and not self.alive:
-            self._track_all()
+            self._roll.track(asyncio.all_tasks(self.loop))
         if self._last_turns and not self.done.done() and self._has_doomed():
             self._last_turns, self._ending = self._last_turns - 1, True
             self.loop.call_soon(self._maybe_finish)
@@ -374,7 +332,7 @@ class Stopping:
         """R25: what has come since the Kill is killed, too. What no task spawned is asyncio.run's own, tidying up."""
         if self.rung is None or self.rung.signal.level < KILL_LEVEL or not self._everything:
             return False
-        self._track_all()
+        self._roll.track(asyncio.all_tasks(self.loop))
         born = [
             (task, row)
             for task, row in self.alive.items()
@@ -431,7 +389,7 @@ class Stopping:
             self._close_rung()
             look_back_at(self.alive, self._is_ours)
         rows = tuple(self._roll.rows)
-        if self._everything or self._has_descendants:
+        if self._everything or self._roll.has_descendants:
             rows = tuple(row for row in rows if row.stood or not self._passed_by(row))
         threads = tuple(thread for one in self._outside if (thread := one.left_behind()) is not None)
         seconds = round(self.loop.time() - self._began, 3)
