@@ -116,7 +116,8 @@ typedef struct {
     char looking, plain_below, cause_is_due, nudged, end_is_known, end_is_shown, abandoned;
 } Inbox;
 
-#define RESUMING Py_None /* in a shim's `send`: its own `_resume` */
+#define RESUMING Py_None    /* in a shim's `send`: its own `_resume` */
+#define BORN_KILLED Py_True /* likewise, its `_born_killed` */
 
 extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_addressee_spec, sigtask_shim_spec;
 
@@ -219,6 +220,10 @@ PyObject *sigtask_weak(PyObject *object);
 
 /* Whether what this weak reference is to is still there. */
 int sigtask_lives(PyObject *ref);
+
+/* A shim is no object of the garbage collector's: it is a part of its task, which visits and clears what is in it. */
+int sigtask_shim_visit(Shim *self, visitproc visit, void *arg);
+void sigtask_shim_clear(Shim *self);
 
 /* A shim for this coroutine; NULL with a TypeError for what is none. */
 PyObject *sigtask_shim_new(State *state, PyObject *coro);

@@ -203,11 +203,19 @@ kin_children(PyObject *task, PyObject *Py_UNUSED(nothing))
     return found;
 }
 
+#define OWN 2 /* references to a shim that are its task's: asyncio's, and that of the Kin */
+
 static int
 kin_traverse(PyObject *task, visitproc visit, void *arg)
 {
     PyTypeObject *base = base_of(task);
-    Py_VISIT(*shim_of(task));
+    Shim *shim = *shim_of(task);
+    if (shim != NULL && Py_REFCNT(shim) <= OWN) {
+        int stop = sigtask_shim_visit(shim, visit, arg);
+        if (stop) {
+            return stop;
+        }
+    }
     if (!(base->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
         Py_VISIT(Py_TYPE(task)); /* up to Python 3.11 asyncio's is a static type, which knows nothing of this */
     }
@@ -217,7 +225,11 @@ kin_traverse(PyObject *task, visitproc visit, void *arg)
 static int
 kin_clear(PyObject *task)
 {
+    Shim *shim = *shim_of(task);
     unlink_kin(task);
+    if (shim != NULL && Py_REFCNT(shim) <= OWN) {
+        sigtask_shim_clear(shim);
+    }
     Py_CLEAR(*shim_of(task));
     return base_of(task)->tp_clear(task);
 }

@@ -19,7 +19,7 @@ sigtask_shim_new(State *state, PyObject *coro)
             return PyErr_Format(PyExc_TypeError, "a coroutine was expected, got %R", coro);
         }
     }
-    Shim *self = PyObject_GC_New(Shim, state->shim_type);
+    Shim *self = PyObject_New(Shim, state->shim_type);
     if (self == NULL) {
         return NULL;
     }
@@ -30,15 +30,12 @@ sigtask_shim_new(State *state, PyObject *coro)
 #if PY_VERSION_HEX >= 0x030E0000
     self->code = NULL;
 #endif
-    PyObject_GC_Track(self);
     return (PyObject *)self;
 }
 
-static int
-shim_traverse(PyObject *op, visitproc visit, void *arg)
+int
+sigtask_shim_visit(Shim *self, visitproc visit, void *arg)
 {
-    Shim *self = (Shim *)op;
-    Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->coro);
     Py_VISIT(self->inbox);
     Py_VISIT(self->send);
@@ -48,23 +45,20 @@ shim_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-static int
-shim_clear(PyObject *op)
+void
+sigtask_shim_clear(Shim *self)
 {
-    Shim *self = (Shim *)op;
     Py_CLEAR(self->coro);
     Py_CLEAR(self->inbox);
     Py_CLEAR(self->send);
-    return 0;
 }
 
 static void
 shim_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
-    (void)shim_clear(op);
-    PyObject_GC_Del(op);
+    sigtask_shim_clear((Shim *)op);
+    PyObject_Free(op);
     Py_DECREF(type);
 }
 
@@ -94,7 +88,9 @@ shim_get_send(PyObject *op, void *Py_UNUSED(closure))
 {
     Shim *self = (Shim *)op;
     if (self->send != NULL) {
-        return self->send == RESUMING ? PyObject_GetAttrString(op, "_resume") : Py_NewRef(self->send);
+        return self->send == RESUMING      ? PyObject_GetAttrString(op, "_resume")
+               : self->send == BORN_KILLED ? PyObject_GetAttrString(op, "_born_killed")
+                                           : Py_NewRef(self->send);
     }
     if (self->coro == NULL) {
         PyErr_SetString(PyExc_AttributeError, "send");
@@ -140,6 +136,16 @@ shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     if ((PyCFunction_Check(value) && PyCFunction_GET_SELF(value) == self->coro) ||
         (PyMethod_Check(value) && PyMethod_GET_SELF(value) == self->coro)) {
         Py_CLEAR(self->send); /* the coroutine's own: back to the direct path */
+    }
+    else if (PyMethod_Check(value) && PyMethod_GET_SELF(value) == op) {
+        /* One of its own: to keep that would be to keep itself. */
+        PyObject *name = PyObject_GetAttrString(value, "__name__");
+        if (name == NULL) {
+            return -1;
+        }
+        int is_born = PyUnicode_CompareWithASCIIString(name, "_born_killed") == 0;
+        Py_DECREF(name);
+        Py_XSETREF(self->send, Py_NewRef(is_born ? BORN_KILLED : RESUMING));
     }
     else {
         Py_XSETREF(self->send, Py_NewRef(value));
@@ -341,8 +347,6 @@ static PyGetSetDef shim_getset[] = {
 
 static PyType_Slot shim_slots[] = {
     {Py_tp_doc, "Drives `coro` for a task; _shim.Shim is its specification, and lends it its methods."},
-    {Py_tp_traverse, shim_traverse},
-    {Py_tp_clear, shim_clear},
     {Py_tp_dealloc, shim_dealloc},
     {Py_tp_methods, shim_methods},
     {Py_tp_members, shim_members},
@@ -354,6 +358,6 @@ static PyType_Slot shim_slots[] = {
 PyType_Spec sigtask_shim_spec = {
     .name = "sigtask._core.speed.Shim",
     .basicsize = sizeof(Shim),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = shim_slots,
 };
