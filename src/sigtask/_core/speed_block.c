@@ -121,7 +121,7 @@ static int
 leave(State *state, Block *self, PyObject **task)
 {
     Inbox *inbox = (Inbox *)self->inbox;
-    *task = inbox == NULL || inbox->address == NULL ? NULL : inbox->address->task;
+    *task = !IS(self->inbox) || inbox->address == NULL ? NULL : inbox->address->task;
     if (self->state != state->open || *task == NULL || inbox->pending != NULL || inbox->plain_held || inbox->blocks == NULL) {
         return 0;
     }

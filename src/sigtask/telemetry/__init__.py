@@ -108,7 +108,8 @@ def watch(
     _stop.listeners = (*_stop.listeners, told_stop)
 
     def end() -> None:
-        _core.watchers.remove(told_signal)
+        if told_signal in _core.watchers:  # it may be called again
+            _core.watchers.remove(told_signal)
         _stop.listeners = tuple(one for one in _stop.listeners if one is not told_stop)
 
     return end
