@@ -33,17 +33,18 @@ def environments(*, every: bool) -> list[Venv]:
 
 INSIDE = ("core", "stop", "compat", "props")
 """Tests in one process, nearly all of them on a clock that jumps."""
-OUTSIDE = ("edges", "programs")
+OUTSIDE = ("edges", "programs", "services")
 """Tests with real processes, servers and OS signals. They wait more than they work."""
-NO_PROCESSES = ("tests/edges", "tests/programs", "-m", "not os", "--ignore=tests/edges/test_dask.py")
+NO_PROCESSES = ("tests/edges", "tests/programs", "tests/services", "-m", "not os", "--ignore=tests/edges/test_dask.py")
 """What of `OUTSIDE` needs no process: threads, where a signal hits between any two bytecodes, and the runner."""
 
 
 def test_steps(venvs: list[Venv]) -> list[Step]:
     """The tests, each on those Pythons where it proves what it does not prove on another.
 
-    - "edges", "programs": real processes and OS signals, on the oldest Python, and on the newest with debugging: how
-      processes start and are waited for has changed between those two, and what is in between has the one or the other.
+    - "edges", "programs", "services": real processes and OS signals, on the oldest Python, and on the newest with
+      debugging: how processes start and are waited for has changed between those two, and what is in between has the
+      one or the other.
     - "tests": the rules, on every Python, on the C twin where there is a compiler.
     - "threads, runner": what of edges and programs needs no process, on the Pythons in between. A signal hits a thread
       between any two bytecodes, and each Python has its own.

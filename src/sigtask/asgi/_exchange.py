@@ -1,0 +1,414 @@
+"""One request or WebSocket: the task that handles it, and the line to its client.
+
+    server's task ──► run() ──► the app, in a task of ours
+                        │            │ receive(), send()
+                        │            ▼
+                        └──► waits   Exchange ──► the server's receive(), send()
+
+1. One reader at a time. The app's `receive()` goes straight to the server. While the app is busy elsewhere, a listener
+   reads in its place, but only when nothing but a disconnect can be next (the body has been read, or there is none),
+   or at most one message of a WebSocket. What it reads is handed on.
+2. The body is never read before the app asks for it, and backpressure stays the server's.
+3. The listener starts when the app has been busy for `PATIENCE`: what is answered at once needs none.
+4. Only when the app has ended is the server's `receive()` ever cancelled by us.
+5. A plain `cancel()` of the server's is a `Terminate` to the app: masks hold it, and we wait for what they protect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import CancelledError, Event, Future, Task, TimerHandle
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, Literal
+
+from .._core.factory import task_factory
+from .._core.task import Task as OurTask
+from ..serving._in_flight import InFlight, tell_family
+from ..serving._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping
+from ..signals import Signal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+OnDisconnect = Literal["throw", "ask", "run_to_end"]
+
+PATIENCE = 0.02
+"""Seconds for which the app may be busy before somebody listens for the client in its place."""
+
+CHUNKS = 64
+"""After so many pieces of a response the loop has a turn: a server's `send()` to a client that is gone never waits."""
+
+CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
+"""The request that the running code belongs to."""
+
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class Exchange:
+    """What HTTP and WebSockets have in common."""
+
+    __slots__ = (
+        "_app", "_arrived", "_deadline", "_ended", "_held", "_in_flight", "_listener", "_over", "_receive", "_send",
+        "_timer", "_waiting", "departed", "finished", "gone", "handler", "on_disconnect", "readable", "scope",
+        "started", "task",
+    )  # fmt: skip
+
+    task: OurTask[None]
+    _ended: Future[None]
+
+    def __init__(
+        self, app: App, scope: Scope, receive: Receive, send: Send, in_flight: InFlight, on_disconnect: OnDisconnect
+    ) -> None:
+        self.scope = scope
+        self.on_disconnect: OnDisconnect = on_disconnect
+        self.handler: Task[Any] | None = None
+        """The task that runs the route's function, where that has said so (`on_disconnect`)."""
+        self.gone: Message | None = None
+        """The message that said that the client is gone."""
+        self.departed: Event | None = None
+        self.readable = False  # all that can be read is a disconnect, or one message of a WebSocket
+        self.started = False
+        self.finished = False
+        self._app, self._receive, self._send, self._in_flight = app, receive, send, in_flight
+        self._deadline: float | None = None
+        self._held: Message | None = None
+        self._arrived: Event | None = None
+        self._listener: Task[None] | None = None
+        self._timer: TimerHandle | None = None
+        self._waiting = self._over = False
+
+    # -- the server's task ------------------------------------------------------------------------------------------
+
+    async def run(self, deadline: float | None = None) -> None:
+        """Have the app handle it, and return when it has; its errors are raised.
+
+        Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. So does a signal.
+        """
+        self._deadline = deadline
+        loop, context = asyncio.get_running_loop(), copy_context()
+        context.run(CURRENT.set, self)
+        # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
+        self.task = task_factory(loop, self._call(), context=context, name=self._name(), **_EAGER)
+        if not self.task.done():
+            await self._wait(loop)
+        self._over = True
+        _carry_back(context)
+        await self._finish()
+
+    def _name(self) -> str:
+        return f"{self.scope.get('method', 'WebSocket')} {self.scope['path']}"
+
+    def _call(self) -> Coroutine[Any, Any, None]:
+        called: Any = self._app(self.scope, self.receive, self.send)
+        return called if asyncio.iscoroutine(called) else _awaited(called)
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._in_flight.add(self.task)
+        self._ended = loop.create_future()
+        self.task.add_done_callback(self._end)
+        late = None if self._deadline is None else loop.call_at(self._deadline, self._too_late)
+        self._waiting = True
+        self._get_ready_to_listen()
+        try:
+            await self._ended
+        except CancelledError as error:
+            self._pass_on(error)
+            while not self.task.done():  # here, so that this task is still seen to handle its signal
+                try:
+                    await asyncio.wait([self.task])
+                except CancelledError as again:
+                    self._pass_on(again)
+            await self._finish_quietly()
+            raise
+        finally:
+            if late is not None:
+                late.cancel()
+
+    def _end(self, task: Task[None]) -> None:
+        self._in_flight.discard(self.task)
+        self._over = True
+        self._stop_waiting_to_listen()
+        if self._listener is not None:
+            self._listener.cancel()
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _pass_on(self, error: CancelledError) -> None:
+        """The server's own task was told to stop."""
+        if isinstance(error, Signal):
+            self.task.send_signal(error)
+        else:
+            self._in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
+
+    def _too_late(self) -> None:
+        self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
+
+    async def _finish(self) -> None:
+        """Give the client the app's last word, or one in its place."""
+        ended_by = self.task.ended_by if self.task.cancelled() else None
+        if ended_by is None:
+            self.task.result()
+            await self._finish_well()
+        elif self.gone is None and not self.finished:
+            await self._finish_for(ended_by)
+
+    async def _finish_quietly(self) -> None:
+        """The same, when there is another error to be raised."""
+        if self.task.cancelled() or self.task.exception() is None:
+            await self._finish()
+        else:
+            self.task.get_loop().call_exception_handler(
+                {"message": f"{self.task.get_name()} failed while it was stopped", "exception": self.task.exception()}
+            )
+
+    async def _finish_well(self) -> None:
+        """The app has returned."""
+
+    async def _finish_for(self, ended_by: Signal) -> None:
+        """A signal has ended the app, and the client waits for an answer."""
+        raise NotImplementedError
+
+    # -- the app's receive() ----------------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next message: what was read ahead, or straight from the server."""
+        self._stop_waiting_to_listen()
+        try:
+            while self._held is None and self.gone is None:
+                if self._listener is None:
+                    return self._noted(await self._receive())
+                await self._has_arrived().wait()
+            return self._take()
+        finally:
+            self._get_ready_to_listen()
+
+    def _take(self) -> Message:
+        message, self._held = self._held, None
+        if message is None:
+            assert self.gone is not None
+            return self.gone
+        if self._arrived is not None and self.gone is None:
+            self._arrived.clear()
+        return message
+
+    def _noted(self, message: Message) -> Message:
+        """Look at a message on its way to the app."""
+        raise NotImplementedError
+
+    def _is_last(self, message: Message) -> bool:
+        """Whether only a disconnect can come after this message, which was read ahead."""
+        raise NotImplementedError
+
+    # -- listening in the app's place -------------------------------------------------------------------------------
+
+    def _get_ready_to_listen(self) -> None:
+        if self._waiting and self.readable and self._is_open() and self._timer is None:
+            self._timer = self.task.get_loop().call_later(PATIENCE, self._listen)
+
+    def _is_open(self) -> bool:
+        return not (self._over or self.finished or self._listener or self._held or self.gone)
+
+    def _stop_waiting_to_listen(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _listen(self) -> None:
+        self._timer = None
+        if self._is_open():
+            loop = self.task.get_loop()
+            self._listener = Task(self._hear(), loop=loop, name=f"sigtask: client of {self.task.get_name()}")
+
+    async def _hear(self) -> None:
+        try:
+            while self.gone is None:
+                message = await self._receive()
+                if message["type"].endswith(".disconnect"):
+                    self.client_gone(message)
+                else:
+                    self._held = message
+                    self._has_arrived().set()
+                    if not self._is_last(message):
+                        break
+        except Exception:
+            self.readable = False  # the app meets that error itself, when it asks
+        finally:
+            self._listener = None
+            self._has_arrived().set()
+            if self._held is None and self.gone is None and self._arrived is not None:
+                self._arrived = None  # nothing came; who waits looks again
+
+    def _has_arrived(self) -> Event:
+        if self._arrived is None:
+            self._arrived = Event()
+        return self._arrived
+
+    # -- the client has gone ----------------------------------------------------------------------------------------
+
+    def client_gone(self, message: Message) -> None:
+        """The server has said that the client is not there any more."""
+        if self.gone is not None:
+            return
+        self.gone = message
+        if self.departed is not None:
+            self.departed.set()
+        if not self.finished and not self._over:
+            self._tell()
+
+    def set_on_disconnect(self, what: OnDisconnect, handler: Task[Any] | None) -> None:
+        """From now on that is done when the client goes, or now if it has gone."""
+        self.on_disconnect, self.handler = what, handler
+        if self.gone is not None and not self.finished:
+            self._tell()
+
+    def _tell(self) -> None:
+        reason = self._why_gone()
+        if self.on_disconnect == "throw":
+            handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else self.task
+            handler.interrupt(reason)
+        elif self.on_disconnect == "ask" and isinstance(reason, Signal):
+            tell_family([self.task], lambda task: task.send_signal(reason))
+
+    def _why_gone(self) -> Exception | ClientDisconnected:
+        return ClientDisconnected("the client closed the connection")
+
+    # -- the app's send() -------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass the message on to the server. Dropped when the client is gone, or the exchange over: an await it is."""
+        raise NotImplementedError
+
+
+class HttpExchange(Exchange):
+    """A request and its response."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._chunks = 0
+        self.readable = _has_no_body(self.scope)
+
+    def _noted(self, message: Message) -> Message:
+        if message["type"] == "http.disconnect":
+            self.client_gone(message)
+        elif not message.get("more_body", False):
+            self.readable = True
+        return message
+
+    def _is_last(self, message: Message) -> bool:
+        return not message.get("more_body", False)
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """As in the base class; while the server stops, the response says that the connection will be closed."""
+        if self._over or self.gone is not None:
+            return asyncio.sleep(0)
+        if message["type"] == "http.response.start":
+            self.started = True
+            if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
+                message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+        elif message.get("more_body", False):
+            self._chunks += 1
+            if self._chunks % CHUNKS == 0:
+                return self._send_and_turn(message)
+        elif message["type"] == "http.response.body":
+            self.finished = True
+            self._stop_waiting_to_listen()
+        return self._send(message)
+
+    async def _send_and_turn(self, message: Message) -> None:
+        await self._send(message)
+        await asyncio.sleep(0)
+
+    async def _finish_for(self, ended_by: Signal) -> None:
+        if self.started:
+            return  # the server sees that it is not whole, and cuts the connection
+        if isinstance(ended_by.reason, DeadlineExceeded):
+            await answer(self.scope, self._send, 504, "The time for this request is over.\n")
+        else:
+            await answer(self.scope, self._send, 503, "The server is stopping.\n")
+
+
+class WebSocketExchange(Exchange):
+    """A WebSocket, from its handshake on."""
+
+    __slots__ = ()
+
+    def _noted(self, message: Message) -> Message:
+        self.readable = True
+        if message["type"] == "websocket.disconnect":
+            self.client_gone(message)
+        return message
+
+    def _is_last(self, message: Message) -> bool:
+        return False
+
+    def _why_gone(self) -> Exception | ClientDisconnected:
+        assert self.gone is not None
+        code = self.gone.get("code", 1005)
+        if code == _SERVICE_RESTART and self._in_flight.stopping is not None:
+            return self._in_flight.stopping  # it was the server that closed it
+        return ClientDisconnected(f"the WebSocket was closed with code {code}")
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """As in the base class."""
+        if self._over or self.gone is not None:
+            return asyncio.sleep(0)
+        if message["type"] in ("websocket.close", "websocket.http.response.start"):
+            self.finished = True
+        return self._send(message)
+
+    async def _finish_well(self) -> None:
+        if self._in_flight.stopping is not None and self.gone is None and not self.finished:
+            await self._close(_SERVICE_RESTART, "the server is stopping")
+
+    async def _finish_for(self, ended_by: Signal) -> None:
+        await self._close(_SERVICE_RESTART, "the server is stopping")
+
+    async def _close(self, code: int, why: str) -> None:
+        await self._send({"type": "websocket.close", "code": code, "reason": why})
+
+
+_CLOSE = (b"connection", b"close")
+_SERVICE_RESTART = 1012
+
+
+async def answer(scope: Scope, send: Send, status: int, text: str) -> None:
+    """A whole plain text response, after which the connection is closed."""
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    if scope.get("http_version", "1.1")[0] == "1":
+        headers.append(_CLOSE)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _has_no_body(scope: Scope) -> bool:
+    """Whether it is certain that the request has none: nothing is read of one that the app has not asked for."""
+    http_1, length = scope.get("http_version", "1.1")[0] == "1", None
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = value
+        elif name == b"transfer-encoding":
+            return False
+    if length is not None:
+        return bool(length == b"0")
+    return http_1 or scope["method"] in ("GET", "HEAD", "OPTIONS")
+
+
+def _carry_back(context: Context) -> None:
+    """Variables that the app has set are seen by what called it, as if it had run in the caller's task."""
+    for var, value in context.items():
+        if var is not CURRENT and var.get(_UNSET) is not value:
+            var.set(value)
+
+
+_UNSET: Any = object()
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable
