@@ -30,12 +30,13 @@ def free_port():
 class Server(Process):
     """An app under a server, on a port of its own."""
 
-    def __init__(self, kind, app="asgi_app:app", under=(), env=None, **options):
-        self.port = free_port()
+    def __init__(self, kind, app="asgi_app:app", under=(), extra=(), env=None, **options):
+        self.kind, self.port = kind, free_port()
         words = [word.format(port=self.port, app=app) for word in SERVERS[kind]]
-        command = [sys.executable, *under, "-m", *words]
+        command = [sys.executable, *under, "-m", *words, *extra]
         super().__init__(command, APPS, {"OPTIONS": json.dumps(options), **(env or {})}, process_group=0)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"127.0.0.1:{self.port}"
+        self._raw = []  # a connection that nobody holds would be closed
 
     def ready(self):
         deadline = time.monotonic() + PATIENCE
@@ -51,6 +52,7 @@ class Server(Process):
         if receive_buffer is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         raw.settimeout(PATIENCE)
+        self._raw.append(raw)
         raw.connect(("127.0.0.1", self.port))
         return raw
 
@@ -62,6 +64,8 @@ class Server(Process):
 
     def end(self):
         """With its workers, which hold its output open."""
+        for raw in self._raw:
+            raw.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         super().end()

@@ -27,7 +27,7 @@ from .._core.factory import task_factory
 from .._core.task import Task as OurTask
 from ..serving._in_flight import InFlight, tell_family
 from ..serving._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping
-from ..signals import Signal
+from ..signals import Interrupt, Signal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -86,7 +86,8 @@ class Exchange:
     async def run(self, deadline: float | None = None) -> None:
         """Have the app handle it, and return when it has; its errors are raised.
 
-        Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. So does a signal.
+        Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
+        passed on to the app, and consumed when that has ended.
         """
         self._deadline = deadline
         loop, context = asyncio.get_running_loop(), copy_context()
@@ -122,8 +123,9 @@ class Exchange:
                     await asyncio.wait([self.task])
                 except CancelledError as again:
                     self._pass_on(again)
-            await self._finish_quietly()
-            raise
+            if not isinstance(error, Signal):  # else a ladder's: it has got what it wanted
+                await self._finish_quietly()
+                raise
         finally:
             if late is not None:
                 late.cancel()
@@ -153,7 +155,7 @@ class Exchange:
         if ended_by is None:
             self.task.result()
             await self._finish_well()
-        elif self.gone is None and not self.finished:
+        elif not self.finished:
             await self._finish_for(ended_by)
 
     async def _finish_quietly(self) -> None:
@@ -266,11 +268,13 @@ class Exchange:
             self._tell()
 
     def _tell(self) -> None:
-        reason = self._why_gone()
+        reason, client = self._why_gone(), self.scope.get("client")
+        sender = None if client is None else f"client {client[0]}:{client[1]}"
         if self.on_disconnect == "throw":
             handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else self.task
-            handler.interrupt(reason)
-        elif self.on_disconnect == "ask" and isinstance(reason, Signal):
+            handler.send_signal(Interrupt(reason, sender=sender))
+        elif self.on_disconnect == "ask" and isinstance(reason, ClientDisconnected):
+            reason.sender = sender
             tell_family([self.task], lambda task: task.send_signal(reason))
 
     def _why_gone(self) -> Exception | ClientDisconnected:
@@ -279,7 +283,11 @@ class Exchange:
     # -- the app's send() -------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Pass the message on to the server. Dropped when the client is gone, or the exchange over: an await it is."""
+        """Pass the message on to the server.
+
+        What comes after a whole response, or after the app's end, is dropped. When the client is gone, each is an await
+        at which the app can be interrupted: a server's own `send()` does not wait then.
+        """
         raise NotImplementedError
 
 
@@ -305,7 +313,7 @@ class HttpExchange(Exchange):
 
     def send(self, message: Message) -> Awaitable[None]:
         """As in the base class; while the server stops, the response says that the connection will be closed."""
-        if self._over or self.gone is not None:
+        if self._over or self.finished:
             return asyncio.sleep(0)
         if message["type"] == "http.response.start":
             self.started = True
@@ -313,7 +321,7 @@ class HttpExchange(Exchange):
                 message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         elif message.get("more_body", False):
             self._chunks += 1
-            if self._chunks % CHUNKS == 0:
+            if self._chunks % CHUNKS == 0 or self.gone is not None:
                 return self._send_and_turn(message)
         elif message["type"] == "http.response.body":
             self.finished = True
@@ -327,7 +335,9 @@ class HttpExchange(Exchange):
     async def _finish_for(self, ended_by: Signal) -> None:
         if self.started:
             return  # the server sees that it is not whole, and cuts the connection
-        if isinstance(ended_by.reason, DeadlineExceeded):
+        if self.gone is not None:  # nobody reads it, but middlewares and logs want to see a response
+            await answer(self.scope, self._send, 499, "")
+        elif isinstance(ended_by.reason, DeadlineExceeded):
             await answer(self.scope, self._send, 504, "The time for this request is over.\n")
         else:
             await answer(self.scope, self._send, 503, "The server is stopping.\n")
@@ -367,7 +377,8 @@ class WebSocketExchange(Exchange):
             await self._close(_SERVICE_RESTART, "the server is stopping")
 
     async def _finish_for(self, ended_by: Signal) -> None:
-        await self._close(_SERVICE_RESTART, "the server is stopping")
+        if self.gone is None:
+            await self._close(_SERVICE_RESTART, "the server is stopping")
 
     async def _close(self, code: int, why: str) -> None:
         await self._send({"type": "websocket.close", "code": code, "reason": why})
