@@ -20,6 +20,8 @@ SERVERS = {
     "granian": ("granian", "--interface", "asgi", "--port", "{port}", "{app}"),
 }
 
+OWN = {"aiohttp": ("aiohttp_app.py", "{port}")}
+
 
 def free_port():
     with socket.socket() as probe:
@@ -32,8 +34,8 @@ class Server(Process):
 
     def __init__(self, kind, app="asgi_app:app", under=(), extra=(), env=None, **options):
         self.kind, self.port = kind, free_port()
-        words = [word.format(port=self.port, app=app) for word in SERVERS[kind]]
-        command = [sys.executable, *under, "-m", *words, *extra]
+        words = [word.format(port=self.port, app=app) for word in {**SERVERS, **OWN}[kind]]
+        command = [sys.executable, *under, *(() if kind == "aiohttp" else ("-m",)), *words, *extra]
         super().__init__(command, APPS, {"OPTIONS": json.dumps(options), **(env or {})}, process_group=0)
         self.url = f"127.0.0.1:{self.port}"
         self._raw = []  # a connection that nobody holds would be closed

@@ -21,12 +21,12 @@ import sys
 from asyncio import CancelledError, Event, Future, Task, TimerHandle
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, Literal
+from typing import Any
 
 from .._core.factory import task_factory
 from .._core.task import Task as OurTask
 from ..serving._in_flight import InFlight, tell_family
-from ..serving._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping
+from ..serving._reasons import ClientDisconnected, DeadlineExceeded, OnDisconnect, ServerStopping
 from ..signals import Interrupt, Signal
 
 Scope = MutableMapping[str, Any]
@@ -34,7 +34,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-OnDisconnect = Literal["throw", "ask", "run_to_end"]
 
 PATIENCE = 0.02
 """Seconds for which the app may be busy before somebody listens for the client in its place."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from typing import Any, get_args
+from typing import Any
 
 from .._core.factory import install
 from ..ladder import Ladder
 from ..serving._in_flight import InFlight
 from ..serving._os_signals import StopSignals
-from ..serving._reasons import ServerStopping
+from ..serving._reasons import OnDisconnect, ServerStopping, check_on_disconnect
 from ._deadlines import BadDeadline, Deadlines
-from ._exchange import App, HttpExchange, Message, OnDisconnect, Receive, Scope, Send, WebSocketExchange, answer
+from ._exchange import App, HttpExchange, Message, Receive, Scope, Send, WebSocketExchange, answer
 
 
 class SignalMiddleware:
@@ -133,12 +133,6 @@ class SignalMiddleware:
             self._in_flight.begin(name)
         else:
             self._in_flight.announce(name)
-
-
-def check_on_disconnect(what: object) -> None:
-    """Raises: `ValueError` for what is none of the three."""
-    if what not in get_args(OnDisconnect):
-        raise ValueError(f"on_disconnect={what!r}: say 'throw', 'ask' or 'run_to_end'")
 
 
 def _check_app(app: Any) -> None:

@@ -8,8 +8,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ._exchange import CURRENT, Exchange, OnDisconnect
-from ._middleware import check_on_disconnect
+from ..serving._reasons import OnDisconnect, check_on_disconnect
+from ._exchange import CURRENT, Exchange
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -44,8 +44,10 @@ class InFlight:
         self._climbing: Task[None] | None = None
         self._ends: set[Task[Any]] = set()
 
-    def __len__(self) -> int:
-        return len(self._tasks)
+    @property
+    def patience(self) -> float:
+        """Seconds that the whole ladder may take, and some for its last turns."""
+        return self._ladder.total + self._ladder.limit + 0.5
 
     def add(self, task: Task[Any]) -> None:
         """That task handles a request. Once the ladder has begun, it is told so."""

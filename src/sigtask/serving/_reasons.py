@@ -1,8 +1,18 @@
-"""Why a request is told to stop: what stands in `signal.reason`."""
+"""Why a request is told to stop: what stands in `signal.reason`; and what a route says of a client that goes."""
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from ..signals import Signal
+
+OnDisconnect = Literal["throw", "ask", "run_to_end"]
+
+
+def check_on_disconnect(what: object) -> None:
+    """Raises: `ValueError` for what is none of the three."""
+    if what not in get_args(OnDisconnect):
+        raise ValueError(f"on_disconnect={what!r}: say 'throw', 'ask' or 'run_to_end'")
 
 
 class ClientDisconnected(Signal):
