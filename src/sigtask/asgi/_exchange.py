@@ -38,9 +38,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATIENCE = 0.02
 """Seconds for which the app may be busy before somebody listens for the client in its place."""
 
-CHUNKS = 64
-"""After so many pieces of a response the loop has a turn: a server's `send()` to a client that is gone never waits."""
-
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
 
@@ -76,7 +73,7 @@ class Exchange:
         self._deadline: float | None = None
         self._held: Message | None = None
         self._arrived: Event | None = None
-        self._listener: Task[None] | None = None
+        self._listener: OurTask[None] | None = None
         self._timer: TimerHandle | None = None
         self._waiting = self._over = False
 
@@ -110,7 +107,7 @@ class Exchange:
         self._in_flight.add(self.task)
         self._ended = loop.create_future()
         self.task.add_done_callback(self._end)
-        late = None if self._deadline is None else loop.call_at(self._deadline, self._too_late)
+        timer = None if self._deadline is None else loop.call_at(self._deadline, self._too_late)
         self._waiting = True
         self._get_ready_to_listen()
         try:
@@ -126,15 +123,15 @@ class Exchange:
                 await self._finish_quietly()
                 raise
         finally:
-            if late is not None:
-                late.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def _end(self, task: Task[None]) -> None:
         self._in_flight.discard(self.task)
         self._over = True
         self._stop_waiting_to_listen()
         if self._listener is not None:
-            self._listener.cancel()
+            self._listener.interrupt("the app has ended")
         if not self._ended.done():
             self._ended.set_result(None)
 
@@ -222,7 +219,7 @@ class Exchange:
         self._timer = None
         if self._is_open():
             loop = self.task.get_loop()
-            self._listener = Task(self._hear(), loop=loop, name=f"sigtask: client of {self.task.get_name()}")
+            self._listener = task_factory(loop, self._hear(), name=f"sigtask: client of {self.task.get_name()}")
 
     async def _hear(self) -> None:
         try:
@@ -288,126 +285,6 @@ class Exchange:
         at which the app can be interrupted: a server's own `send()` does not wait then.
         """
         raise NotImplementedError
-
-
-class HttpExchange(Exchange):
-    """A request and its response."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._chunks = 0
-        self.readable = _has_no_body(self.scope)
-
-    def _noted(self, message: Message) -> Message:
-        if message["type"] == "http.disconnect":
-            self.client_gone(message)
-        elif not message.get("more_body", False):
-            self.readable = True
-        return message
-
-    def _is_last(self, message: Message) -> bool:
-        return not message.get("more_body", False)
-
-    def send(self, message: Message) -> Awaitable[None]:
-        """As in the base class; while the server stops, the response says that the connection will be closed."""
-        if self._over or self.finished:
-            return asyncio.sleep(0)
-        if message["type"] == "http.response.start":
-            self.started = True
-            if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
-                message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
-        elif message.get("more_body", False):
-            self._chunks += 1
-            if self._chunks % CHUNKS == 0 or self.gone is not None:
-                return self._send_and_turn(message)
-        elif message["type"] == "http.response.body":
-            self.finished = True
-            self._stop_waiting_to_listen()
-        return self._send(message)
-
-    async def _send_and_turn(self, message: Message) -> None:
-        await self._send(message)
-        await asyncio.sleep(0)
-
-    async def _finish_for(self, ended_by: Signal) -> None:
-        if self.started:
-            return  # the server sees that it is not whole, and cuts the connection
-        if self.gone is not None:  # nobody reads it, but middlewares and logs want to see a response
-            await answer(self.scope, self._send, 499, "")
-        elif isinstance(ended_by.reason, DeadlineExceeded):
-            await answer(self.scope, self._send, 504, "The time for this request is over.\n")
-        else:
-            await answer(self.scope, self._send, 503, "The server is stopping.\n")
-
-
-class WebSocketExchange(Exchange):
-    """A WebSocket, from its handshake on."""
-
-    __slots__ = ()
-
-    def _noted(self, message: Message) -> Message:
-        self.readable = True
-        if message["type"] == "websocket.disconnect":
-            self.client_gone(message)
-        return message
-
-    def _is_last(self, message: Message) -> bool:
-        return False
-
-    def _why_gone(self) -> Exception | ClientDisconnected:
-        assert self.gone is not None
-        code = self.gone.get("code", 1005)
-        if code == _SERVICE_RESTART and self._in_flight.stopping is not None:
-            return self._in_flight.stopping  # it was the server that closed it
-        return ClientDisconnected(f"the WebSocket was closed with code {code}")
-
-    def send(self, message: Message) -> Awaitable[None]:
-        """As in the base class."""
-        if self._over or self.gone is not None:
-            return asyncio.sleep(0)
-        if message["type"] in ("websocket.close", "websocket.http.response.start"):
-            self.finished = True
-        return self._send(message)
-
-    async def _finish_well(self) -> None:
-        if self._in_flight.stopping is not None and self.gone is None and not self.finished:
-            await self._close(_SERVICE_RESTART, "the server is stopping")
-
-    async def _finish_for(self, ended_by: Signal) -> None:
-        if self.gone is None:
-            await self._close(_SERVICE_RESTART, "the server is stopping")
-
-    async def _close(self, code: int, why: str) -> None:
-        await self._send({"type": "websocket.close", "code": code, "reason": why})
-
-
-_CLOSE = (b"connection", b"close")
-_SERVICE_RESTART = 1012
-
-
-async def answer(scope: Scope, send: Send, status: int, text: str) -> None:
-    """A whole plain text response, after which the connection is closed."""
-    body = text.encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    if scope.get("http_version", "1.1")[0] == "1":
-        headers.append(_CLOSE)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-
-
-def _has_no_body(scope: Scope) -> bool:
-    """Whether it is certain that the request has none: nothing is read of one that the app has not asked for."""
-    http_1, length = scope.get("http_version", "1.1")[0] == "1", None
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            length = value
-        elif name == b"transfer-encoding":
-            return False
-    if length is not None:
-        return bool(length == b"0")
-    return http_1 or scope["method"] in ("GET", "HEAD", "OPTIONS")
 
 
 def _carry_back(context: Context) -> None:

@@ -13,7 +13,9 @@ from ..serving._in_flight import InFlight
 from ..serving._os_signals import StopSignals
 from ..serving._reasons import OnDisconnect, ServerStopping, check_on_disconnect
 from ._deadlines import BadDeadline, Deadlines
-from ._exchange import App, HttpExchange, Message, Receive, Scope, Send, WebSocketExchange, answer
+from ._exchange import App, Message, Receive, Scope, Send
+from ._http import HttpExchange, answer
+from ._websocket import WebSocketExchange
 
 
 class SignalMiddleware:
