@@ -36,7 +36,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATIENCE = 0.02
-"""Seconds for which the app may be busy before somebody listens for the client in its place."""
+"""Seconds for which the app may be busy before somebody listens for the client in its place; up to twice as many."""
 
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
@@ -44,12 +44,40 @@ CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
+class Patience:
+    """Has exchanges listen when they have been in here for `PATIENCE`: one timer for all, for most are gone before."""
+
+    def __init__(self) -> None:
+        self._new: dict[Exchange, None] = {}
+        self._older: dict[Exchange, None] = {}
+        self._timer: TimerHandle | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """It waits."""
+        self._new[exchange] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+
+    def discard(self, exchange: Exchange) -> None:
+        """It waits no more."""
+        self._new.pop(exchange, None)
+        self._older.pop(exchange, None)
+
+    def _turn(self) -> None:
+        due, self._older, self._new = self._older, self._new, {}
+        self._timer = None
+        if self._older:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+        for exchange in due:
+            exchange.listen()
+
+
 class Exchange:
     """What HTTP and WebSockets have in common."""
 
     __slots__ = (
-        "_app", "_arrived", "_deadline", "_ended", "_held", "_in_flight", "_listener", "_over", "_receive", "_send",
-        "_timer", "_waiting", "departed", "finished", "gone", "handler", "on_disconnect", "readable", "scope",
+        "_app", "_arrived", "_ended", "_held", "_in_flight", "_listener", "_over", "_patience", "_receive",
+        "_send", "_waiting", "departed", "finished", "gone", "handler", "loop", "on_disconnect", "readable", "scope",
         "started", "task",
     )  # fmt: skip
 
@@ -57,7 +85,14 @@ class Exchange:
     _ended: Future[None]
 
     def __init__(
-        self, app: App, scope: Scope, receive: Receive, send: Send, in_flight: InFlight, on_disconnect: OnDisconnect
+        self,
+        app: App,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        in_flight: InFlight,
+        patience: Patience,
+        on_disconnect: OnDisconnect,
     ) -> None:
         self.scope = scope
         self.on_disconnect: OnDisconnect = on_disconnect
@@ -70,11 +105,11 @@ class Exchange:
         self.started = False
         self.finished = False
         self._app, self._receive, self._send, self._in_flight = app, receive, send, in_flight
-        self._deadline: float | None = None
+        self._patience = patience
         self._held: Message | None = None
         self._arrived: Event | None = None
         self._listener: OurTask[None] | None = None
-        self._timer: TimerHandle | None = None
+        self.loop = asyncio.get_running_loop()
         self._waiting = self._over = False
 
     # -- the server's task ------------------------------------------------------------------------------------------
@@ -85,16 +120,18 @@ class Exchange:
         Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
         passed on to the app, and consumed when that has ended.
         """
-        self._deadline = deadline
-        loop, context = asyncio.get_running_loop(), copy_context()
+        context = copy_context()
         context.run(CURRENT.set, self)
         # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
-        self.task = task_factory(loop, self._call(), context=context, name=self._name(), **_EAGER)
-        if not self.task.done():
-            await self._wait(loop)
+        self.task = task = task_factory(self.loop, self._call(), context=context, name=self._name(), **_EAGER)
+        if not task.done():
+            await self._wait(deadline)
         self._over = True
         _carry_back(context)
-        await self._finish()
+        try:
+            await self._finish(task)
+        finally:
+            del self.task, task  # its context has this exchange: no cycle
 
     def _name(self) -> str:
         return f"{self.scope.get('method', 'WebSocket')} {self.scope['path']}"
@@ -103,11 +140,11 @@ class Exchange:
         called: Any = self._app(self.scope, self.receive, self.send)
         return called if asyncio.iscoroutine(called) else _awaited(called)
 
-    async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _wait(self, deadline: float | None) -> None:
         self._in_flight.add(self.task)
-        self._ended = loop.create_future()
+        self._ended = self.loop.create_future()
         self.task.add_done_callback(self._end)
-        timer = None if self._deadline is None else loop.call_at(self._deadline, self._too_late)
+        timer = None if deadline is None else self.loop.call_at(deadline, self._too_late)
         self._waiting = True
         self._get_ready_to_listen()
         try:
@@ -120,7 +157,7 @@ class Exchange:
                 except CancelledError as again:
                     self._pass_on(again)
             if not isinstance(error, Signal):  # else a ladder's: it has got what it wanted
-                await self._finish_quietly()
+                await self._finish_quietly(self.task)
                 raise
         finally:
             if timer is not None:
@@ -145,26 +182,26 @@ class Exchange:
     def _too_late(self) -> None:
         self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
 
-    async def _finish(self) -> None:
+    async def _finish(self, task: OurTask[None]) -> None:
         """Give the client the app's last word, or one in its place."""
-        ended_by = self.task.ended_by if self.task.cancelled() else None
+        ended_by = task.ended_by if task.cancelled() else None
         if ended_by is None:
-            self.task.result()
-            await self._finish_well()
+            task.result()
+            if self._in_flight.stopping is not None:
+                await self._finish_well()
         elif not self.finished:
             await self._finish_for(ended_by)
 
-    async def _finish_quietly(self) -> None:
+    async def _finish_quietly(self, task: OurTask[None]) -> None:
         """The same, when there is another error to be raised."""
-        if self.task.cancelled() or self.task.exception() is None:
-            await self._finish()
+        if task.cancelled() or task.exception() is None:
+            await self._finish(task)
         else:
-            self.task.get_loop().call_exception_handler(
-                {"message": f"{self.task.get_name()} failed while it was stopped", "exception": self.task.exception()}
-            )
+            told = {"message": f"{task.get_name()} failed while it was stopped", "exception": task.exception()}
+            self.loop.call_exception_handler(told)
 
     async def _finish_well(self) -> None:
-        """The app has returned."""
+        """The app has returned while the server stops."""
 
     async def _finish_for(self, ended_by: Signal) -> None:
         """A signal has ended the app, and the client waits for an answer."""
@@ -204,22 +241,19 @@ class Exchange:
     # -- listening in the app's place -------------------------------------------------------------------------------
 
     def _get_ready_to_listen(self) -> None:
-        if self._waiting and self.readable and self._is_open() and self._timer is None:
-            self._timer = self.task.get_loop().call_later(PATIENCE, self._listen)
+        if self._waiting and self._is_open() and self.is_readable():
+            self._patience.add(self)
 
     def _is_open(self) -> bool:
         return not (self._over or self.finished or self._listener or self._held or self.gone)
 
     def _stop_waiting_to_listen(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._patience.discard(self)
 
-    def _listen(self) -> None:
-        self._timer = None
+    def listen(self) -> None:
+        """Read in the app's place from now on."""
         if self._is_open():
-            loop = self.task.get_loop()
-            self._listener = task_factory(loop, self._hear(), name=f"sigtask: client of {self.task.get_name()}")
+            self._listener = task_factory(self.loop, self._hear(), name=f"sigtask: client of {self.task.get_name()}")
 
     async def _hear(self) -> None:
         try:
@@ -260,18 +294,23 @@ class Exchange:
     def set_on_disconnect(self, what: OnDisconnect, handler: Task[Any] | None) -> None:
         """From now on that is done when the client goes, or now if it has gone."""
         self.on_disconnect, self.handler = what, handler
-        if self.gone is not None and not self.finished:
+        if self.gone is not None and not self.finished and not self._over:
             self._tell()
+
+    def is_readable(self) -> bool:
+        """Whether all that can be read is a disconnect, or one message of a WebSocket."""
+        return self.readable
 
     def _tell(self) -> None:
         reason, client = self._why_gone(), self.scope.get("client")
+        task: Any = getattr(self, "task", None) or asyncio.current_task()  # it has only just started, eagerly
         sender = None if client is None else f"client {client[0]}:{client[1]}"
         if self.on_disconnect == "throw":
-            handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else self.task
+            handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else task
             handler.send_signal(Interrupt(reason, sender=sender))
         elif self.on_disconnect == "ask" and isinstance(reason, ClientDisconnected):
             reason.sender = sender
-            tell_family([self.task], lambda task: task.send_signal(reason))
+            tell_family([task], lambda one: one.send_signal(reason))
 
     def _why_gone(self) -> Exception | ClientDisconnected:
         return ClientDisconnected("the client closed the connection")

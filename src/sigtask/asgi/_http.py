@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
 
 from ..serving._reasons import DeadlineExceeded
 from ..signals import Signal
@@ -21,10 +20,9 @@ class HttpExchange(Exchange):
 
     __slots__ = ("_chunks",)
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._chunks = 0
-        self.readable = _has_no_body(self.scope)
+    def is_readable(self) -> bool:
+        """As in the base class: the body has been read, or there is none."""
+        return self.readable or _has_no_body(self.scope)
 
     def _noted(self, message: Message) -> Message:
         if message["type"] == "http.disconnect":
@@ -45,7 +43,7 @@ class HttpExchange(Exchange):
             if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
                 message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         elif message.get("more_body", False):
-            self._chunks += 1
+            self._chunks = getattr(self, "_chunks", 0) + 1
             if self._chunks % CHUNKS == 0 or self.gone is not None:
                 return self._send_and_turn(message)
         elif message["type"] == "http.response.body":

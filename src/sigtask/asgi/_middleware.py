@@ -13,7 +13,7 @@ from ..serving._in_flight import InFlight
 from ..serving._os_signals import StopSignals
 from ..serving._reasons import OnDisconnect, ServerStopping, check_on_disconnect
 from ._deadlines import BadDeadline, Deadlines
-from ._exchange import App, Message, Receive, Scope, Send
+from ._exchange import App, Exchange, Message, Patience, Receive, Scope, Send
 from ._http import HttpExchange, answer
 from ._websocket import WebSocketExchange
 
@@ -60,7 +60,7 @@ class SignalMiddleware:
             raise TypeError(f"ready_path={ready_path!r}: give a path such as '/readyz'")
         self.app = app
         self._on_disconnect: OnDisconnect = on_disconnect
-        self._in_flight = InFlight(ladder)
+        self._in_flight, self._patience = InFlight(ladder), Patience()
         self._signals = StopSignals(self._hear, drain_delay)
         self._ready_path = ready_path
         self._deadlines = Deadlines(deadline, timeout_header, deadline_header)
@@ -85,7 +85,7 @@ class SignalMiddleware:
             await self._http(scope, receive, send)
         elif kind == "websocket":
             self._begin()
-            await WebSocketExchange(self.app, scope, receive, send, self._in_flight, self._on_disconnect).run()
+            await self._exchange(WebSocketExchange, scope, receive, send).run()
         elif kind == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
@@ -105,7 +105,10 @@ class SignalMiddleware:
                 await answer(scope, send, 400, f"{error}\n")
                 return
             deadline = None if seconds == math.inf else asyncio.get_running_loop().time() + seconds
-        await HttpExchange(self.app, scope, receive, send, self._in_flight, self._on_disconnect).run(deadline)
+        await self._exchange(HttpExchange, scope, receive, send).run(deadline)
+
+    def _exchange(self, cls: type[Exchange], scope: Scope, receive: Receive, send: Send) -> Exchange:
+        return cls(self.app, scope, receive, send, self._in_flight, self._patience, self._on_disconnect)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def theirs() -> Message:

@@ -47,7 +47,7 @@ def _say(what: OnDisconnect, task: asyncio.Task[Any] | None) -> None:
     if exchange is None:
         return
     if task is None:
-        exchange.task.get_loop().call_soon_threadsafe(exchange.set_on_disconnect, what, None)
+        exchange.loop.call_soon_threadsafe(exchange.set_on_disconnect, what, None)
     else:
         exchange.set_on_disconnect(what, task)
 

@@ -42,7 +42,7 @@ class WebSocketExchange(Exchange):
         return self._send(message)
 
     async def _finish_well(self) -> None:
-        if self._in_flight.stopping is not None and self.gone is None and not self.finished:
+        if self.gone is None and not self.finished:
             await self._close(_SERVICE_RESTART, "the server is stopping")
 
     async def _finish_for(self, ended_by: Signal) -> None:
