@@ -19,8 +19,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import CancelledError, Event, Future, Task, TimerHandle
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import Context, ContextVar, copy_context
+from types import CoroutineType
 from typing import Any
 
 from .._core.factory import task_factory
@@ -75,14 +76,22 @@ class Patience:
 class Exchange:
     """What HTTP and WebSockets have in common."""
 
-    __slots__ = (
-        "_app", "_arrived", "_ended", "_held", "_in_flight", "_listener", "_over", "_patience", "_receive",
-        "_send", "_waiting", "departed", "finished", "gone", "handler", "loop", "on_disconnect", "readable", "scope",
-        "started", "task",
-    )  # fmt: skip
-
-    task: OurTask[None]
+    # What most requests never change stands here, and costs them nothing.
+    handler: Task[Any] | None = None
+    """The task that runs the route's function, where that has said so (`on_disconnect`)."""
+    gone: Message | None = None
+    """The message that said that the client is gone."""
+    departed: Event | None = None
+    readable = False
+    started = False
+    finished = False
+    _held: Message | None = None
+    _arrived: Event | None = None
+    _listener: OurTask[None] | None = None
+    _waiting = False
+    _over = False
     _ended: Future[None]
+    task: OurTask[None]
 
     def __init__(
         self,
@@ -96,21 +105,9 @@ class Exchange:
     ) -> None:
         self.scope = scope
         self.on_disconnect: OnDisconnect = on_disconnect
-        self.handler: Task[Any] | None = None
-        """The task that runs the route's function, where that has said so (`on_disconnect`)."""
-        self.gone: Message | None = None
-        """The message that said that the client is gone."""
-        self.departed: Event | None = None
-        self.readable = False  # all that can be read is a disconnect, or one message of a WebSocket
-        self.started = False
-        self.finished = False
+        self.loop = asyncio.get_running_loop()
         self._app, self._receive, self._send, self._in_flight = app, receive, send, in_flight
         self._patience = patience
-        self._held: Message | None = None
-        self._arrived: Event | None = None
-        self._listener: OurTask[None] | None = None
-        self.loop = asyncio.get_running_loop()
-        self._waiting = self._over = False
 
     # -- the server's task ------------------------------------------------------------------------------------------
 
@@ -120,25 +117,25 @@ class Exchange:
         Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
         passed on to the app, and consumed when that has ended.
         """
-        context = copy_context()
+        context, called = copy_context(), self._app(self.scope, self.receive, self.send)
         context.run(CURRENT.set, self)
+        coro: Any = called if type(called) is CoroutineType else _awaited(called)
         # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
-        self.task = task = task_factory(self.loop, self._call(), context=context, name=self._name(), **_EAGER)
+        self.task = task = task_factory(self.loop, coro, context=context, name=self._name(), **_EAGER)
         if not task.done():
             await self._wait(deadline)
         self._over = True
         _carry_back(context)
         try:
-            await self._finish(task)
+            if self._in_flight.stopping is None and not task.cancelled():
+                task.result()
+            else:
+                await self._finish(task)
         finally:
             del self.task, task  # its context has this exchange: no cycle
 
     def _name(self) -> str:
         return f"{self.scope.get('method', 'WebSocket')} {self.scope['path']}"
-
-    def _call(self) -> Coroutine[Any, Any, None]:
-        called: Any = self._app(self.scope, self.receive, self.send)
-        return called if asyncio.iscoroutine(called) else _awaited(called)
 
     async def _wait(self, deadline: float | None) -> None:
         self._in_flight.add(self.task)
@@ -187,8 +184,7 @@ class Exchange:
         ended_by = task.ended_by if task.cancelled() else None
         if ended_by is None:
             task.result()
-            if self._in_flight.stopping is not None:
-                await self._finish_well()
+            await self._finish_well()
         elif not self.finished:
             await self._finish_for(ended_by)
 

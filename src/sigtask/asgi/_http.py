@@ -18,7 +18,7 @@ _CLOSE = (b"connection", b"close")
 class HttpExchange(Exchange):
     """A request and its response."""
 
-    __slots__ = ("_chunks",)
+    _chunks = 0
 
     def is_readable(self) -> bool:
         """As in the base class: the body has been read, or there is none."""
@@ -43,7 +43,7 @@ class HttpExchange(Exchange):
             if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
                 message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         elif message.get("more_body", False):
-            self._chunks = getattr(self, "_chunks", 0) + 1
+            self._chunks += 1
             if self._chunks % CHUNKS == 0 or self.gone is not None:
                 return self._send_and_turn(message)
         elif message["type"] == "http.response.body":
