@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster harm soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup clean
+.PHONY: help python test compat stress cluster harm soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup services clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +58,10 @@ bench: python
 bench-core: python
 	@$(PYTHON) tools/check.py venvs
 	@$(PYTHON) bench/core.py $(BENCH)
+
+services: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python bench/services.py $(BENCH)
 
 bench-startup: python
 	@$(PYTHON) tools/check.py venv

@@ -104,7 +104,7 @@ def test_what_an_app_sends_after_the_client_went_does_no_harm(server):
 
 def test_the_apps_own_error_is_the_servers_to_report(server):
     assert " 500 " in read_all(server.ask("/fails", "Connection: close"))
-    assert "the app's own" in server.stdout + server.stderr
+    server.wait_for("the app's own", "stdout" if server.kind == "granian" else "stderr")
 
 
 def test_a_body_is_whole_when_the_app_asks_for_it_late(server):
@@ -180,3 +180,31 @@ def test_a_hundred_clients_that_go_at_once_interrupt_a_hundred_handlers(server):
         raw.close()
     server.wait_for(GONE, count=100)
     assert is_well(server)
+
+
+def test_a_reset_stream_of_http_2_interrupts_its_handler_and_no_other(serve):
+    h2, server = pytest.importorskip("h2.connection"), serve("hypercorn")
+    client, raw = h2.H2Connection(), server.connect()
+
+    def get(path):
+        stream, names = client.get_next_available_stream_id(), (":method", ":path", ":scheme", ":authority")
+        client.send_headers(stream, list(zip(names, ("GET", path, "http", "x"), strict=True)), end_stream=True)
+        raw.sendall(client.data_to_send())
+        return stream
+
+    client.initiate_connection()
+    first = get("/wait")
+    server.wait_for("began")
+    get("/wait")
+    server.wait_for("began", count=2)
+    client.reset_stream(first, error_code=8)
+    raw.sendall(client.data_to_send())
+    server.wait_for(GONE)
+    assert is_well(server)
+    assert server.stdout.count(GONE) == 1
+
+
+def test_a_body_over_http_2_is_whole_when_the_app_asks_for_it_late(serve):
+    httpx, server = pytest.importorskip("httpx"), serve("hypercorn")
+    with httpx.Client(http1=False, http2=True, trust_env=False, base_url=f"http://{server.url}") as client:
+        assert client.post("/after_a_while", content=(b"x" * 1000 for _ in range(50))).text == "50000 True"
