@@ -23,6 +23,7 @@ help:
 	@echo "make layers      imports point down"
 	@echo "make format      let ruff mend what it can"
 	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; some twenty minutes"
+	@echo "make services    what SignalMiddleware costs a request of FastAPI, beside its peers (needs wrk)"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
 	@echo "make bench-startup  what 'sigtask run' adds to the start of a program, and what it imports; two minutes"
 	@echo "make bench-cluster  30,000 jobs on a Dask cluster of two workers, told to stop in one call; ten minutes and more"
