@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control clean
+.PHONY: help python test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control services clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make layers      imports point down"
 	@echo "make format      let ruff mend what it can"
 	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; some twenty minutes"
+	@echo "make services    what SignalMiddleware costs a request of FastAPI, beside its peers (needs wrk)"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
 	@echo "make bench-startup  what 'sigtask run' adds to the start of a program, and what it imports; two minutes"
 	@echo "make bench-control  what it costs to be looked at by 'sigtask top', and how long that holds a loop; a minute and a half"
@@ -65,6 +66,10 @@ bench: python
 bench-core: python
 	@$(PYTHON) tools/check.py venvs
 	@$(PYTHON) bench/core.py $(BENCH)
+
+services: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python bench/services.py $(BENCH)
 
 bench-startup: python
 	@$(PYTHON) tools/check.py venv

@@ -89,7 +89,6 @@ def plainly(runs: int) -> float:
 def cancellens() -> float:
     """Runs a second of its sweep."""
     peer: Any = importlib.import_module("cancellens")
-    Case, Limits, sweep = peer.Case, peer.Limits, peer.sweep
 
     async def oracle(state: State, completion: object) -> None:
         check(state)
@@ -99,7 +98,7 @@ def cancellens() -> float:
         pass
 
     began = time.perf_counter()
-    report = asyncio.run(sweep(Case(setup, operation, oracle, teardown), limits=Limits(max_depth=1)))
+    report = asyncio.run(peer.sweep(peer.Case(setup, operation, oracle, teardown), limits=peer.Limits(max_depth=1)))
     return float(len(report.attempts)) / (time.perf_counter() - began)
 
 

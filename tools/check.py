@@ -54,6 +54,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     - "tests, debug": the same rules when asyncio debugs and every warning is an error; on the newest Python, which
       deprecates most. Not the model: it makes the same steps with debugging as without.
     - "no C": the rules on the Python twin, on every Python; on the default one the model and the libraries, too.
+    - "services": other people's web servers, on the default one: what differs between Pythons is theirs.
     - "harm": a part of `make harm`, on the default one; the whole of it has three Pythons.
     - "house", "pictures", "wheel": the docs' programs and the project's own rules, what Chromium makes of a report's
       page, and what is packed: on the default one.
@@ -74,7 +75,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     # The longest first, and each part by itself: while one waits for its processes, others use the time.
     steps = [pytest(part, newest, f"tests/{part}", debug=True) for part in OUTSIDE]
     steps += [pytest(part, v, f"tests/{part}") for v in (in_order if everywhere else [oldest]) for part in OUTSIDE]
-    steps.append(pytest("harm", default, "tests/harm"))
+    steps += [pytest(part, default, f"tests/{part}") for part in ("services", "harm")]
     steps += [pytest("tests", v, *inside) for v in in_order]
     if not everywhere:
         steps += [pytest("threads, runner", v, *NO_PROCESSES) for v in in_order[1:-1]]

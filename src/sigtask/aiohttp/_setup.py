@@ -1,0 +1,150 @@
+"""The middleware, and what it wants to know of the server's end.
+
+aiohttp cancels a handler whose client is gone, if it is asked to (`handler_cancellation=True`), and one that its
+`shutdown_timeout` did not suffice for; both by a plain `cancel()`. Which of the two it was, the transport says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from .._core.factory import install
+from .._core.task import Task
+from ..ladder import Ladder
+from ..serving._call import call
+from ..serving._in_flight import InFlight, tell_family
+from ..serving._reasons import (
+    ClientDisconnected,
+    DeadlineExceeded,
+    OnDisconnect,
+    ServerStopping,
+    check_on_disconnect,
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_MARK = "_sigtask_on_disconnect"
+_STARTED = "sigtask_started"
+
+
+def setup(
+    app: web.Application,
+    *,
+    on_disconnect: OnDisconnect = "throw",
+    ladder: Ladder | None = None,
+    deadline: float | None = None,
+) -> None:
+    """Have each request of this application handled in a `sigtask.Task`, and told when to stop and why.
+
+    The client goes away: `Interrupt(ClientDisconnected(...))`, or what `on_disconnect` says; `@on_disconnect(...)` says
+    so for one handler. For this aiohttp must run with `handler_cancellation=True`, as `run_app` here does.
+    The server stops: `Drain(ServerStopping(...))` to every handler, then the rest of `ladder`. Who is ended so is
+    answered by 503. `deadline`, in seconds: `Terminate(DeadlineExceeded(...))`, and a 504.
+
+    Raises: `TypeError` for what is no application or ladder; `ValueError` for an unknown `on_disconnect`, and a
+    deadline that is not above 0.
+    """
+    if not isinstance(app, web.Application):
+        raise TypeError(f"setup() takes an aiohttp.web.Application, got {app!r}")
+    check_on_disconnect(on_disconnect)
+    if deadline is not None and not (isinstance(deadline, (int, float)) and deadline > 0):
+        raise ValueError(f"deadline={deadline!r}: give the seconds that a request may take, a number above 0")
+    setting = _Setting(InFlight(ladder), on_disconnect, deadline)
+    app.middlewares.insert(0, setting.handle)
+    app.on_response_prepare.append(setting.note_start)
+    app.on_shutdown.insert(0, setting.stop)
+    app.on_startup.insert(0, setting.start)
+    app.on_cleanup.insert(0, setting.ended)
+
+
+def run_app(app: web.Application | Awaitable[web.Application], **options: Any) -> None:
+    """`aiohttp.web.run_app`, with `handler_cancellation=True`, by which it tells of clients that go away."""
+    web.run_app(app, handler_cancellation=True, **options)
+
+
+def on_disconnect(what: OnDisconnect) -> Callable[[_F], _F]:
+    """Decorates a handler: that is done when its client goes away. See `sigtask.asgi.on_disconnect`.
+
+    Raises: `ValueError` for anything but `"throw"`, `"ask"` and `"run_to_end"`.
+    """
+    check_on_disconnect(what)
+
+    def decorate(handler: _F) -> _F:
+        setattr(handler, _MARK, what)
+        return handler
+
+    return decorate
+
+
+run_to_end = on_disconnect("run_to_end")
+"""Decorates a handler that is left alone when its client goes away."""
+
+
+class _Setting:
+    """What was said in `setup()`, and who is at work."""
+
+    def __init__(self, in_flight: InFlight, on_disconnect: OnDisconnect, deadline: float | None) -> None:
+        self._in_flight, self._on_disconnect, self._deadline = in_flight, on_disconnect, deadline
+
+    @web.middleware
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The middleware: the outermost, so that the others run in our task, too."""
+
+        async def handled() -> web.StreamResponse:
+            return await handler(request)
+
+        def cancelled(task: Task[Any]) -> None:
+            if request.transport is None:
+                self._tell(request, task)
+            else:
+                self._in_flight.end(task, ServerStopping("the server has cancelled the request"))
+
+        name = f"{request.method} {request.path}"
+        task = await call(handled(), name, self._in_flight, deadline=self._deadline, on_cancel=cancelled)
+        ended_by = task.ended_by if task.cancelled() else None
+        if ended_by is None or request.transport is None:
+            return task.result()
+        if request.get(_STARTED):  # what the client has is not whole, and it is to see that
+            request.transport.abort()
+            return task.result()
+        late = isinstance(ended_by.reason, DeadlineExceeded)
+        text = "The time for this request is over.\n" if late else "The server is stopping.\n"
+        response = web.Response(status=504 if late else 503, text=text)
+        response.force_close()
+        return response
+
+    def _tell(self, request: web.Request, task: Task[Any]) -> None:
+        what = getattr(request.match_info.handler, _MARK, self._on_disconnect)
+        reason = ClientDisconnected("the client closed the connection", sender=f"client {request.remote}")
+        if what == "throw":
+            task.interrupt(reason)
+        elif what == "ask":
+            tell_family([task], lambda one: one.send_signal(reason))
+
+    async def note_start(self, request: web.Request, response: web.StreamResponse) -> None:
+        request[_STARTED] = True
+        if self._in_flight.stopping is not None:
+            response.force_close()
+
+    async def stop(self, app: web.Application) -> None:
+        """aiohttp takes no more requests, and will now wait for those that it has."""
+        self._in_flight.begin("the server shuts down")
+
+    async def start(self, app: web.Application) -> None:
+        """What handlers spawn takes signals, too."""
+        loop = asyncio.get_running_loop()
+        if loop.get_task_factory() is None:
+            install(loop)
+
+    async def ended(self, app: web.Application) -> None:
+        """What the handlers use is there until they have ended."""
+        await self._in_flight.ended("the server shuts down")
+
+
+for _thing in (setup, run_app, on_disconnect):
+    _thing.__module__ = "sigtask.aiohttp"

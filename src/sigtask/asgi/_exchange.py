@@ -1,0 +1,336 @@
+"""One request or WebSocket: the task that handles it, and the line to its client.
+
+    server's task ──► run() ──► the app, in a task of ours
+                        │            │ receive(), send()
+                        │            ▼
+                        └──► waits   Exchange ──► the server's receive(), send()
+
+1. One reader at a time. The app's `receive()` goes straight to the server. While the app is busy elsewhere, a listener
+   reads in its place, but only when nothing but a disconnect can be next (the body has been read, or there is none),
+   or at most one message of a WebSocket. What it reads is handed on.
+2. The body is never read before the app asks for it, and backpressure stays the server's.
+3. The listener starts when the app has been busy for `PATIENCE`: what is answered at once needs none.
+4. Only when the app has ended is the server's `receive()` ever cancelled by us.
+5. A plain `cancel()` of the server's is a `Terminate` to the app: masks hold it, and we wait for what they protect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import CancelledError, Event, Future, Task, TimerHandle
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import Context, ContextVar, copy_context
+from types import CoroutineType
+from typing import Any
+
+from .._core.factory import task_factory
+from .._core.task import Task as OurTask
+from ..serving._in_flight import InFlight, tell_family
+from ..serving._reasons import ClientDisconnected, DeadlineExceeded, OnDisconnect, ServerStopping
+from ..signals import Interrupt, Signal
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PATIENCE = 0.02
+"""Seconds for which the app may be busy before somebody listens for the client in its place; up to twice as many."""
+
+CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
+"""The request that the running code belongs to."""
+
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class Patience:
+    """Has exchanges listen when they have been in here for `PATIENCE`: one timer for all, for most are gone before."""
+
+    def __init__(self) -> None:
+        self._new: dict[Exchange, None] = {}
+        self._older: dict[Exchange, None] = {}
+        self._timer: TimerHandle | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """It waits."""
+        self._new[exchange] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+
+    def discard(self, exchange: Exchange) -> None:
+        """It waits no more."""
+        self._new.pop(exchange, None)
+        self._older.pop(exchange, None)
+
+    def _turn(self) -> None:
+        due, self._older, self._new = self._older, self._new, {}
+        self._timer = None
+        if self._older:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+        for exchange in due:
+            exchange.listen()
+
+
+class Exchange:
+    """What HTTP and WebSockets have in common."""
+
+    # What most requests never change stands here, and costs them nothing.
+    handler: Task[Any] | None = None
+    """The task that runs the route's function, where that has said so (`on_disconnect`)."""
+    gone: Message | None = None
+    """The message that said that the client is gone."""
+    departed: Event | None = None
+    readable = False
+    started = False
+    finished = False
+    _held: Message | None = None
+    _arrived: Event | None = None
+    _listener: OurTask[None] | None = None
+    _waiting = False
+    _over = False
+    _ended: Future[None]
+    task: OurTask[None]
+
+    def __init__(
+        self,
+        app: App,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        in_flight: InFlight,
+        patience: Patience,
+        on_disconnect: OnDisconnect,
+    ) -> None:
+        self.scope = scope
+        self.on_disconnect: OnDisconnect = on_disconnect
+        self.loop = asyncio.get_running_loop()
+        self._app, self._receive, self._send, self._in_flight = app, receive, send, in_flight
+        self._patience = patience
+
+    # -- the server's task ------------------------------------------------------------------------------------------
+
+    async def run(self, deadline: float | None = None) -> None:
+        """Have the app handle it, and return when it has; its errors are raised.
+
+        Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
+        passed on to the app, and consumed when that has ended.
+        """
+        context, called = copy_context(), self._app(self.scope, self.receive, self.send)
+        context.run(CURRENT.set, self)
+        coro: Any = called if type(called) is CoroutineType else _awaited(called)
+        # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
+        self.task = task = task_factory(self.loop, coro, context=context, name=self._name(), **_EAGER)
+        if not task.done():
+            await self._wait(deadline)
+        self._over = True
+        _carry_back(context)
+        try:
+            if self._in_flight.stopping is None and not task.cancelled():
+                task.result()
+            else:
+                await self._finish(task)
+        finally:
+            del self.task, task  # its context has this exchange: no cycle
+
+    def _name(self) -> str:
+        return f"{self.scope.get('method', 'WebSocket')} {self.scope['path']}"
+
+    async def _wait(self, deadline: float | None) -> None:
+        self._in_flight.add(self.task)
+        self._ended = self.loop.create_future()
+        self.task.add_done_callback(self._end)
+        timer = None if deadline is None else self.loop.call_at(deadline, self._too_late)
+        self._waiting = True
+        self._get_ready_to_listen()
+        try:
+            await self._ended
+        except CancelledError as error:
+            self._pass_on(error)
+            while not self.task.done():  # here, so that this task is still seen to handle its signal
+                try:
+                    await asyncio.wait([self.task])
+                except CancelledError as again:
+                    self._pass_on(again)
+            if not isinstance(error, Signal):  # else a ladder's: it has got what it wanted
+                await self._finish_quietly(self.task)
+                raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _end(self, task: Task[None]) -> None:
+        self._in_flight.discard(self.task)
+        self._over = True
+        self._stop_waiting_to_listen()
+        if self._listener is not None:
+            self._listener.interrupt("the app has ended")
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _pass_on(self, error: CancelledError) -> None:
+        """The server's own task was told to stop."""
+        if isinstance(error, Signal):
+            self.task.send_signal(error)
+        else:
+            self._in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
+
+    def _too_late(self) -> None:
+        self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
+
+    async def _finish(self, task: OurTask[None]) -> None:
+        """Give the client the app's last word, or one in its place."""
+        ended_by = task.ended_by if task.cancelled() else None
+        if ended_by is None:
+            task.result()
+            await self._finish_well()
+        elif not self.finished:
+            await self._finish_for(ended_by)
+
+    async def _finish_quietly(self, task: OurTask[None]) -> None:
+        """The same, when there is another error to be raised."""
+        if task.cancelled() or task.exception() is None:
+            await self._finish(task)
+        else:
+            told = {"message": f"{task.get_name()} failed while it was stopped", "exception": task.exception()}
+            self.loop.call_exception_handler(told)
+
+    async def _finish_well(self) -> None:
+        """The app has returned while the server stops."""
+
+    async def _finish_for(self, ended_by: Signal) -> None:
+        """A signal has ended the app, and the client waits for an answer."""
+        raise NotImplementedError
+
+    # -- the app's receive() ----------------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next message: what was read ahead, or straight from the server."""
+        self._stop_waiting_to_listen()
+        try:
+            while self._held is None and self.gone is None:
+                if self._listener is None:
+                    return self._noted(await self._receive())
+                await self._has_arrived().wait()
+            return self._take()
+        finally:
+            self._get_ready_to_listen()
+
+    def _take(self) -> Message:
+        message, self._held = self._held, None
+        if message is None:
+            assert self.gone is not None
+            return self.gone
+        if self._arrived is not None and self.gone is None:
+            self._arrived.clear()
+        return message
+
+    def _noted(self, message: Message) -> Message:
+        """Look at a message on its way to the app."""
+        raise NotImplementedError
+
+    def _is_last(self, message: Message) -> bool:
+        """Whether only a disconnect can come after this message, which was read ahead."""
+        raise NotImplementedError
+
+    # -- listening in the app's place -------------------------------------------------------------------------------
+
+    def _get_ready_to_listen(self) -> None:
+        if self._waiting and self._is_open() and self.is_readable():
+            self._patience.add(self)
+
+    def _is_open(self) -> bool:
+        return not (self._over or self.finished or self._listener or self._held or self.gone)
+
+    def _stop_waiting_to_listen(self) -> None:
+        self._patience.discard(self)
+
+    def listen(self) -> None:
+        """Read in the app's place from now on."""
+        if self._is_open():
+            self._listener = task_factory(self.loop, self._hear(), name=f"sigtask: client of {self.task.get_name()}")
+
+    async def _hear(self) -> None:
+        try:
+            while self.gone is None:
+                message = await self._receive()
+                if message["type"].endswith(".disconnect"):
+                    self.client_gone(message)
+                else:
+                    self._held = message
+                    self._has_arrived().set()
+                    if not self._is_last(message):
+                        break
+        except Exception:
+            self.readable = False  # the app meets that error itself, when it asks
+        finally:
+            self._listener = None
+            self._has_arrived().set()
+            if self._held is None and self.gone is None and self._arrived is not None:
+                self._arrived = None  # nothing came; who waits looks again
+
+    def _has_arrived(self) -> Event:
+        if self._arrived is None:
+            self._arrived = Event()
+        return self._arrived
+
+    # -- the client has gone ----------------------------------------------------------------------------------------
+
+    def client_gone(self, message: Message) -> None:
+        """The server has said that the client is not there any more."""
+        if self.gone is not None:
+            return
+        self.gone = message
+        if self.departed is not None:
+            self.departed.set()
+        if not self.finished and not self._over:
+            self._tell()
+
+    def set_on_disconnect(self, what: OnDisconnect, handler: Task[Any] | None) -> None:
+        """From now on that is done when the client goes, or now if it has gone."""
+        self.on_disconnect, self.handler = what, handler
+        if self.gone is not None and not self.finished and not self._over:
+            self._tell()
+
+    def is_readable(self) -> bool:
+        """Whether all that can be read is a disconnect, or one message of a WebSocket."""
+        return self.readable
+
+    def _tell(self) -> None:
+        reason, client = self._why_gone(), self.scope.get("client")
+        task: Any = getattr(self, "task", None) or asyncio.current_task()  # it has only just started, eagerly
+        sender = None if client is None else f"client {client[0]}:{client[1]}"
+        if self.on_disconnect == "throw":
+            handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else task
+            handler.send_signal(Interrupt(reason, sender=sender))
+        elif self.on_disconnect == "ask" and isinstance(reason, ClientDisconnected):
+            reason.sender = sender
+            tell_family([task], lambda one: one.send_signal(reason))
+
+    def _why_gone(self) -> Exception | ClientDisconnected:
+        return ClientDisconnected("the client closed the connection")
+
+    # -- the app's send() -------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass the message on to the server.
+
+        What comes after a whole response, or after the app's end, is dropped. When the client is gone, each is an await
+        at which the app can be interrupted: a server's own `send()` does not wait then.
+        """
+        raise NotImplementedError
+
+
+def _carry_back(context: Context) -> None:
+    """Variables that the app has set are seen by what called it, as if it had run in the caller's task."""
+    for var, value in context.items():
+        if var is not CURRENT and var.get(_UNSET) is not value:
+            var.set(value)
+
+
+_UNSET: Any = object()
+
+
+async def _awaited(awaitable: Awaitable[None]) -> None:
+    await awaitable

@@ -1,0 +1,117 @@
+"""The handlers that are at work on a request, and how they are stopped together.
+
+    announce()   everybody is told: a Drain
+    begin()      the ladder: the Drain's grace, then Terminate, then Kill
+    ended()      waits for that, so that what the handlers use can be closed
+
+Under `sigtask run` the program's own ladder does all of this. Then, unless a ladder was given here, too, `begin()` only
+waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from .._core.factory import create_task
+from .._core.family import descendants
+from .._core.task import Task
+from .._stop.stop import stop
+from .._stop.time import at_work_on
+from ..ladder import DEFAULT, Ladder
+from ..signals import Interrupt, Signal, Terminate
+from ._reasons import ServerStopping
+
+
+class InFlight:
+    """The handlers of one server. Belongs to one loop.
+
+    Raises: `TypeError` for a ladder that is none.
+    """
+
+    def __init__(self, ladder: Ladder | None = None) -> None:
+        if ladder is not None and not isinstance(ladder, Ladder):
+            raise TypeError(
+                f"ladder is {ladder!r}; give a sigtask.Ladder, or Ladder.parse('drain=10s,terminate=5s,kill')"
+            )
+        self.stopping: ServerStopping | None = None
+        """Why the server stops; `None` as long as it does not."""
+        self._given = ladder
+        self._ladder = DEFAULT if ladder is None else ladder
+        self._tasks: dict[Task[Any], None] = {}
+        self._go_on = asyncio.Event()  # all have ended, or somebody is in a hurry
+        self._climbing: Task[None] | None = None
+        self._ends: set[Task[Any]] = set()
+
+    @property
+    def patience(self) -> float:
+        """Seconds that the whole ladder may take, and some for its last turns."""
+        return self._ladder.total + self._ladder.limit + 0.5
+
+    def add(self, task: Task[Any]) -> None:
+        """That task handles a request. Once the ladder has begun, it is told so."""
+        self._tasks[task] = None
+        if self.stopping is not None and self._climbing is not None:
+            task.drain(self.stopping)
+
+    def discard(self, task: Task[Any]) -> None:
+        """It has ended."""
+        self._tasks.pop(task, None)
+        if not self._tasks:
+            self._go_on.set()
+
+    def announce(self, why: str) -> None:
+        """The server will stop: tell every handler, and what it has spawned."""
+        if self.stopping is None:
+            self.stopping = ServerStopping(why)
+        tell_family(self._tasks, lambda task: task.drain(self.stopping))
+
+    def begin(self, why: str) -> None:
+        """Begin the ladder. Called once more, as for a second Ctrl-C, what is left of the Drain's grace is skipped."""
+        self.announce(why)
+        if self._climbing is None or self._climbing.done():
+            self._go_on.clear()
+            if not self._tasks:
+                self._go_on.set()
+            self._climbing = create_task(self._climb(), name="sigtask: stop requests")
+        else:
+            self._go_on.set()
+
+    async def ended(self, why: str) -> None:
+        """Stop what is left, by the ladder, and return when it has ended. Cancelled, the ladder goes on by itself."""
+        if self._tasks and (self._climbing is None or self._climbing.done()):
+            self.begin(why)
+        if self._climbing is not None:
+            await asyncio.wait([self._climbing])
+
+    def end(self, task: Task[Any], reason: object) -> None:
+        """Stop one handler, beginning with Terminate, while the others go on."""
+        stopping = create_task(stop(task, ladder=self._rungs_from(Terminate), reason=reason), name="sigtask: stop one")
+        self._ends.add(stopping)
+        stopping.add_done_callback(self._ends.discard)
+
+    async def _climb(self) -> None:
+        later = (
+            self._ladder.from_level(Interrupt.level) if self._ladder.rungs[-1].signal.level >= Interrupt.level else None
+        )
+        grace = self._ladder.total - (later.total if later is not None else 0.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._go_on.wait()
+        if self._given is None and any(at_work_on(task) for task in self._tasks):
+            while self._tasks:  # the program has a ladder of its own
+                await asyncio.wait(list(self._tasks))
+        while self._tasks and later is not None:
+            await stop(*self._tasks, ladder=later, reason=self.stopping)
+
+    def _rungs_from(self, cls: type[Signal]) -> Ladder:
+        of = self._ladder if self._ladder.rungs[-1].signal.level >= cls.level else DEFAULT
+        return of.from_level(cls.level)
+
+
+def tell_family(tasks: Any, tell: Any) -> None:
+    """Call `tell(task)` for these tasks and for all that they have spawned, where they are ours."""
+    for task in [*tasks, *descendants(tasks)]:
+        if isinstance(task, Task):
+            tell(task)

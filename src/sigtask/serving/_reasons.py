@@ -1,0 +1,40 @@
+"""Why a request is told to stop: what stands in `signal.reason`; and what a route says of a client that goes."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from ..signals import Signal
+
+OnDisconnect = Literal["throw", "ask", "run_to_end"]
+
+
+def check_on_disconnect(what: object) -> None:
+    """Raises: `ValueError` for what is none of the three."""
+    if what not in get_args(OnDisconnect):
+        raise ValueError(f"on_disconnect={what!r}: say 'throw', 'ask' or 'run_to_end'")
+
+
+class ClientDisconnected(Signal):
+    """The client went away: it closed the connection, reset the stream or closed its WebSocket.
+
+    A handler that is interrupted finds it as the reason: `Interrupt(ClientDisconnected(...))`. A handler that is only
+    to be asked is sent it as a signal of its own, below every handler's threshold: `requested(ClientDisconnected)`.
+    """
+
+    level = 15
+
+    def __str__(self) -> str:
+        return str(self.reason or "the client went away")
+
+
+class ServerStopping(Exception):
+    """The server is shutting down: the reason of the `Drain`, `Terminate` and `Kill` that its handlers get then."""
+
+
+class DeadlineExceeded(TimeoutError):
+    """The time for this request is over: the reason of the `Terminate` that its handler gets."""
+
+
+for _cls in (ClientDisconnected, ServerStopping, DeadlineExceeded):
+    _cls.__module__ = "sigtask.serving"

@@ -1,0 +1,98 @@
+"""A plain TCP server whose connections are stopped by a ladder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from .._core.factory import create_task
+from .._core.task import Task
+from ..ladder import Ladder
+from ..signals import Interrupt
+from ._in_flight import InFlight
+from ._reasons import ClientDisconnected
+
+Connected = Callable[[StreamReader, StreamWriter], Coroutine[Any, Any, None]]
+
+_LAST_BYTES = 1.0
+"""Seconds that a client has to take what was written, when its handler has ended and the server stops."""
+
+
+@contextlib.asynccontextmanager
+async def start_server(
+    handler: Connected, host: Any = None, port: Any = None, *, ladder: Ladder | None = None, **options: Any
+) -> AsyncIterator[asyncio.Server]:
+    """A context manager: `asyncio.start_server`, with an orderly end.
+
+    Each connection is handled in a `sigtask.Task`, and closed when its handler has ended. When the connection is lost,
+    the handler gets `Interrupt(ClientDisconnected(...))`; a client that has only shut its half is still there. When the
+    block ends, the server takes no more connections, and the handlers get `Drain(ServerStopping(...))` and the rest of
+    `ladder`. Other options are `asyncio.start_server`'s.
+
+    Cancelled at its end, the ladder goes on by itself. Raises: `TypeError` for a ladder that is none or a handler that
+    cannot be called; what `asyncio.start_server` raises.
+    """
+    if not callable(handler):
+        raise TypeError(f"start_server() takes an async function of (reader, writer), got {handler!r}")
+    connections = _Connections(handler, InFlight(ladder))
+    server = await asyncio.start_server(connections.made, host, port, **options)
+    try:
+        yield server
+    finally:
+        server.close()
+        await connections.end()
+        await server.wait_closed()
+
+
+class _Connections:
+    """Those of one server."""
+
+    def __init__(self, handler: Connected, in_flight: InFlight) -> None:
+        self._handler, self._in_flight = handler, in_flight
+        self._closing: dict[asyncio.Task[None], StreamWriter] = {}
+
+    def made(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """A client has connected."""
+        peer = writer.get_extra_info("peername")
+        task = create_task(self._handle(reader, writer), name=f"connection from {peer}")
+        self._in_flight.add(task)
+        closed = asyncio.get_running_loop().create_task(self._watch(writer, task, peer))
+        self._closing[closed] = writer
+        closed.add_done_callback(self._closing.pop)
+        task.add_done_callback(self._ended)
+
+    async def _handle(self, reader: StreamReader, writer: StreamWriter) -> None:
+        try:
+            await self._handler(reader, writer)
+        finally:
+            writer.close()
+
+    async def _watch(self, writer: StreamWriter, task: Task[None], peer: object) -> None:
+        try:
+            await writer.wait_closed()
+        except OSError:  # lost, and not closed by the handler
+            task.send_signal(Interrupt(ClientDisconnected("the connection was lost"), sender=f"client {peer}"))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        assert isinstance(task, Task)
+        self._in_flight.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            task.get_loop().call_exception_handler(
+                {"message": f"the handler of a {task.get_name()} failed", "exception": error, "task": task}
+            )
+
+    async def end(self) -> None:
+        """Stop the handlers; then cut who does not take the last bytes."""
+        await self._in_flight.ended("the server shuts down")
+        if self._closing:
+            await asyncio.wait(list(self._closing), timeout=_LAST_BYTES)
+        for writer in list(self._closing.values()):
+            writer.transport.abort()
+        if self._closing:
+            await asyncio.wait(list(self._closing))
+
+
+start_server.__module__ = "sigtask.serving"

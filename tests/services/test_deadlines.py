@@ -1,0 +1,68 @@
+"""A request has a deadline: the server's, a client's, a gateway's."""
+
+import time
+
+import pytest
+from servers import read_all
+
+pytestmark = pytest.mark.os
+
+HEADERS = {"timeout_header": "X-Request-Timeout", "deadline_header": "X-Request-Deadline"}
+
+
+@pytest.mark.options(deadline=0.3)
+def test_what_takes_longer_is_terminated_and_answered_by_504(server):
+    at = time.monotonic()
+    text = read_all(server.ask("/wait"))
+    assert 0.25 < time.monotonic() - at < 3
+    assert " 504 " in text.splitlines()[0]
+    server.wait_for("met Terminate DeadlineExceeded")
+    assert "Traceback" not in server.stdout + server.stderr
+
+
+@pytest.mark.options(deadline=0.3)
+def test_what_is_done_in_time_is_left_alone(server):
+    assert read_all(server.ask("/hello", "Connection: close")).endswith("hello")
+
+
+@pytest.mark.options(deadline=0.2)
+def test_an_answer_that_has_begun_is_cut(server):
+    text = read_all(server.ask("/half"))
+    assert "half" in text
+    assert not text.endswith("0\r\n\r\n")
+
+
+@pytest.mark.options(deadline=0.2)
+def test_the_clients_departure_and_the_deadline_both_stand_in_history(server):
+    raw = server.ask("/deaf")
+    server.wait_for("began")
+    raw.close()
+    server.wait_for("swallowed Interrupt")
+    server.wait_for("swallowed Terminate")
+
+
+@pytest.mark.options(deadline=20, **HEADERS)
+@pytest.mark.parametrize("of", ["timeout", "deadline"])
+def test_a_header_may_say_less_than_the_server(server, of):
+    header = "X-Request-Timeout: 0.3" if of == "timeout" else f"X-Request-Deadline: {time.time() + 0.5}"
+    assert " 504 " in read_all(server.ask("/wait", header)).splitlines()[0]
+
+
+@pytest.mark.options(**HEADERS)
+def test_without_a_header_there_is_no_deadline(server):
+    assert "end" in read_all(server.ask("/slow", "Connection: close"))
+
+
+BAD = [
+    *(f"X-Request-Timeout: {value}" for value in ("soon", "", "nan", "inf", "-1", "0", "1_0", "0x10", "1e999")),
+    "X-Request-Deadline: 12",
+    "X-Request-Deadline: tomorrow",
+]
+
+
+def test_a_header_that_is_no_number_or_in_the_past_is_answered_by_400(serve):
+    server = serve("uvicorn", **HEADERS)
+    for header in BAD:
+        assert " 400 " in read_all(server.ask("/wait", header)).splitlines()[0], header
+    assert "began" not in server.stdout
+    assert "Traceback" not in server.stderr
