@@ -65,12 +65,28 @@ is_simple(State *state, PyObject *task, PyObject *row)
            (inbox == NULL || (inbox->outside == NULL && inbox->stops == NULL && !IS(inbox->doom)));
 }
 
-/* Tells one; 1 when it has, 0 for Python to tell it, -1 with an exception. */
+/* sending.has_been_told, of a task that was sent nothing: whether its parent's cancel(), or the parent's parent's, has told it of
+ * this signal. */
 static int
-tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *signal, PyObject *sender, PyObject *stops,
-         int *is_long)
+is_at_its_end(PyObject *task, PyObject *signal)
 {
-    PyObject *coro = Py_IsNone(stops) ? NULL : sigtask_coroutine_of(state, task);
+    for (; task != NULL; task = sigtask_parent_of(task)) {
+        Inbox *inbox = sigtask_inbox_of(task);
+        if (inbox != NULL && IS(inbox->cause) && sigtask_origin(inbox->cause) == signal) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Tells one; 1 when it has, 0 for Python to tell it, -1 with an exception. `again`: it may have been told in another way. */
+static int
+tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *const *args, int again, int *is_long)
+{
+    PyObject *signal = args[1], *sender = args[2], *stops = args[3];
+    PyObject *coro = again && PyObject_TypeCheck(task, state->kin_type) && sigtask_inbox_of(task) != NULL && sigtask_inbox_of(task)->history != NULL
+                         ? NULL
+                         : sigtask_coroutine_of(state, task);
     PyObject *stood = coro == NULL || !is_simple(state, task, row) ? NULL : sigtask_stood_of(state, self, coro);
     Inbox *inbox = stood == NULL ? NULL : sigtask_mailbox(state, task);
     if (inbox == NULL) {
@@ -78,6 +94,9 @@ tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *sign
     }
     SET(row, stood, stood);
     self->sent += 1;
+    if (again && is_at_its_end(task, signal)) {
+        return 1;
+    }
     *is_long = inbox->blocks != NULL; /* a callback of the user's may run */
     Py_XSETREF(inbox->stops, Py_NewRef(stops));
     return sigtask_receive(state, task, signal, 0, Py_IsNone(sender) ? NULL : sender) == NULL ? -1 : 1;
@@ -88,8 +107,9 @@ roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_
 {
     State *state = (State *)PyType_GetModuleState(defining);
     Roll *self = (Roll *)op;
-    if (nargs != 6 || names != NULL || !PyList_CheckExact(args[0]) || !PyFloat_Check(args[4])) {
-        PyErr_SetString(PyExc_TypeError, "tell() takes a list, a signal, its sender, stops, a time, and who tells others");
+    int again = nargs == 7 && args[6] == Py_True;
+    if (nargs != 7 || names != NULL || !PyList_CheckExact(args[0]) || !PyFloat_Check(args[4])) {
+        PyErr_SetString(PyExc_TypeError, "tell() takes a list, a signal, its sender, stops, a time, who tells others, and whether again");
         return NULL;
     }
     PyObject *todo = args[0], *slow = args[5];
@@ -104,7 +124,7 @@ roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_
         PyObject *row = Py_XNewRef(PyDict_GetItemWithError(self->alive, task));
         int is_long = 0;
         int told = row == NULL ? (PyErr_Occurred() ? -1 : 1)
-                               : tell_one(state, self, task, row, args[1], args[2], args[3], &is_long);
+                               : tell_one(state, self, task, row, args, again, &is_long);
         PyObject *error = told < 0 ? sigtask_catch() : NULL;
         PyObject *done = Py_NewRef(Py_None);
         if (told <= 0) {

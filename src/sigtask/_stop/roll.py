@@ -119,14 +119,16 @@ class Roll:
         todo: list[AnyTask],
         signal: Signal,
         sender: object,
-        stops: tuple[object, ...] | None,
+        stops: tuple[object, ...],
         until: float,
         slow: Callable[[AnyTask, TaskReport | None, BaseException | None], object],
+        again: bool,
+        /,
     ) -> None:
         """Tell those who stand last in the list, and take them out of it, until it is empty, or that time has come.
 
-        `stops` is what each is to know to be at work on it; `None` has each told by `slow`, and so is what is not the
-        first word to a task. `slow` is also told of an error that telling has led to.
+        `stops` is what each is to know to be at work on it. What is not simply the first word to a task is left to
+        `slow`, which also hears of an error that telling has led to. `again`: some may have been told in another way.
         """
         while todo:
             if (row := self.alive.get(task := todo.pop())) is not None:

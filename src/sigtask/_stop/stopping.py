@@ -220,9 +220,9 @@ class Stopping:
         turn, self._told_at, self._telling = self._turns.next(), self.loop.time(), True
         if turn.outside and self._order.outside is not None:
             self._order.outside()
-        if self._everything:
-            self._roll.track(asyncio.all_tasks(self.loop))
         name, tasks = self.rung.name, turn.tasks
+        if self._everything and tasks is None and self._turns.number > 1:  # the first comes with `begin`
+            self._roll.track(asyncio.all_tasks(self.loop))
         self._to_tell = list(self.alive)  # nobody has been told anything yet
         if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
             self._to_tell = [
@@ -246,10 +246,10 @@ class Stopping:
     def _tell(self) -> None:
         """Tell as many as a slice of time allows, and go on at the loop's next turn."""
         until, failed, slow = self.loop.time() + SLICE, None, partial(self._tell_one, Places())
-        stops = (self,) if self._turns.number == 1 else None
+        again = self._turns.number > 1
         while self._to_tell:
             try:
-                self._roll.tell(self._to_tell, self._origins[-1], self.asker, stops, until, slow)
+                self._roll.tell(self._to_tell, self._origins[-1], self.asker, (self,), until, slow, again)
             except (SystemExit, KeyboardInterrupt) as error:  # of an on_signal callback: the others still get theirs
                 failed = error
             if self.loop.time() >= until:
