@@ -53,7 +53,7 @@ class World:
     def stop(self, ladder=FIRM, at=None, **order):
         """Put that ladder to everything, to its end; `at` says what is done after so many seconds."""
         order = {"main": self.tasks.get("main"), **order}
-        stopping = Stopping(self.loop, (), ladder, everything=True, order=lambda: Order(**order))
+        stopping = Stopping(self.loop, (), ladder, everything=True, order=lambda tasks: Order(**order))
         for seconds, do in (at or {}).items():
             self.loop.call_at(self.loop.time() + seconds, do, stopping)
         stopping.begin()

@@ -13,7 +13,7 @@ import signal
 import threading
 import weakref
 from asyncio import AbstractEventLoop, CancelledError
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -223,7 +223,7 @@ class Supervisor:
             ladder or self.ladder,
             reason or self.cause,
             everything=True,
-            order=lambda: self._order(loop),
+            order=lambda tasks: self._order(loop, tasks),
             sender="sigtask.run",
             seconds=self._clock.left,
             on_rung=self._on_rung,
@@ -233,10 +233,10 @@ class Supervisor:
         stopping.begin(first)
         return stopping
 
-    def _order(self, loop: AbstractEventLoop) -> Order:
+    def _order(self, loop: AbstractEventLoop, tasks: Iterable[Any]) -> Order:
         """Main first: the code around a loop that runs for no coroutine in particular, or where none runs in main."""
         coro, signum = self._mains.get(loop), self.signum or signal.SIGTERM
-        main = None if coro is None else next((t for t in asyncio.all_tasks(loop) if t.get_coro() is coro), None)
+        main = None if coro is None else next((task for task in tasks if task.get_coro() is coro), None)
         outside: Callable[[], object] | None = None
         if threading.current_thread() is not threading.main_thread():
             outside = told_already  # by its own signal handler

@@ -52,7 +52,7 @@ def _note_error(row: TaskReport, name: str, error: BaseException) -> None:
 class Stopping:
     """One ladder at work on some tasks; `done` is a future of its `Report`.
 
-    With `everything`, the targets are all tasks of the loop, found anew at each rung, and `order()` says who of them is
+    With `everything`, the targets are all tasks of the loop, found anew at each rung, and `order(tasks)` says who of them is
     told first. `seconds` is what it may take in all; without, telling is not counted. `on_rung(rung)` is called when a
     rung begins.
     """
@@ -65,7 +65,7 @@ class Stopping:
         reason: object = None,
         *,
         everything: bool = False,
-        order: Callable[[], Order] = lambda: Order(main_first=False),
+        order: Callable[[Iterable[AnyTask]], Order] = lambda tasks: Order(main_first=False),
         sender: object = None,
         seconds: float = math.inf,
         on_rung: Callable[[Rung], object] = lambda rung: None,
@@ -194,7 +194,7 @@ class Stopping:
         self._close_rung()
         if self._everything:
             self._roll.track(asyncio.all_tasks(self.loop))
-        self._order = self._get_order()
+        self._order = self._get_order(self.alive)
         rungs = self.ladder.rungs
         while index < len(rungs) and not self._order.heard and is_unheard(rungs[index], self._roll.everyone):
             self._rungs.append(RungReport(rungs[index].name, skipped=True))
@@ -225,9 +225,11 @@ class Stopping:
             self._roll.track(asyncio.all_tasks(self.loop))
         self._to_tell = list(self.alive)  # nobody has been told anything yet
         if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
+            some: Iterable[AnyTask] = self.alive if tasks is None or len(tasks) > 1 else tasks
+            there = [(task, row) for task in some if (row := self.alive.get(task)) is not None]
             self._to_tell = [
                 task
-                for task, row in self.alive.items()
+                for task, row in there
                 if not row.descendant and name not in row.stood and (tasks is None or task in tasks)
             ]
         if not self._everything:
