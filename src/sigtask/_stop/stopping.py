@@ -52,9 +52,9 @@ def _note_error(row: TaskReport, name: str, error: BaseException) -> None:
 class Stopping:
     """One ladder at work on some tasks; `done` is a future of its `Report`.
 
-    With `everything`, the targets are all tasks of the loop, found anew at each rung, and `order(tasks)` says who of them is
-    told first. `seconds` is what it may take in all; without, telling is not counted. `on_rung(rung)` is called when a
-    rung begins.
+    With `everything`, the targets are all tasks of the loop, found anew at each rung, and `order(tasks)` says who of
+    them is told first. `seconds` is what it may take in all; without, telling is not counted. `on_rung(rung)` is called
+    when a rung begins.
     """
 
     def __init__(
