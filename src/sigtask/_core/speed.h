@@ -130,16 +130,19 @@ void sigtask_note_name(State *state, PyObject *task, Inbox *inbox);
 #define IS(object) ((object) != NULL && (object) != Py_None)
 
 /* An inbox for this task, and a delivery, as their Python twins make them. The garbage collector does not track an inbox
- * until Python gets hold of it: until then the shim is collected in its place; and never a delivery: it is a part of the
- * inbox. NULL with an exception. */
+ * until Python gets hold of it: until then the task is collected in its place; and a delivery not as long as its inbox alone
+ * has it. NULL with an exception. */
 Inbox *sigtask_inbox_new(State *state, PyObject *task);
 Delivery *sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given);
 
 /* History.add */
 int sigtask_remember(State *state, Inbox *inbox, Delivery *delivery);
 
-/* Python gets hold of it: from now on it is tracked. A new reference. */
+/* Python gets hold of it: from now on it is tracked, with its deliveries. A new reference. */
 PyObject *sigtask_expose(PyObject *inbox);
+
+/* The garbage collector is to visit this delivery: not its inbox alone has it. */
+void sigtask_track(PyObject *delivery);
 
 /* What is in a delivery; whether something is one. */
 int sigtask_delivery_visit(PyObject *delivery, visitproc visit, void *arg);

@@ -86,7 +86,7 @@ PyType_Spec sigtask_addressee_spec = {
     .slots = addressee_slots,
 };
 
-/* -- Delivery: its memory. The inbox that it is in has the garbage collector visit what is in it ------------------------------ */
+/* -- Delivery: its memory ------------------------------------------------------------------------------------------------------ */
 
 #define DELIVERY_FIELDS(X) \
     X(given) X(level) X(to) X(host) X(sender) X(sent_at) X(fate) X(inside) X(thrown) X(caught_at) X(copy) X(below)
@@ -101,26 +101,60 @@ sigtask_delivery_visit(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-static void
-delivery_dealloc(PyObject *op)
+static int
+delivery_traverse(PyObject *op, visitproc visit, void *arg)
 {
-    PyTypeObject *type = Py_TYPE(op);
+    Py_VISIT(Py_TYPE(op));
+    return sigtask_delivery_visit(op, visit, arg);
+}
+
+static int
+delivery_clear(PyObject *op)
+{
     Delivery *self = (Delivery *)op;
 #define X(name) Py_CLEAR(self->name);
     DELIVERY_FIELDS(X)
 #undef X
-    PyObject_Free(op);
+    return 0;
+}
+
+static void
+delivery_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    (void)delivery_clear(op);
+    PyObject_GC_Del(op);
     Py_DECREF(type);
 }
 
+/* All fields 0, and not tracked. */
 static PyObject *
-delivery_blank(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
+blank(PyTypeObject *type)
 {
-    PyObject *self = PyObject_New(PyObject, type);
+    PyObject *self = PyObject_GC_New(PyObject, type);
     if (self != NULL) {
         memset((char *)self + sizeof(PyObject), 0, sizeof(Delivery) - sizeof(PyObject));
     }
     return self;
+}
+
+static PyObject *
+tracked(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
+{
+    PyObject *self = blank(type);
+    if (self != NULL) {
+        PyObject_GC_Track(self);
+    }
+    return self;
+}
+
+void
+sigtask_track(PyObject *op)
+{
+    if (!PyObject_GC_IsTracked(op)) {
+        PyObject_GC_Track(op);
+    }
 }
 
 int
@@ -175,7 +209,7 @@ Delivery *
 sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given)
 {
     PyObject *level = PyObject_GetAttr(given, state->level_name), *now = PyObject_CallNoArgs(state->monotonic);
-    Delivery *self = level == NULL || now == NULL ? NULL : (Delivery *)delivery_blank(state->delivery_type, NULL, NULL);
+    Delivery *self = level == NULL || now == NULL ? NULL : (Delivery *)blank(state->delivery_type);
     if (self == NULL) {
         Py_XDECREF(level);
         Py_XDECREF(now);
@@ -187,6 +221,9 @@ sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given)
     self->to = Py_XNewRef(inbox->address);
     self->host = Py_XNewRef(inbox->task);
     self->fate = Py_NewRef(state->pending);
+    if (PyObject_GC_IsTracked((PyObject *)inbox)) {
+        PyObject_GC_Track(self);
+    }
     return self;
 }
 
@@ -215,7 +252,9 @@ static PyGetSetDef delivery_getset[] = {
 };
 
 static PyType_Slot delivery_slots[] = {
-    {Py_tp_new, delivery_blank},
+    {Py_tp_new, tracked},
+    {Py_tp_traverse, delivery_traverse},
+    {Py_tp_clear, delivery_clear},
     {Py_tp_dealloc, delivery_dealloc},
     {Py_tp_members, delivery_members},
     {Py_tp_getset, delivery_getset},
@@ -225,7 +264,7 @@ static PyType_Slot delivery_slots[] = {
 PyType_Spec sigtask_delivery_spec = {
     .name = "sigtask._core.speed.Delivery",
     .basicsize = sizeof(Delivery),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = delivery_slots,
 };
 

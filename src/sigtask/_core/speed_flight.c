@@ -110,6 +110,9 @@ sigtask_passed_on(PyObject *msg, PyObject *below)
         return 0;
     }
     if (now->below == NULL) {
+        if (sigtask_is_delivery(below)) {
+            sigtask_track(below); /* two have it now */
+        }
         now->below = sigtask_is_delivery(below) ? Py_NewRef(below) : Py_BuildValue("[O]", below);
         return now->below == NULL ? -1 : 0;
     }

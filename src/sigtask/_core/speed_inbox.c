@@ -23,6 +23,9 @@ history_of(Inbox *inbox)
             Py_XDECREF(list);
             return NULL;
         }
+        if (inbox->history != NULL) {
+            sigtask_track(inbox->history); /* from now on the list has it */
+        }
         Py_XSETREF(inbox->history, list);
     }
     return inbox->history;
@@ -93,6 +96,7 @@ sigtask_remember(State *state, Inbox *inbox, Delivery *delivery)
     if (list == NULL || PyList_Append(list, (PyObject *)delivery) < 0) {
         return -1;
     }
+    sigtask_track((PyObject *)delivery);
     if (PyList_GET_SIZE(list) < state->history_limit) {
         return 0;
     }
@@ -139,7 +143,8 @@ is_known_elsewhere(Inbox *inbox)
         return 1;
     }
     PyObject *signal = sigtask_lives(one->thrown) ? PyObject_CallNoArgs(one->thrown) : NULL;
-    Py_ssize_t others = signal == NULL ? 0 : Py_REFCNT(signal) - 2; /* this one, and the task's */
+    /* This one's reference, and the task's own, which it hands to the first who asks. */
+    Py_ssize_t others = signal == NULL ? 0 : Py_REFCNT(signal) - (inbox->end_is_known ? 1 : 2);
     Py_ssize_t own = 2 + (signal != NULL);
     Py_XDECREF(signal);
     return others > 0 || Py_REFCNT(inbox->address) > own;
@@ -176,15 +181,8 @@ sigtask_inbox_traverse(PyObject *op, visitproc visit, void *arg)
 #define X(name) Py_VISIT(self->name);
     INBOX_FIELDS(X)
 #undef X
-    Py_ssize_t n = sigtask_is_delivery(self->history) ? 1 : self->history == NULL ? 0 : PyList_GET_SIZE(self->history);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *one = sigtask_is_delivery(self->history) ? self->history : PyList_GET_ITEM(self->history, i);
-        if (Py_REFCNT(one) == 1 + own_references(self, one)) { /* nobody else has it */
-            int stop = sigtask_delivery_visit(one, visit, arg);
-            if (stop) {
-                return stop;
-            }
-        }
+    if (sigtask_is_delivery(self->history) && !PyObject_GC_IsTracked(self->history)) {
+        return sigtask_delivery_visit(self->history, visit, arg); /* nobody else has it: it is a part of this */
     }
     return 0;
 }
@@ -236,8 +234,12 @@ dealloc(PyObject *op)
 PyObject *
 sigtask_expose(PyObject *op)
 {
+    Inbox *self = (Inbox *)op;
     if (!PyObject_GC_IsTracked(op)) {
         PyObject_GC_Track(op);
+        if (sigtask_is_delivery(self->history)) {
+            sigtask_track(self->history); /* those in a list are */
+        }
     }
     return Py_NewRef(op);
 }

@@ -1,0 +1,131 @@
+"""What signalled tasks leave behind: the garbage collector finds a cycle through any part of one, and names outlive tasks.
+
+In C, what a task knows about its signals is no object of the collector's until somebody looks at it, and a task's name
+is made when it is asked for: here is what must hold all the same, in both twins.
+"""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from sigtask import Interrupt, Terminate, catch, create_task, mask
+from sigtask.testing import turns
+
+
+async def forever():
+    await asyncio.get_running_loop().create_future()
+
+
+class Held:
+    """Something that a cycle leads through."""
+
+
+async def lost(body, tell):
+    """A weak reference into a task that nothing but itself holds, once it was told."""
+    held = Held()
+    task = create_task(body(held))
+    await asyncio.sleep(0)
+    tell(task, held)
+    held.task = task
+    ref = weakref.ref(held)
+    del held, task
+    await turns(3)
+    return ref
+
+
+async def waits_with(held):
+    await asyncio.get_running_loop().create_future()
+
+
+async def survives_with(held):
+    while True:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except Interrupt:
+            asyncio.current_task().uncancel()
+
+
+async def masked_with(held):
+    with mask(Terminate):
+        await asyncio.get_running_loop().create_future()
+
+
+def once(task, held):
+    task.interrupt(held)
+
+
+def three_times(task, held):
+    for _ in range(3):
+        task.interrupt(held)
+
+
+def and_looks(task, held):
+    task.interrupt(held)
+    held.history = task.history
+
+
+@pytest.mark.parametrize("tell", [once, three_times, and_looks])
+@pytest.mark.parametrize("body", [waits_with, survives_with, masked_with])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_task_whose_signals_reason_leads_back_to_it_is_collected(body, tell):
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # a pending task that is destroyed
+    ref = await lost(body, tell)
+    gc.collect()
+    assert ref() is None
+
+
+async def test_r1_a_signal_that_outlives_its_task_has_the_name_of_its_target():
+    task = create_task(forever())
+    await asyncio.sleep(0)
+    task.terminate("why")
+    try:
+        await task
+    except Terminate as error:
+        signal = error.with_traceback(None)
+    name, signal.__context__ = task.get_name(), None
+    del task
+    await turns(1)  # asyncio has what was awaited in hand until then
+    gc.collect()
+    assert signal.target == name
+
+
+async def test_r1_a_signal_that_was_taken_outlives_its_task_with_the_name_of_its_target():
+    caught = []
+
+    async def body():
+        with catch(Interrupt) as interrupt:
+            await forever()
+        caught.append(interrupt.signal)
+
+    task = create_task(body())
+    await asyncio.sleep(0)
+    task.interrupt()
+    await task
+    name = task.get_name()
+    del task
+    await turns(1)  # asyncio has what was awaited in hand until then
+    gc.collect()
+    assert caught[0].target == name
+
+
+async def test_r21_a_delivery_that_outlives_its_task_has_the_name_of_its_target():
+    task = create_task(forever())
+    await asyncio.sleep(0)
+    task.terminate("why")
+    await asyncio.wait([task])
+    (delivery,), name = task.history, task.get_name()
+    del task
+    await turns(1)  # asyncio has what was awaited in hand until then
+    gc.collect()
+    assert delivery.signal.target == name
+
+
+async def test_r1_the_target_of_a_signal_is_the_task_as_long_as_it_is_there():
+    task = create_task(forever())
+    await asyncio.sleep(0)
+    task.terminate("why")
+    await asyncio.wait([task])
+    assert task.ended_by.target is task
+    assert task.history[0].signal.target is task
