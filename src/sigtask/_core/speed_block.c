@@ -158,7 +158,7 @@ as_it_came(Inbox *inbox, PyObject *error)
     Delivery *delivery = (Delivery *)one;
     return sigtask_origin(error) == sigtask_origin(delivery->given) &&
                    own->cause == ((PyBaseExceptionObject *)delivery->given)->cause
-               ? Py_NewRef(one)
+               ? (sigtask_track(one), Py_NewRef(one))
                : NULL;
 }
 
