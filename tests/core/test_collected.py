@@ -1,4 +1,4 @@
-"""What signalled tasks leave behind: the garbage collector finds a cycle through any part of them, and names last longer.
+"""What signalled tasks leave behind: a cycle through any part of them is found, and a name outlives its task.
 
 In C, what a task knows about its signals is no object of the collector's until somebody looks at it, and a task's name
 is made when it is asked for: here is what must hold all the same, in both twins.
