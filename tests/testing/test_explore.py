@@ -179,6 +179,15 @@ def test_spawned_tasks_get_signals_whoever_makes_them(make):
     assert [(one.task, one.number) for one in points] == [(0, 1), (1, 1)]
 
 
+@pytest.mark.parametrize("make", [asyncio.create_task, create_task], ids=["asyncio", "sigtask"])
+async def test_spawned_tasks_get_signals_in_a_running_loop_too_whoever_makes_them(make):
+    async def spawns():
+        await make(asyncio.sleep(1))
+
+    points = (await explore_async(spawns, signals=Terminate)).points
+    assert [(one.task, one.number) for one in points] == [(0, 1), (1, 1)]
+
+
 def test_tasks_that_setup_or_nobody_has_spawned_get_none():
     async def server():
         while True:

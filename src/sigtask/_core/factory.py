@@ -81,11 +81,13 @@ def create_task(coro: Coroutine[Any, Any, _T], *, name: str | None = None, conte
     """
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"name": name} if context is None else {"name": name, "context": context}
-    task = loop.create_task(coro, **options) if loop.get_task_factory() in _OURS else None
+    factory = loop.get_task_factory()
+    task = loop.create_task(coro, **options) if getattr(factory, "__func__", factory) in makes_ours else None
     return task if isinstance(task, Task) else task_factory(loop, coro, **options)
 
 
-_OURS = (task_factory, eager_task_factory)
+makes_ours: set[Any] = {task_factory, eager_task_factory}
+"""Task factories, as functions, whose tasks are ours."""
 
 
 def install(loop: AbstractEventLoop | None = None, *, eager: bool = False) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from ..._core.factory import install, task_factory
+from ..._core.factory import install, makes_ours, task_factory
 from .. import FakeClockLoop, _JumpingSelector
 
 TURNS = 10_000
@@ -189,3 +189,6 @@ class Guest:
 
     def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> Any:
         return task_factory(loop, coro if self.spawn is None else self.spawn(coro), **kwargs)
+
+
+makes_ours.add(Guest._make)
