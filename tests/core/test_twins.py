@@ -299,7 +299,7 @@ def test_the_garbage_collector_sees_through_a_shim():
 def test_counts_are_flat_over_many_tasks():
     """Spawned, signalled, ended: nothing is left behind, and no reference is taken or given once too often."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "props" / "leaks.py"), "--tasks", "6000"],
+        [sys.executable, str(ROOT / "tests" / "props" / "leaks.py"), "--tasks", "18000"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,

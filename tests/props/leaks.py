@@ -21,7 +21,7 @@ from sigtask._core.task import FreshTask, Task
 ROUNDS = 5
 TOGETHER = 500
 SLACK = 500
-"""What may have come and not gone in the end: the counts themselves, timers, caches. A lost one per task is more."""
+"""What may have come and not gone in the end: the counts themselves, timers, caches. One lost per task is far more."""
 
 
 async def obeys():

@@ -78,9 +78,9 @@ typedef struct {
     PyObject_HEAD
     PyObject *coro;  /* NULL only after tp_clear */
     PyObject *inbox; /* the task's, from the first signal or block on; else NULL */
-    PyObject *send;  /* what stands in for the coroutine's own `send` while a signal is in flight; else NULL */
     Links links;     /* the task's, kept here because this has to be so long (`shim.BLANK`) */
 #if PY_VERSION_HEX >= 0x030E0000
+    void *filling;
     void *code; /* NULL: to who reads this from outside as a coroutine, one without code */
 #endif
 } Shim;
@@ -113,11 +113,12 @@ typedef struct {
     PyObject *history;   /* a History, or the one Delivery that would be in it */
     PyObject *delivered; /* a tuple, or the one Delivery that would be in it */
     int missed, weight, landed, owed, plain_held, waits;
+    char send; /* of the shim: `Shim.send` */
     char looking, plain_below, cause_is_due, nudged, end_is_known, end_is_shown, abandoned;
 } Inbox;
 
-#define RESUMING Py_None    /* in a shim's `send`: its own `_resume` */
-#define BORN_KILLED Py_True /* likewise, its `_born_killed` */
+/* What asyncio's send comes to, instead of the coroutine's own: a method of the shim, while a signal is in flight. */
+enum { OWN_SEND, RESUMING, BORN_KILLED };
 
 extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_addressee_spec, sigtask_shim_spec;
 

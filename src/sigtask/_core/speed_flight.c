@@ -268,7 +268,7 @@ sigtask_receive(State *state, PyObject *task, PyObject *signal, int awaited, PyO
     Py_SETREF(delivery->fate, Py_NewRef(state->in_flight));
     Py_XSETREF(inbox->flying, Py_NewRef(delivery));
     inbox->weight += 1;
-    Py_XSETREF(sigtask_shim_of(task)->send, Py_NewRef(RESUMING));
+    inbox->send = RESUMING;
     int failed = sigtask_launch(state, task, (PyObject *)delivery);
     Py_DECREF(delivery);
     return failed < 0 ? NULL : state->in_flight;

@@ -25,7 +25,6 @@ sigtask_shim_new(State *state, PyObject *coro)
     }
     self->coro = Py_NewRef(coro);
     self->inbox = NULL;
-    self->send = NULL;
     self->links = (Links){NULL};
 #if PY_VERSION_HEX >= 0x030E0000
     self->code = NULL;
@@ -38,7 +37,6 @@ sigtask_shim_visit(Shim *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->coro);
     Py_VISIT(self->inbox);
-    Py_VISIT(self->send);
     if (self->inbox != NULL && !PyObject_GC_IsTracked(self->inbox) && Py_REFCNT(self->inbox) == 1) {
         return sigtask_inbox_traverse(self->inbox, visit, arg); /* nobody else has it: it is a part of this */
     }
@@ -50,7 +48,6 @@ sigtask_shim_clear(Shim *self)
 {
     Py_CLEAR(self->coro);
     Py_CLEAR(self->inbox);
-    Py_CLEAR(self->send);
 }
 
 static void
@@ -87,10 +84,9 @@ static PyObject *
 shim_get_send(PyObject *op, void *Py_UNUSED(closure))
 {
     Shim *self = (Shim *)op;
-    if (self->send != NULL) {
-        return self->send == RESUMING      ? PyObject_GetAttrString(op, "_resume")
-               : self->send == BORN_KILLED ? PyObject_GetAttrString(op, "_born_killed")
-                                           : Py_NewRef(self->send);
+    int stand_in = self->inbox == NULL ? OWN_SEND : ((Inbox *)self->inbox)->send;
+    if (stand_in != OWN_SEND) {
+        return PyObject_GetAttrString(op, stand_in == RESUMING ? "_resume" : "_born_killed");
     }
     if (self->coro == NULL) {
         PyErr_SetString(PyExc_AttributeError, "send");
@@ -103,7 +99,8 @@ static PySendResult
 shim_am_send(PyObject *op, PyObject *value, PyObject **result)
 {
     Shim *self = (Shim *)op;
-    if (self->send == NULL && self->coro != NULL) {
+    int is_own = self->inbox == NULL || ((Inbox *)self->inbox)->send == OWN_SEND;
+    if (is_own && self->coro != NULL) {
         /* As PyIter_Send does, but this one is entered on every step of every task. */
         PyAsyncMethods *async = Py_TYPE(self->coro)->tp_as_async;
         if (async != NULL && async->am_send != NULL) {
@@ -112,7 +109,7 @@ shim_am_send(PyObject *op, PyObject *value, PyObject **result)
         return PyIter_Send(self->coro, value, result);
     }
     *result = NULL;
-    if (self->send == NULL) {
+    if (is_own) {
         PyErr_SetString(PyExc_RuntimeError, "the garbage collector has taken this shim apart");
         return PYGEN_ERROR;
     }
@@ -129,26 +126,25 @@ static int
 shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
     Shim *self = (Shim *)op;
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "a shim's send can be replaced, and not deleted");
+    int is_method = value != NULL && PyMethod_Check(value);
+    PyObject *of = is_method                                   ? PyMethod_GET_SELF(value)
+                   : value != NULL && PyCFunction_Check(value) ? PyCFunction_GET_SELF(value)
+                                                               : NULL;
+    if (of == NULL || (of != self->coro && (of != op || self->inbox == NULL || !is_method))) {
+        PyErr_SetString(PyExc_AttributeError, "a shim's send is the coroutine's own, or, with an inbox, one of its methods");
         return -1;
     }
-    if ((PyCFunction_Check(value) && PyCFunction_GET_SELF(value) == self->coro) ||
-        (PyMethod_Check(value) && PyMethod_GET_SELF(value) == self->coro)) {
-        Py_CLEAR(self->send); /* the coroutine's own: back to the direct path */
-    }
-    else if (PyMethod_Check(value) && PyMethod_GET_SELF(value) == op) {
-        /* One of its own: to keep that would be to keep itself. */
+    int stand_in = OWN_SEND;
+    if (of == op) {
         PyObject *name = PyObject_GetAttrString(value, "__name__");
         if (name == NULL) {
             return -1;
         }
-        int is_born = PyUnicode_CompareWithASCIIString(name, "_born_killed") == 0;
+        stand_in = PyUnicode_CompareWithASCIIString(name, "_born_killed") == 0 ? BORN_KILLED : RESUMING;
         Py_DECREF(name);
-        Py_XSETREF(self->send, Py_NewRef(is_born ? BORN_KILLED : RESUMING));
     }
-    else {
-        Py_XSETREF(self->send, Py_NewRef(value));
+    if (self->inbox != NULL) {
+        ((Inbox *)self->inbox)->send = (char)stand_in;
     }
     return 0;
 }
@@ -295,7 +291,7 @@ shim_throw(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     }
     else if (IS(inbox->flying) && !IS(inbox->doom) && is_to_be_delivered(state, inbox, args[0])) {
         inbox->plain_below = 0; /* Inbox.await_ended, in a cancellation */
-        Py_CLEAR(self->send);
+        inbox->send = OWN_SEND;
         Py_INCREF(inbox);
         PyObject *yielded = deliver(state, self, inbox, args[0]);
         Py_DECREF(inbox);

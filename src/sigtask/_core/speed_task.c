@@ -237,7 +237,7 @@ sigtask_task_cancel(PyObject *task, PyTypeObject *defining, PyObject *const *arg
     case 1:
         inbox = sigtask_inbox_of(task);
         inbox->plain_below = 1;
-        Py_XSETREF(sigtask_shim_of(task)->send, Py_NewRef(RESUMING));
+        inbox->send = RESUMING;
     }
     return stock_cancel(state, task, args, nargs, names);
 }
