@@ -39,6 +39,7 @@
     X(Kill)                                                                                                            \
     X(refused)        /* the fates */                                                                                  \
     X(pending)                                                                                                         \
+    X(superseded)                                                                                                      \
     X(in_flight)                                                                                                       \
     X(delivered)
 
@@ -125,14 +126,17 @@ extern PyType_Spec sigtask_inbox_spec, sigtask_delivery_spec, sigtask_addressee_
 /* The inbox of this task has one by now; -1 with an exception. */
 int sigtask_note_address(State *state, Inbox *inbox, PyObject *task);
 
+/* Whether a task does that when it goes: not one of a class with a `__del__` of its own. */
+int sigtask_tells_its_name(PyObject *task);
+
 /* A task goes: whoever has its Addressee is to have the name. */
 void sigtask_note_name(State *state, PyObject *task, Inbox *inbox);
 
 #define IS(object) ((object) != NULL && (object) != Py_None)
 
-/* An inbox for this task, and a delivery, as their Python twins make them. The garbage collector does not track an inbox
- * until Python gets hold of it: until then the task is collected in its place; and a delivery not as long as its inbox alone
- * has it. NULL with an exception. */
+/* An inbox for this task, and a delivery, as their Python twins make them. The garbage collector does not track them until
+ * somebody else gets hold of them: until then an inbox is a part of its shim, and a delivery one of its inbox. NULL with an
+ * exception. */
 Inbox *sigtask_inbox_new(State *state, PyObject *task);
 Delivery *sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given);
 
@@ -142,7 +146,7 @@ int sigtask_remember(State *state, Inbox *inbox, Delivery *delivery);
 /* Python gets hold of it: from now on it is tracked, with its deliveries. A new reference. */
 PyObject *sigtask_expose(PyObject *inbox);
 
-/* The garbage collector is to visit this delivery: not its inbox alone has it. */
+/* Somebody besides its inbox gets hold of a delivery: from now on it is tracked. */
 void sigtask_track(PyObject *delivery);
 
 /* What is in a delivery; whether something is one. */
@@ -168,6 +172,9 @@ PyObject *sigtask_origin(PyObject *signal);
 
 /* Signal.copy */
 PyObject *sigtask_copy(State *state, PyObject *signal);
+
+/* A copy of the signal as it came to the task. */
+PyObject *sigtask_copy_of(State *state, Delivery *delivery);
 
 /* Delivery.fresh: a copy to be thrown. */
 PyObject *sigtask_fresh(State *state, Delivery *delivery);
@@ -218,6 +225,9 @@ int sigtask_may_be_busy(Inbox *inbox);
 /* The exception that has been raised, taken out of the thread state; and put back there. */
 PyObject *sigtask_catch(void);
 void sigtask_raise(PyObject *error);
+
+/* Its level as a C number; of a Kill's that is larger than C has them, the largest. What is no int is none: -1. */
+long sigtask_level(PyObject *level);
 
 /* A weak reference. */
 PyObject *sigtask_weak(PyObject *object);

@@ -125,13 +125,9 @@ leave(State *state, Block *self, PyObject **task)
     if (self->state != state->open || *task == NULL || inbox->pending != NULL || inbox->plain_held || inbox->blocks == NULL) {
         return 0;
     }
-    PyObject *is_running = PyObject_GetAttr(sigtask_shim_of(*task)->coro, state->running_name);
-    if (is_running != Py_True) { /* it is closed elsewhere; or this is no coroutine of Python's own */
-        Py_XDECREF(is_running);
-        PyErr_Clear();
-        return 0;
+    if (running_task(state) != *task) { /* it is closed elsewhere, as in a child that began inside a step of this task */
+        return PyErr_Occurred() ? -1 : 0;
     }
-    Py_DECREF(is_running);
     Py_ssize_t n = PyTuple_GET_SIZE(inbox->blocks);
     if (PyTuple_GET_ITEM(inbox->blocks, n - 1) != (PyObject *)self) {
         return 0;
@@ -156,6 +152,7 @@ as_it_came(Inbox *inbox, PyObject *error)
         return NULL;
     }
     Delivery *delivery = (Delivery *)one;
+    sigtask_track(one); /* the block has it, too */
     return sigtask_origin(error) == sigtask_origin(delivery->given) &&
                    own->cause == ((PyBaseExceptionObject *)delivery->given)->cause
                ? (sigtask_track(one), Py_NewRef(one))
@@ -167,7 +164,8 @@ get_signal(PyObject *op, void *Py_UNUSED(closure))
 {
     Block *self = (Block *)op;
     if (sigtask_is_delivery(self->signal)) {
-        PyObject *signal = PyObject_GetAttrString(self->signal, "signal");
+        State *state = (State *)PyType_GetModuleState(Py_TYPE(self->signal));
+        PyObject *signal = sigtask_copy_of(state, (Delivery *)self->signal); /* the user may raise it: a copy of his own */
         if (signal == NULL) {
             return NULL;
         }
@@ -220,9 +218,9 @@ block_exit(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     Inbox *inbox = (Inbox *)self->inbox;
     self->inbox = NULL;
     PyObject *error = args[1], *answer = is_catch ? Py_False : Py_None;
-    if (is_catch && PyObject_TypeCheck(error, (PyTypeObject *)self->cls)) {
+    if (is_catch && PyType_Check(self->cls) && PyObject_TypeCheck(error, (PyTypeObject *)self->cls)) {
         PyObject *level = PyObject_GetAttr(error, state->level_name);
-        int taken = level == NULL ? -1 : PyLong_AsLong(level) < state->kill_level;
+        int taken = level == NULL ? -1 : sigtask_level(level) < state->kill_level;
         Py_XDECREF(level);
         if (taken > 0 && !IS(SLOT(error, sigtask_slots.shown))) {
             taken = take(state, self, inbox, task, error);

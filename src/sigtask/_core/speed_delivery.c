@@ -58,7 +58,7 @@ static PyObject *
 get_name(PyObject *op, void *Py_UNUSED(closure))
 {
     Addressee *self = (Addressee *)op;
-    if (self->name == NULL && self->task != NULL) {
+    if (self->name == NULL && self->task != NULL && Py_REFCNT(self->task) > 0) { /* else it is just being taken apart */
         self->name = PyObject_CallMethod(self->task, "get_name", NULL);
     }
     if (self->name == NULL && !PyErr_Occurred()) {
@@ -86,7 +86,7 @@ PyType_Spec sigtask_addressee_spec = {
     .slots = addressee_slots,
 };
 
-/* -- Delivery: its memory ------------------------------------------------------------------------------------------------------ */
+/* -- Delivery: its memory. Until somebody else has it, the inbox that it is in has the garbage collector visit what is in it -- */
 
 #define DELIVERY_FIELDS(X) \
     X(given) X(level) X(to) X(host) X(sender) X(sent_at) X(fate) X(inside) X(thrown) X(caught_at) X(copy) X(below)
@@ -108,13 +108,11 @@ delivery_traverse(PyObject *op, visitproc visit, void *arg)
     return sigtask_delivery_visit(op, visit, arg);
 }
 
+/* Only what no other object can let go of: C relies on the rest. */
 static int
 delivery_clear(PyObject *op)
 {
-    Delivery *self = (Delivery *)op;
-#define X(name) Py_CLEAR(self->name);
-    DELIVERY_FIELDS(X)
-#undef X
+    Py_CLEAR(((Delivery *)op)->below);
     return 0;
 }
 
@@ -122,15 +120,18 @@ static void
 delivery_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
+    Delivery *self = (Delivery *)op;
     PyObject_GC_UnTrack(op);
-    (void)delivery_clear(op);
+#define X(name) Py_CLEAR(self->name);
+    DELIVERY_FIELDS(X)
+#undef X
     PyObject_GC_Del(op);
     Py_DECREF(type);
 }
 
 /* All fields 0, and not tracked. */
 static PyObject *
-blank(PyTypeObject *type)
+delivery_blank(PyTypeObject *type)
 {
     PyObject *self = PyObject_GC_New(PyObject, type);
     if (self != NULL) {
@@ -140,9 +141,9 @@ blank(PyTypeObject *type)
 }
 
 static PyObject *
-tracked(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
+delivery_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
 {
-    PyObject *self = blank(type);
+    PyObject *self = delivery_blank(type);
     if (self != NULL) {
         PyObject_GC_Track(self);
     }
@@ -150,11 +151,23 @@ tracked(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(optio
 }
 
 void
-sigtask_track(PyObject *op)
+sigtask_track(PyObject *delivery)
 {
-    if (!PyObject_GC_IsTracked(op)) {
-        PyObject_GC_Track(op);
+    if (!PyObject_GC_IsTracked(delivery)) {
+        PyObject_GC_Track(delivery);
     }
+}
+
+/* What another one has `below` it is had by that, too. */
+static int
+set_below(PyObject *self, PyObject *value, void *offset)
+{
+    for (Py_ssize_t i = 0; value != NULL && PyList_CheckExact(value) && i < PyList_GET_SIZE(value); i++) {
+        if (sigtask_is_delivery(PyList_GET_ITEM(value, i))) {
+            sigtask_track(PyList_GET_ITEM(value, i));
+        }
+    }
+    return set_tuple(self, value, offset);
 }
 
 int
@@ -208,8 +221,9 @@ get_caught_at(PyObject *op, void *Py_UNUSED(offset))
 Delivery *
 sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given)
 {
-    PyObject *level = PyObject_GetAttr(given, state->level_name), *now = PyObject_CallNoArgs(state->monotonic);
-    Delivery *self = level == NULL || now == NULL ? NULL : (Delivery *)blank(state->delivery_type);
+    PyObject *level = PyObject_GetAttr(given, state->level_name);
+    PyObject *now = level == NULL ? NULL : PyObject_CallNoArgs(state->monotonic);
+    Delivery *self = now == NULL ? NULL : (Delivery *)delivery_blank(state->delivery_type);
     if (self == NULL) {
         Py_XDECREF(level);
         Py_XDECREF(now);
@@ -245,14 +259,14 @@ static PyMemberDef delivery_members[] = {
 
 static PyGetSetDef delivery_getset[] = {
     {"inside", get_tuple, set_tuple, NULL, AT(Delivery, inside)},
-    {"below", get_below, set_tuple, NULL, AT(Delivery, below)},
+    {"below", get_below, set_below, NULL, AT(Delivery, below)},
     {"caught_at", get_caught_at, sigtask_set_object, NULL, AT(Delivery, caught_at)},
     {"host", get_host, sigtask_set_object, NULL, AT(Delivery, host)},
     {NULL},
 };
 
 static PyType_Slot delivery_slots[] = {
-    {Py_tp_new, tracked},
+    {Py_tp_new, delivery_new},
     {Py_tp_traverse, delivery_traverse},
     {Py_tp_clear, delivery_clear},
     {Py_tp_dealloc, delivery_dealloc},

@@ -9,8 +9,10 @@ typedef struct {
     Py_ssize_t by; /* the place of another one, or -1 */
 } Launch;
 
+#define FEW 8
+
 typedef struct {
-    Launch *all;
+    Launch few[FEW], *all; /* `all` is that, as long as there is room, so a thread that ends leaves nothing */
     Py_ssize_t n, room, now; /* `now` is the place of the one that is going on, counted from 1; 0: none is */
     int ring;                /* it has come back to a task that it came through */
 } Flights;
@@ -20,12 +22,20 @@ static _Thread_local Flights flights;
 static int
 enqueue(Flights *here, PyObject *task, PyObject *delivery)
 {
+    if (here->all == NULL) {
+        here->all = here->few;
+        here->room = FEW;
+    }
     if (here->n == here->room) {
-        Py_ssize_t room = here->room == 0 ? 8 : 2 * here->room;
-        Launch *all = PyMem_RawRealloc(here->all, (size_t)room * sizeof(Launch));
+        Py_ssize_t room = 2 * here->room;
+        int is_first = here->all == here->few;
+        Launch *all = PyMem_RawRealloc(is_first ? NULL : here->all, (size_t)room * sizeof(Launch));
         if (all == NULL) {
             PyErr_NoMemory();
             return -1;
+        }
+        if (is_first) {
+            memcpy(all, here->few, sizeof here->few);
         }
         here->all = all;
         here->room = room;
@@ -44,7 +54,7 @@ start(State *state, Flights *here)
     PyObject *done = sigtask_stock_cancel(state, one.task, delivery->given);
     int failed = done == NULL;
     Py_XDECREF(done);
-    if (failed || here->ring || PyLong_AsLong(delivery->level) >= state->kill_level) {
+    if (failed || here->ring || sigtask_level(delivery->level) >= state->kill_level) {
         PyObject *error = failed ? sigtask_catch() : NULL;
         PyObject *freed = PyObject_CallOneArg(state->free, one.task);
         if (freed == NULL) {
@@ -59,15 +69,16 @@ start(State *state, Flights *here)
     return failed ? -1 : 0;
 }
 
+/* Forgets all but so many of them. To let go of one may run Python of anybody's, and launch others meanwhile. */
 static void
-forget_all(Flights *here)
+forget_all(Flights *here, Py_ssize_t before)
 {
-    while (here->n > 0) {
+    while (here->n > before) {
         Launch one = here->all[--here->n];
         Py_DECREF(one.task);
         Py_DECREF(one.delivery);
     }
-    if (here->room > 64) {
+    if (here->n == 0 && here->all != here->few) {
         PyMem_RawFree(here->all);
         here->all = NULL;
         here->room = 0;
@@ -85,13 +96,14 @@ sigtask_launch(State *state, PyObject *task, PyObject *delivery)
         return 0; /* the outermost one works it off */
     }
     PyObject *failed = NULL;
-    for (here->now = 1; here->now <= here->n; here->now++) {
+    Py_ssize_t before = here->n - 1; /* that others are just being forgotten */
+    for (here->now = here->n; here->now <= here->n; here->now++) {
         if (start(state, here) < 0) { /* an awaited thing's own cancel() failed: the others still get theirs */
             Py_XSETREF(failed, sigtask_catch());
         }
     }
     here->now = 0;
-    forget_all(here);
+    forget_all(here, before);
     if (failed != NULL) {
         sigtask_raise(failed);
     }
@@ -163,27 +175,28 @@ is_true(PyObject *answer)
     return yes;
 }
 
+/* Whether what is in the inbox may be in the way of a signal of this level. */
+static int
+is_in_the_way(State *state, Inbox *inbox, long level)
+{
+    return inbox != NULL && (IS(inbox->doom) || IS(inbox->flying) || inbox->covers != NULL || sigtask_may_be_busy(inbox) ||
+                             sigtask_is_blocked(state, inbox, level));
+}
+
 /* 1: nothing stands in the way of this signal, so it flies; 0: Python is to decide; -1: an exception. */
 static int
 goes_straight(State *state, PyObject *task, PyObject *signal, PyObject **loop)
 {
-    Inbox *inbox = sigtask_inbox_of(task);
-    Shim *shim = sigtask_shim_of(task);
-    if (shim == NULL || shim->coro == NULL || !PyCoro_CheckExact(shim->coro) ||
-        ((PyBaseExceptionObject *)signal)->traceback != NULL) {
-        return 0;
-    }
-    if (inbox != NULL && (IS(inbox->doom) || IS(inbox->flying) || inbox->covers != NULL || sigtask_may_be_busy(inbox))) {
-        return 0;
-    }
     PyObject *value = PyObject_GetAttr(signal, state->level_name);
-    long level = value == NULL ? -1 : PyLong_AsLong(value);
-    Py_XDECREF(value);
-    if (level == -1 && PyErr_Occurred()) {
+    if (value == NULL) {
         return -1;
     }
-    if (level < state->interrupt_level || level >= state->kill_level ||
-        (inbox != NULL && sigtask_is_blocked(state, inbox, level))) {
+    long level = sigtask_level(value);
+    Py_DECREF(value);
+    Shim *shim = sigtask_shim_of(task);
+    if (shim == NULL || shim->coro == NULL || !PyCoro_CheckExact(shim->coro) ||
+        ((PyBaseExceptionObject *)signal)->traceback != NULL || level < state->interrupt_level ||
+        level >= state->kill_level || is_in_the_way(state, sigtask_inbox_of(task), level)) {
         return 0;
     }
     PyObject *running = PyObject_CallNoArgs(state->running_loop);
@@ -245,6 +258,24 @@ recorded(State *state, PyObject *task, PyObject *loop, PyObject *signal, PyObjec
     return delivery;
 }
 
+/* Noting it has run Python that has sent something else, a watcher or a finalizer: what Receiver._receive does with what may
+ * not fly. Borrowed. */
+static PyObject *
+settle(State *state, PyObject *task, Delivery *delivery)
+{
+    PyObject *inbox = sigtask_expose((PyObject *)sigtask_inbox_of(task)), *done = NULL;
+    int flies = is_true(PyObject_CallMethod(inbox, "judge", "O", delivery));
+    if (flies >= 0) {
+        done = flies ? PyObject_CallMethod(task, "_launch", "OO", inbox, delivery) : PyObject_CallMethod(task, "_look_later", NULL);
+    }
+    Py_DECREF(inbox);
+    Py_XDECREF(done);
+    if (done == NULL) {
+        return NULL;
+    }
+    return delivery->fate == state->superseded ? state->in_flight : delivery->fate; /* its class has it */
+}
+
 PyObject *
 sigtask_receive(State *state, PyObject *task, PyObject *signal, int awaited, PyObject *sender)
 {
@@ -265,6 +296,11 @@ sigtask_receive(State *state, PyObject *task, PyObject *signal, int awaited, PyO
         return NULL;
     }
     Inbox *inbox = sigtask_inbox_of(task);
+    if (is_in_the_way(state, inbox, sigtask_level(delivery->level))) {
+        PyObject *fate = settle(state, task, delivery);
+        Py_DECREF(delivery);
+        return fate;
+    }
     Py_SETREF(delivery->fate, Py_NewRef(state->in_flight));
     Py_XSETREF(inbox->flying, Py_NewRef(delivery));
     inbox->weight += 1;

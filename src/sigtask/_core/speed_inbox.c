@@ -34,7 +34,11 @@ history_of(Inbox *inbox)
 static PyObject *
 get_history(PyObject *self, void *Py_UNUSED(offset))
 {
-    return Py_XNewRef(history_of((Inbox *)self));
+    PyObject *list = history_of((Inbox *)self);
+    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++) {
+        sigtask_track(PyList_GET_ITEM(list, i)); /* it is taken out of there, as by Task.history */
+    }
+    return Py_XNewRef(list);
 }
 
 /* What would be lost with it: Delivery.weight, and of equals the level. */
@@ -43,14 +47,15 @@ worth(State *state, Delivery *one)
 {
     int is_at_work = one->fate == state->pending || one->fate == state->in_flight || sigtask_lives(one->thrown);
     long weight = is_at_work ? 2 : one->fate == state->delivered;
-    return weight * 1000 + Py_MIN(PyLong_AsLong(one->level), 999);
+    return weight * 1000 + Py_MIN(sigtask_level(one->level), 999);
 }
 
 /* History.forget: what is worth least goes, the oldest of equals, until half of the list is left. The newest stays. */
 static int
 forget(State *state, PyObject *list)
 {
-    for (Py_ssize_t n = PyList_GET_SIZE(list); n > state->history_limit / 2; n--) {
+    /* What goes may run Python of anybody's, a reason's `__del__`, and so come back here: the list is looked at anew. */
+    for (Py_ssize_t n; (n = PyList_GET_SIZE(list)) > state->history_limit / 2;) {
         Py_ssize_t least = 0;
         long so_far = worth(state, (Delivery *)PyList_GET_ITEM(list, 0));
         for (Py_ssize_t i = 1; i < n - 1; i++) {
@@ -71,6 +76,7 @@ static int
 tell_watchers(State *state, Delivery *delivery)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(state->watchers); i++) {
+        sigtask_track((PyObject *)delivery);
         PyObject *watch = Py_NewRef(PyList_GET_ITEM(state->watchers, i));
         PyObject *done = PyObject_CallOneArg(watch, (PyObject *)delivery);
         Py_DECREF(watch);
@@ -143,8 +149,8 @@ is_known_elsewhere(Inbox *inbox)
         return 1;
     }
     PyObject *signal = sigtask_lives(one->thrown) ? PyObject_CallNoArgs(one->thrown) : NULL;
-    /* This one's reference, and the task's own, which it hands to the first who asks. */
-    Py_ssize_t others = signal == NULL ? 0 : Py_REFCNT(signal) - (inbox->end_is_known ? 1 : 2);
+    int is_the_tasks = IS(inbox->ended) && !inbox->end_is_known; /* asyncio gives away what it has to the first who asks */
+    Py_ssize_t others = signal == NULL ? 0 : Py_REFCNT(signal) - 1 - is_the_tasks;
     Py_ssize_t own = 2 + (signal != NULL);
     Py_XDECREF(signal);
     return others > 0 || Py_REFCNT(inbox->address) > own;
@@ -181,8 +187,16 @@ sigtask_inbox_traverse(PyObject *op, visitproc visit, void *arg)
 #define X(name) Py_VISIT(self->name);
     INBOX_FIELDS(X)
 #undef X
-    if (sigtask_is_delivery(self->history) && !PyObject_GC_IsTracked(self->history)) {
-        return sigtask_delivery_visit(self->history, visit, arg); /* nobody else has it: it is a part of this */
+    int is_one = sigtask_is_delivery(self->history); /* else a list, which may be somebody's for the moment */
+    Py_ssize_t n = is_one ? 1 : self->history == NULL || Py_REFCNT(self->history) > 1 ? 0 : PyList_GET_SIZE(self->history);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *one = is_one ? self->history : PyList_GET_ITEM(self->history, i);
+        if (!PyObject_GC_IsTracked(one) && Py_REFCNT(one) == 1 + own_references(self, one)) { /* nobody else has it */
+            int stop = sigtask_delivery_visit(one, visit, arg);
+            if (stop) {
+                return stop;
+            }
+        }
     }
     return 0;
 }
@@ -250,6 +264,10 @@ sigtask_note_address(State *state, Inbox *inbox, PyObject *task)
     if (inbox->address == NULL && (inbox->address = PyObject_New(Addressee, state->addressee_type)) != NULL) {
         inbox->address->task = task;
         inbox->address->name = NULL;
+        if (!sigtask_tells_its_name(task)) {
+            inbox->address->name = PyObject_CallMethodNoArgs(task, state->get_name_name);
+            return inbox->address->name == NULL ? -1 : 0;
+        }
     }
     return inbox->address == NULL ? -1 : 0;
 }

@@ -248,6 +248,12 @@ kin_finalize(PyObject *task)
     }
 }
 
+int
+sigtask_tells_its_name(PyObject *task)
+{
+    return Py_TYPE(task)->tp_finalize == kin_finalize;
+}
+
 static void
 kin_dealloc(PyObject *task)
 {

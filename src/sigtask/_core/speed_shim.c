@@ -175,7 +175,7 @@ is_to_be_delivered(State *state, Inbox *inbox, PyObject *error)
 {
     Delivery *delivery = (Delivery *)inbox->flying;
     if (!PyObject_TypeCheck(error, (PyTypeObject *)state->cancelled) || sigtask_may_be_busy(inbox) ||
-        PyLong_AsLong(delivery->level) >= state->kill_level) {
+        sigtask_level(delivery->level) >= state->kill_level) {
         return 0;
     }
     if (delivery->below == NULL || (PyTuple_CheckExact(delivery->below) && PyTuple_GET_SIZE(delivery->below) == 0)) {
@@ -190,15 +190,18 @@ static void
 land(State *state, Inbox *inbox)
 {
     Delivery *delivery = (Delivery *)inbox->flying;
+    PyObject *below = delivery->below, *before = inbox->delivered; /* to let go of these may run Python of anybody's */
     Py_SETREF(delivery->fate, Py_NewRef(state->delivered));
     delivery->requests = inbox->weight;
-    Py_CLEAR(delivery->below);
+    delivery->below = NULL;
     delivery->taken_back = inbox->weight == 0;
     delivery->number = ++inbox->landed;
     inbox->owed += inbox->weight;
     inbox->weight = 0;
-    Py_XSETREF(inbox->delivered, inbox->flying);
+    inbox->delivered = inbox->flying;
     inbox->flying = NULL;
+    Py_XDECREF(below);
+    Py_XDECREF(before);
 }
 
 /* What Shim._deliver does when the coroutine has caught the signal and waits again. */

@@ -33,6 +33,17 @@ sigtask_raise(PyObject *error)
 #endif
 }
 
+long
+sigtask_level(PyObject *level)
+{
+    int overflow = 0;
+    if (level == NULL || !PyLong_Check(level)) {
+        return -1;
+    }
+    long value = PyLong_AsLongAndOverflow(level, &overflow);
+    return overflow > 0 ? LONG_MAX : overflow < 0 ? LONG_MIN : value;
+}
+
 Slots sigtask_slots;
 
 /* Where the slots of this name lie; -1 with an exception. */
@@ -119,10 +130,15 @@ sigtask_copy(State *state, PyObject *signal)
 }
 
 PyObject *
+sigtask_copy_of(State *state, Delivery *delivery)
+{
+    return addressed(state, delivery->given, or_none(delivery->to), or_none(delivery->sender), delivery->sent_at);
+}
+
+PyObject *
 sigtask_fresh(State *state, Delivery *delivery)
 {
-    PyObject *signal =
-        addressed(state, delivery->given, or_none(delivery->to), or_none(delivery->sender), delivery->sent_at);
+    PyObject *signal = sigtask_copy_of(state, delivery);
     PyObject *ref = signal == NULL ? NULL : sigtask_weak(signal);
     if (ref == NULL) {
         Py_XDECREF(signal);

@@ -141,7 +141,10 @@ is_quiet(Inbox *inbox)
            !IS(inbox->flying) && !IS(inbox->doom) && inbox->landed == 0 && inbox->plain_held == 0 && !inbox->cause_is_due;
 }
 
-/* The signal that the running parent is handling (Inbox.in_force): 1; 0 for none; -1 for Python to find out. */
+#define LONGEST 100000 /* handling._LONGEST: a chain of exceptions that is longer is a ring */
+
+/* The signal that the running parent is handling (Inbox.in_force): 1; 0 for none; -1 for Python to find out; -2: an
+ * exception. */
 static int
 find_force(PyObject *parent, Inbox *theirs, Delivery **force)
 {
@@ -153,16 +156,19 @@ find_force(PyObject *parent, Inbox *theirs, Delivery **force)
         return -1;
     }
     *force = (Delivery *)theirs->delivered;
+    PyObject *signal = PyObject_CallNoArgs((*force)->thrown);
+    if (signal == NULL) {
+        return -2;
+    }
     PyObject *handled = PyErr_GetHandledException(); /* which is that of the running task, or of what it has called */
-    PyObject *error = handled;
     int found = 0;
-    while (error != NULL && !found) {
-        PyObject *ref = sigtask_weak(error); /* there is one of each, without a callback */
-        found = ref == (*force)->thrown;
-        Py_XDECREF(ref);
+    PyObject *error = handled;
+    for (int n = 0; error != NULL && !found && n < LONGEST; n++) {
+        found = error == signal;
         error = ((PyBaseExceptionObject *)error)->context;
     }
     Py_XDECREF(handled);
+    Py_DECREF(signal);
     return found;
 }
 
@@ -332,6 +338,8 @@ sigtask_task_result(PyObject *task, PyTypeObject *defining, PyObject *const *arg
     }
     else if (claimed == 0) {
         result = PyObject_CallFunctionObjArgs(state->claim, task, error, NULL);
+    }
+    if (claimed <= 0) {
         Py_DECREF(error);
     }
     return result;
