@@ -159,6 +159,7 @@ def test_gate_fails_when_a_step_costs_more_than_it_may(bench, monkeypatch, capsy
     core, python = bench("core"), bench("pythons").Python("3.11", "3.11.7", "python")
     taken = {"stock": 100.0, "sigtask": 150.0}
     monkeypatch.setattr(core, "valgrind", lambda: True)
+    monkeypatch.setattr(core, "GATES", {"C": {"step": 1.0}, "Python": {"step": 1.0}})
     monkeypatch.setattr(
         core.Program, "measure", lambda self, mode, kind, loop, jobs: {job.split(":")[0]: taken[kind] for job in jobs}
     )

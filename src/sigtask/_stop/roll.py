@@ -121,7 +121,7 @@ class Roll:
         sender: object,
         stops: tuple[object, ...],
         until: float,
-        slow: Callable[[AnyTask, TaskReport | None, BaseException | None], object],
+        slow: Callable[[AnyTask, TaskReport, BaseException | None], object],
         again: bool,
         /,
     ) -> None:

@@ -204,8 +204,9 @@ class Top(App[None]):
         if not self._is_looking:
             self._is_looking = True
             at = self._table.scroll_offset.y
-            seen = {line.row["id"] for line in self.view.lines[at : at + self._table.size.height]}
-            self._look_there(sorted(seen | {self.view.chosen} - {None}))
+            seen: set[int] = {line.row["id"] for line in self.view.lines[at : at + self._table.size.height]}
+            chosen = self.view.chosen
+            self._look_there(sorted(seen if chosen is None else {*seen, chosen}))
 
     @work(thread=True, group="look")
     def _look_there(self, seen: list[int]) -> None:

@@ -46,9 +46,7 @@ class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc ha
         self._in_flight.begin(why)
         await server.stop(self._in_flight.patience)
 
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
-    ) -> grpc.RpcMethodHandler | None:
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         """What gRPC calls for each call."""
         found = await continuation(handler_call_details)
         if found is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._core.factory import create_task
@@ -110,7 +111,7 @@ class InFlight:
         return of.from_level(cls.level)
 
 
-def tell_family(tasks: Any, tell: Any) -> None:
+def tell_family(tasks: Iterable[Any], tell: Callable[[Task[Any]], object]) -> None:
     """Call `tell(task)` for these tasks and for all that they have spawned, where they are ours."""
     for task in [*tasks, *descendants(tasks)]:
         if isinstance(task, Task):

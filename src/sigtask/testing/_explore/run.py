@@ -9,6 +9,7 @@ import traceback
 from asyncio import CancelledError
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..._core.task import Task
@@ -82,11 +83,10 @@ class Run:
         finally:
             self.ground.spawn = None
             scene.is_open = False
-            if before:
-                left = asyncio.all_tasks(self.loop) - before
-                for task in left:
-                    _kill(task)
-        if before and left:
+            left = asyncio.all_tasks(self.loop) - before if before else set()
+            for task in left:
+                _kill(task)
+        if left:
             del left
             self.undead += await self._settle(before)
         if collect:
@@ -254,7 +254,7 @@ class _State:
             if hasattr(type(made), "__aenter__"):
                 self._gone = loop.create_future()
                 self._task = loop.create_task(self._hold(made, entered := loop.create_future()), name="setup")
-                self._task.add_done_callback(lambda _: _settle_once(entered))
+                self._task.add_done_callback(partial(_settle_once, entered))
                 why = await self.run._end_of(entered)
             elif asyncio.iscoroutine(made):
                 self._task = loop.create_task(made, name="setup")
@@ -294,7 +294,7 @@ class _State:
             del error
 
 
-def _settle_once(future: asyncio.Future[None]) -> None:
+def _settle_once(future: asyncio.Future[None], _: object = None) -> None:
     if not future.done():
         future.set_result(None)
 
