@@ -108,6 +108,18 @@ def test_a_level_that_is_larger_than_a_c_number_kills(before):
     run(main)
 
 
+# -- classes ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["reason", "sender", "sent_at"])
+def test_a_class_that_hides_what_each_signal_has_is_refused(name):
+    mixin = type("Mixin", (), {name: "of the class"})
+    with pytest.raises(TypeError, match=f"Own.{name} hides"):
+        type("Own", (Terminate,), {name: "of the class"})
+    with pytest.raises(TypeError, match=f"Mixin.{name} hides"):
+        type("Own", (mixin, Terminate), {})
+
+
 # -- what is let go of in the middle ----------------------------------------------------------------------------------------
 
 
