@@ -45,7 +45,8 @@ class Signal(CancelledError):
         class Preempted(Interrupt):
             level = 25
 
-    Raises: `TypeError` when such a class is made with a level that is not an int from 1 to 39; from 40 up is `Kill`'s.
+    Raises: `TypeError` when such a class is made with a level that is not an int from 1 to 39, from 40 up is `Kill`'s;
+    or with a `reason` or `sender` of the class, which each signal has of its own.
     """
 
     __slots__ = ("_ended_another", "_origin", "_target", "reason", "sender", "sent_at")
@@ -72,6 +73,7 @@ class Signal(CancelledError):
         super().__init_subclass__(**kwargs)
         if cls.__init__ is not Signal.__init__:  # it may not call ours. To have this on every class would be slow
             cls.__getattr__ = _none_for_unset  # type: ignore[attr-defined]
+        _hide_nothing(cls)
         kills = any(base.__dict__.get("level", 0) == KILL_LEVEL for base in cls.__mro__[1:])
         wanted = f"{KILL_LEVEL} or more, being a Kill" if kills else f"an int from 1 to {KILL_LEVEL - 1}"
         right = type(cls.level) is int and (cls.level >= KILL_LEVEL if kills else 1 <= cls.level < KILL_LEVEL)
@@ -140,6 +142,17 @@ def _revive(cls: type[Signal], args: tuple[object, ...], state: dict[str, Any]) 
     for name, value in state.items():
         setattr(signal, name, value)
     return signal
+
+
+def _hide_nothing(cls: type[Signal]) -> None:
+    """Raises: `TypeError` when the class has an attribute in whose place each signal has one of its own."""
+    for base in cls.__mro__[: cls.__mro__.index(Signal)]:
+        for name in Signal.__slots__:
+            if name in base.__dict__:
+                raise TypeError(
+                    f"{base.__qualname__}.{name} hides the {name!r} that each signal has of its own; "
+                    f"leave it out, and give it to super().__init__() in the class's own __init__"
+                )
 
 
 def _none_for_unset(self: Signal, name: str) -> None:
