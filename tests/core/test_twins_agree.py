@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 import sigtask
-from sigtask import Drain, Kill, Terminate, catch, mask
+from sigtask import Drain, Kill, Terminate, accept, catch, mask
 
 
 class Thing:
@@ -308,3 +308,12 @@ def test_an_eager_child_that_closes_its_parents_block_is_told():
         await asyncio.create_task(child())
 
     run(main, eager=True)
+
+
+@pytest.mark.parametrize("cls", [accept, mask, catch])
+def test_what_opens_a_block_takes_no_arguments(cls):
+    async def main():
+        with pytest.raises(TypeError):
+            cls(Drain).__enter__(1)
+
+    run(main)
