@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 import sigtask
-from sigtask import Drain, Kill, Terminate, catch, mask
+from sigtask import Drain, Kill, Terminate, accept, catch, mask
 
 
 class Thing:
@@ -44,7 +44,7 @@ def run(main, *, eager=False):
     return asyncio.run(begin())
 
 
-# -- what a parent handles when it cancels a child (R9) -------------------------------------------------------
+# -- what a parent handles when it cancels a child (R9) ----------
 
 
 async def cause_of_a_cancel_in(handler):
@@ -87,7 +87,7 @@ def test_a_ring_of_contexts_does_not_hang_a_cancel():
     assert run(lambda: cause_of_a_cancel_in(handler)) is None
 
 
-# -- levels ---------------------------------------------------------------------------------------------------
+# -- levels ----------
 
 
 class Huge(Kill):
@@ -108,7 +108,7 @@ def test_a_level_that_is_larger_than_a_c_number_kills(before):
     run(main)
 
 
-# -- classes --------------------------------------------------------------------------------------------------
+# -- classes ----------
 
 
 @pytest.mark.parametrize("name", ["reason", "sender", "sent_at"])
@@ -120,7 +120,7 @@ def test_a_class_that_hides_what_each_signal_has_is_refused(name):
         type("Own", (mixin, Terminate), {})
 
 
-# -- what is let go of in the middle --------------------------------------------------------------------------
+# -- what is let go of in the middle ----------
 
 
 def test_a_finalizer_of_a_reason_may_signal_the_task_whose_history_forgets_it():
@@ -173,7 +173,7 @@ def test_a_signal_that_a_finalizer_sends_while_another_is_noted_is_not_lost_sigh
     run(main)
 
 
-# -- no leaks: a reason that has the task ---------------------------------------------------------------------
+# -- no leaks: a reason that has the task ----------
 
 
 async def killed_twice(thing):
@@ -242,7 +242,7 @@ def test_what_a_catch_has_caught_is_a_copy_of_its_own_to_be_raised():
     run(main)
 
 
-# -- the name of a task that is gone --------------------------------------------------------------------------
+# -- the name of a task that is gone ----------
 
 
 async def target_of_what_it_swallowed():
@@ -292,7 +292,7 @@ def test_a_signal_that_somebody_keeps_names_its_target_when_that_goes_and_after(
     run(main)
 
 
-# -- blocks ---------------------------------------------------------------------------------------------------
+# -- blocks ----------
 
 
 @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="eager tasks need Python 3.12")
@@ -308,3 +308,12 @@ def test_an_eager_child_that_closes_its_parents_block_is_told():
         await asyncio.create_task(child())
 
     run(main, eager=True)
+
+
+@pytest.mark.parametrize("cls", [accept, mask, catch])
+def test_what_opens_a_block_takes_no_arguments(cls):
+    async def main():
+        with pytest.raises(TypeError):
+            cls(Drain).__enter__(1)
+
+    run(main)

@@ -97,7 +97,7 @@ block_enter(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssiz
     PyObject *type = (PyObject *)Py_TYPE(op), *task = NULL;
     int is_catch = type == state->catch;
     int entered = 0;
-    if (is_catch || type == state->accept || (type == state->mask && !IS(self->within))) {
+    if (nargs == 0 && names == NULL && (is_catch || type == state->accept || (type == state->mask && !IS(self->within)))) {
         entered = enter(state, self, &task);
     }
     if (entered <= 0) {
