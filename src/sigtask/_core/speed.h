@@ -222,6 +222,24 @@ PyObject *sigtask_parent_of(PyObject *task);
 /* Whether a signal was thrown and is still there: then it may be being handled. */
 int sigtask_may_be_busy(Inbox *inbox);
 
+/* The running task, if it is one of ours: borrowed, as the loop has it. NULL for none, or with an exception. */
+PyObject *sigtask_running_task(State *state);
+
+/* Whether it is one of sigtask's own classes, which C knows how to make. */
+int sigtask_is_own(State *state, PyObject *what);
+
+/* Of this type, with all fields 0, and not tracked. */
+PyObject *sigtask_blank(PyTypeObject *type);
+
+/* Whether it is true, of what is given away here; -1 with an exception, or for NULL. */
+static inline int
+sigtask_is_true(PyObject *answer)
+{
+    int yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return yes;
+}
+
 /* The exception that has been raised, taken out of the thread state; and put back there. */
 PyObject *sigtask_catch(void);
 void sigtask_raise(PyObject *error);

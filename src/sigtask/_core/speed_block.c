@@ -10,12 +10,6 @@ typedef struct {
     char plain;
 } Block;
 
-static int
-is_own(State *state, PyObject *cls)
-{
-    return cls == state->Terminate || cls == state->Interrupt || cls == state->Drain;
-}
-
 /* Python's own method, for what does not go the straight way. */
 static PyObject *
 by_method(PyObject *op, const char *name, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -34,7 +28,7 @@ init(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nar
     Block *self = (Block *)op;
     PyObject *type = (PyObject *)Py_TYPE(op), *cls = nargs == 1 ? args[0] : state->Terminate;
     int is_mask = type == state->mask;
-    if (names != NULL || nargs > 1 || (nargs == 0 && !is_mask) || !is_own(state, cls) ||
+    if (names != NULL || nargs > 1 || (nargs == 0 && !is_mask) || !sigtask_is_own(state, cls) || cls == state->Kill ||
         (!is_mask && type != state->accept && type != state->catch)) {
         return by_method(op, "_init", args, nargs, names);
     }
@@ -52,22 +46,11 @@ init(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nar
     Py_RETURN_NONE;
 }
 
-/* The running task, if it is one of ours: borrowed, as the loop has it. NULL for Python to see, or with an exception. */
-static PyObject *
-running_task(State *state)
-{
-    PyObject *loop = PyObject_CallNoArgs(state->running_loop);
-    PyObject *task = !IS(loop) ? NULL : PyObject_CallOneArg(state->current_task, loop);
-    Py_XDECREF(loop);
-    Py_XDECREF(task);
-    return IS(task) && PyObject_TypeCheck(task, state->kin_type) && sigtask_shim_of(task) != NULL ? task : NULL;
-}
-
 /* Opens a block of that kind in the task: BaseBlock._enter. 0 for Python to do it; -1 with an exception. */
 static int
 enter(State *state, Block *self, PyObject **task)
 {
-    if (self->state != state->unused || (*task = running_task(state)) == NULL) {
+    if (self->state != state->unused || (*task = sigtask_running_task(state)) == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
     Inbox *inbox = sigtask_mailbox(state, *task);
@@ -125,7 +108,7 @@ leave(State *state, Block *self, PyObject **task)
     if (self->state != state->open || *task == NULL || inbox->pending != NULL || inbox->plain_held || inbox->blocks == NULL) {
         return 0;
     }
-    if (running_task(state) != *task) { /* it is closed elsewhere, as in a child that began inside a step of this task */
+    if (sigtask_running_task(state) != *task) { /* it is closed elsewhere, as in a child that began inside a step of this task */
         return PyErr_Occurred() ? -1 : 0;
     }
     Py_ssize_t n = PyTuple_GET_SIZE(inbox->blocks);
@@ -152,10 +135,9 @@ as_it_came(Inbox *inbox, PyObject *error)
         return NULL;
     }
     Delivery *delivery = (Delivery *)one;
-    sigtask_track(one); /* the block has it, too */
     return sigtask_origin(error) == sigtask_origin(delivery->given) &&
                    own->cause == ((PyBaseExceptionObject *)delivery->given)->cause
-               ? (sigtask_track(one), Py_NewRef(one))
+               ? (sigtask_track(one), Py_NewRef(one)) /* the block has it, too */
                : NULL;
 }
 

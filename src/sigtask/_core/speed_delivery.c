@@ -129,23 +129,12 @@ delivery_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* All fields 0, and not tracked. */
-static PyObject *
-delivery_blank(PyTypeObject *type)
+PyObject *
+sigtask_blank(PyTypeObject *type)
 {
     PyObject *self = PyObject_GC_New(PyObject, type);
     if (self != NULL) {
-        memset((char *)self + sizeof(PyObject), 0, sizeof(Delivery) - sizeof(PyObject));
-    }
-    return self;
-}
-
-static PyObject *
-delivery_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
-{
-    PyObject *self = delivery_blank(type);
-    if (self != NULL) {
-        PyObject_GC_Track(self);
+        memset((char *)self + sizeof(PyObject), 0, (size_t)type->tp_basicsize - sizeof(PyObject));
     }
     return self;
 }
@@ -223,7 +212,7 @@ sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given)
 {
     PyObject *level = PyObject_GetAttr(given, state->level_name);
     PyObject *now = level == NULL ? NULL : PyObject_CallNoArgs(state->monotonic);
-    Delivery *self = now == NULL ? NULL : (Delivery *)delivery_blank(state->delivery_type);
+    Delivery *self = now == NULL ? NULL : (Delivery *)sigtask_blank(state->delivery_type);
     if (self == NULL) {
         Py_XDECREF(level);
         Py_XDECREF(now);
@@ -266,7 +255,7 @@ static PyGetSetDef delivery_getset[] = {
 };
 
 static PyType_Slot delivery_slots[] = {
-    {Py_tp_new, delivery_new},
+    {Py_tp_new, PyType_GenericNew},
     {Py_tp_traverse, delivery_traverse},
     {Py_tp_clear, delivery_clear},
     {Py_tp_dealloc, delivery_dealloc},

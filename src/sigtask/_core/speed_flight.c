@@ -167,14 +167,6 @@ sigtask_may_be_busy(Inbox *inbox)
     return sigtask_lives(((Delivery *)inbox->delivered)->thrown);
 }
 
-static int
-is_true(PyObject *answer)
-{
-    int yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return yes;
-}
-
 /* Whether what is in the inbox may be in the way of a signal of this level. */
 static int
 is_in_the_way(State *state, Inbox *inbox, long level)
@@ -210,11 +202,11 @@ goes_straight(State *state, PyObject *task, PyObject *signal, PyObject **loop)
     if (!same) {
         return 0;
     }
-    int at_work = is_true(PyObject_GetAttr(shim->coro, state->running_name));
+    int at_work = sigtask_is_true(PyObject_GetAttr(shim->coro, state->running_name));
     if (at_work != 0) {
         return at_work < 0 ? -1 : 0;
     }
-    int done = is_true(PyObject_CallOneArg(state->stock_done, task));
+    int done = sigtask_is_true(PyObject_CallOneArg(state->stock_done, task));
     return done < 0 ? -1 : !done;
 }
 
@@ -264,7 +256,7 @@ static PyObject *
 settle(State *state, PyObject *task, Delivery *delivery)
 {
     PyObject *inbox = sigtask_expose((PyObject *)sigtask_inbox_of(task)), *done = NULL;
-    int flies = is_true(PyObject_CallMethod(inbox, "judge", "O", delivery));
+    int flies = sigtask_is_true(PyObject_CallMethod(inbox, "judge", "O", delivery));
     if (flies >= 0) {
         done = flies ? PyObject_CallMethod(task, "_launch", "OO", inbox, delivery) : PyObject_CallMethod(task, "_look_later", NULL);
     }

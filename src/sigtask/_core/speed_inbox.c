@@ -34,11 +34,7 @@ history_of(Inbox *inbox)
 static PyObject *
 get_history(PyObject *self, void *Py_UNUSED(offset))
 {
-    PyObject *list = history_of((Inbox *)self);
-    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++) {
-        sigtask_track(PyList_GET_ITEM(list, i)); /* it is taken out of there, as by Task.history */
-    }
-    return Py_XNewRef(list);
+    return Py_XNewRef(history_of((Inbox *)self));
 }
 
 /* What would be lost with it: Delivery.weight, and of equals the level. */
@@ -187,16 +183,9 @@ sigtask_inbox_traverse(PyObject *op, visitproc visit, void *arg)
 #define X(name) Py_VISIT(self->name);
     INBOX_FIELDS(X)
 #undef X
-    int is_one = sigtask_is_delivery(self->history); /* else a list, which may be somebody's for the moment */
-    Py_ssize_t n = is_one ? 1 : self->history == NULL || Py_REFCNT(self->history) > 1 ? 0 : PyList_GET_SIZE(self->history);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *one = is_one ? self->history : PyList_GET_ITEM(self->history, i);
-        if (!PyObject_GC_IsTracked(one) && Py_REFCNT(one) == 1 + own_references(self, one)) { /* nobody else has it */
-            int stop = sigtask_delivery_visit(one, visit, arg);
-            if (stop) {
-                return stop;
-            }
-        }
+    PyObject *one = self->history; /* those in a list are tracked */
+    if (sigtask_is_delivery(one) && !PyObject_GC_IsTracked(one) && Py_REFCNT(one) == 1 + own_references(self, one)) {
+        return sigtask_delivery_visit(one, visit, arg); /* nobody else has it */
     }
     return 0;
 }
@@ -209,27 +198,6 @@ inbox_clear(PyObject *op)
     INBOX_FIELDS(X)
 #undef X
     return 0;
-}
-
-/* All fields 0, and not tracked. */
-static PyObject *
-blank(PyTypeObject *type)
-{
-    PyObject *self = PyObject_GC_New(PyObject, type);
-    if (self != NULL) {
-        memset((char *)self + sizeof(PyObject), 0, sizeof(Inbox) - sizeof(PyObject));
-    }
-    return self;
-}
-
-static PyObject *
-tracked(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
-{
-    PyObject *self = blank(type);
-    if (self != NULL) {
-        PyObject_GC_Track(self);
-    }
-    return self;
 }
 
 static void
@@ -275,7 +243,7 @@ sigtask_note_address(State *state, Inbox *inbox, PyObject *task)
 Inbox *
 sigtask_inbox_new(State *state, PyObject *task)
 {
-    Inbox *self = (Inbox *)blank(state->inbox_type);
+    Inbox *self = (Inbox *)sigtask_blank(state->inbox_type);
     if (self != NULL && sigtask_note_address(state, self, task) < 0) {
         Py_CLEAR(self);
     }
@@ -325,7 +293,7 @@ static PyGetSetDef inbox_getset[] = {
 };
 
 static PyType_Slot inbox_slots[] = {
-    {Py_tp_new, tracked},
+    {Py_tp_new, PyType_GenericNew},
     {Py_tp_traverse, sigtask_inbox_traverse},
     {Py_tp_clear, inbox_clear},
     {Py_tp_dealloc, dealloc},

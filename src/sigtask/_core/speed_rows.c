@@ -23,12 +23,10 @@ sigtask_find_rows(State *state)
 PyObject *
 sigtask_new_row(State *state, Roll *self, PyObject *task, PyObject *coro)
 {
-    PyTypeObject *type = (PyTypeObject *)state->row;
     PyObject *name = PyObject_CallOneArg(state->stock_get_name, task);
     PyObject *what = name == NULL ? NULL : PyObject_GetAttr(coro, state->qualname_name);
-    PyObject *row = what == NULL ? NULL : PyObject_GC_New(PyObject, type);
+    PyObject *row = what == NULL ? NULL : sigtask_blank((PyTypeObject *)state->row);
     if (row != NULL) {
-        memset((char *)row + sizeof(PyObject), 0, (size_t)type->tp_basicsize - sizeof(PyObject));
         SET(row, name, name);
         SET(row, ended, state->running_text);
         SET(row, rung, Py_None);
@@ -65,14 +63,6 @@ sigtask_coroutine_of(State *state, PyObject *task)
 
 /* -- where a task stands --------------------------------------------------------------------------------------------------- */
 
-static int
-is_true(PyObject *answer)
-{
-    int yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return yes;
-}
-
 /* places._innermost, along a chain of coroutines that ends in what has no frame: a new reference to the frame; NULL for
  * Python to look, or with an exception. */
 static PyFrameObject *
@@ -89,7 +79,7 @@ innermost(State *state, PyObject *coro)
             return NULL;
         }
         PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)frame);
-        int theirs = found == NULL ? 1 : is_true(PyObject_CallOneArg(state->is_the_users, code->co_filename));
+        int theirs = found == NULL ? 1 : sigtask_is_true(PyObject_CallOneArg(state->is_the_users, code->co_filename));
         Py_DECREF(code);
         if (theirs > 0) {
             Py_XSETREF(found, (PyFrameObject *)frame);
@@ -107,7 +97,7 @@ innermost(State *state, PyObject *coro)
     }
     int leaf = Py_IsNone(coro) || (PyObject *)Py_TYPE(coro) == state->leaf;
     if (!leaf) {
-        leaf = is_true(PyObject_CallOneArg(state->is_leaf, (PyObject *)Py_TYPE(coro)));
+        leaf = sigtask_is_true(PyObject_CallOneArg(state->is_leaf, (PyObject *)Py_TYPE(coro)));
         if (leaf > 0) {
             Py_XSETREF(state->leaf, Py_NewRef(Py_TYPE(coro)));
         }

@@ -59,6 +59,16 @@ by_python(PyObject *method, PyObject *task, PyObject *const *args, Py_ssize_t na
     return PyObject_Vectorcall(method, all, (size_t)nargs + 1, names);
 }
 
+PyObject *
+sigtask_running_task(State *state)
+{
+    PyObject *loop = PyObject_CallNoArgs(state->running_loop);
+    PyObject *task = !IS(loop) ? NULL : PyObject_CallOneArg(state->current_task, loop);
+    Py_XDECREF(loop);
+    Py_XDECREF(task);
+    return IS(task) && PyObject_TypeCheck(task, state->kin_type) && sigtask_shim_of(task) != NULL ? task : NULL;
+}
+
 /* -- sending ------------------------------------------------------------------------------------------------------------ */
 
 PyObject *
@@ -73,9 +83,17 @@ sigtask_task__receive(PyObject *task, PyTypeObject *defining, PyObject *const *a
     return Py_XNewRef(sigtask_receive(state, task, args[0], awaited, sender));
 }
 
-/* Whether it is one of sigtask's own classes, which C knows how to make. */
-static int
-is_own(State *state, PyObject *what)
+/* Sends what is given away here, or NULL with an exception. */
+static PyObject *
+sent(State *state, PyObject *task, PyObject *signal)
+{
+    PyObject *fate = signal == NULL ? NULL : sigtask_receive(state, task, signal, 0, NULL);
+    Py_XDECREF(signal);
+    return fate == NULL ? NULL : PyBool_FromLong(fate != state->refused);
+}
+
+int
+sigtask_is_own(State *state, PyObject *what)
 {
     return what == state->Terminate || what == state->Interrupt || what == state->Drain || what == state->Kill;
 }
@@ -89,7 +107,7 @@ sigtask_task_send_signal(PyObject *task, PyTypeObject *defining, PyObject *const
         return by_python(state->send_signal, task, args, nargs, names);
     }
     PyObject *signal = NULL;
-    if (is_own(state, args[0])) {
+    if (sigtask_is_own(state, args[0])) {
         signal = sigtask_signal_new(args[0], Py_None);
     }
     else if (PyObject_TypeCheck(args[0], (PyTypeObject *)state->signal) &&
@@ -99,9 +117,7 @@ sigtask_task_send_signal(PyObject *task, PyTypeObject *defining, PyObject *const
     else {
         return by_python(state->send_signal, task, args, nargs, names);
     }
-    PyObject *fate = signal == NULL ? NULL : sigtask_receive(state, task, signal, 0, NULL);
-    Py_XDECREF(signal);
-    return fate == NULL ? NULL : PyBool_FromLong(fate != state->refused);
+    return sent(state, task, signal);
 }
 
 /* Task.terminate(reason=None) and its likes. */
@@ -113,10 +129,7 @@ send(PyObject *task, State *state, PyObject *cls, PyObject *const *args, Py_ssiz
         PyErr_Format(PyExc_TypeError, "a %s is sent with one reason, or with none", ((PyTypeObject *)cls)->tp_name);
         return NULL;
     }
-    PyObject *signal = sigtask_signal_new(cls, nargs + named ? args[0] : Py_None);
-    PyObject *fate = signal == NULL ? NULL : sigtask_receive(state, task, signal, 0, NULL);
-    Py_XDECREF(signal);
-    return fate == NULL ? NULL : PyBool_FromLong(fate != state->refused);
+    return sent(state, task, sigtask_signal_new(cls, nargs + named ? args[0] : Py_None));
 }
 
 #define SHORT_FORM(name, cls)                                                                                          \
@@ -303,17 +316,10 @@ claim(State *state, PyObject *task, PyObject *error)
         !PyObject_TypeCheck(error, (PyTypeObject *)state->signal)) {
         return 0;
     }
-    PyObject *running = PyObject_CallNoArgs(state->running_loop);
-    PyObject *asker = running == NULL ? NULL
-                      : Py_IsNone(running) ? Py_NewRef(Py_None)
-                                           : PyObject_CallOneArg(state->current_task, running);
-    Py_XDECREF(running);
-    if (asker == NULL || (PyObject_TypeCheck(asker, state->kin_type) && sigtask_shim_of(asker) != NULL &&
-                          sigtask_mailbox(state, asker) == NULL)) {
-        Py_XDECREF(asker);
+    PyObject *asker = sigtask_running_task(state);
+    if (asker == NULL ? PyErr_Occurred() != NULL : sigtask_mailbox(state, asker) == NULL) {
         return -1;
     }
-    Py_DECREF(asker);
     inbox->end_is_known = inbox->end_is_shown = 1;
     Py_XSETREF(SLOT(error, sigtask_slots.shown), Py_NewRef(Py_True));
     return 1;
