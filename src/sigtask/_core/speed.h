@@ -240,6 +240,27 @@ sigtask_is_true(PyObject *answer)
     return yes;
 }
 
+/* `name`_traverse and `name`_clear of a type whose fields `FIELDS` lists. */
+#define SIGTASK_VISIT(name) Py_VISIT(self->name);
+#define SIGTASK_CLEAR(name) Py_CLEAR(self->name);
+#define SIGTASK_COLLECTED(Type, name, FIELDS)                                                                          \
+    static int name##_traverse(PyObject *op, visitproc visit, void *arg)                                               \
+    {                                                                                                                  \
+        Type *self = (Type *)op;                                                                                       \
+        Py_VISIT(Py_TYPE(op));                                                                                         \
+        FIELDS(SIGTASK_VISIT)                                                                                          \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    static int name##_clear(PyObject *op)                                                                              \
+    {                                                                                                                  \
+        Type *self = (Type *)op;                                                                                       \
+        FIELDS(SIGTASK_CLEAR)                                                                                          \
+        return 0;                                                                                                      \
+    }
+
+#define SIGTASK_METHOD(name, function)                                                                                 \
+    {name, (PyCFunction)(void (*)(void))function, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL}
+
 /* The exception that has been raised, taken out of the thread state; and put back there. */
 PyObject *sigtask_catch(void);
 void sigtask_raise(PyObject *error);

@@ -231,26 +231,7 @@ block_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(opt
     return (PyObject *)self;
 }
 
-static int
-block_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    Block *self = (Block *)op;
-    Py_VISIT(Py_TYPE(op));
-#define X(name) Py_VISIT(self->name);
-    FIELDS(X)
-#undef X
-    return 0;
-}
-
-static int
-block_clear(PyObject *op)
-{
-    Block *self = (Block *)op;
-#define X(name) Py_CLEAR(self->name);
-    FIELDS(X)
-#undef X
-    return 0;
-}
+SIGTASK_COLLECTED(Block, block, FIELDS)
 
 static void
 block_dealloc(PyObject *op)
@@ -277,13 +258,10 @@ static PyMemberDef block_members[] = {
     {NULL},
 };
 
-#define METHOD(name, function)                                                                                         \
-    {name, (PyCFunction)(void (*)(void))function, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL}
-
 static PyMethodDef block_methods[] = {
-    METHOD("begin", init),
-    METHOD("enter", block_enter),
-    METHOD("exit", block_exit),
+    SIGTASK_METHOD("begin", init),
+    SIGTASK_METHOD("enter", block_enter),
+    SIGTASK_METHOD("exit", block_exit),
     {NULL},
 };
 

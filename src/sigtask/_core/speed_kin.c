@@ -276,8 +276,7 @@ static PyGetSetDef kin_getset[] = {
 };
 
 PyMethodDef sigtask_task_methods[] = {
-#define X(name)                                                                                                        \
-    {#name, (PyCFunction)(void (*)(void))sigtask_task_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL},
+#define X(name) SIGTASK_METHOD(#name, sigtask_task_##name),
     SIGTASK_TASK_METHODS(X)
 #undef X
     {"_linked_children", kin_children, METH_NOARGS, "The tasks that this one has spawned, the first one first."},

@@ -268,27 +268,7 @@ roll_begin(PyObject *op, PyTypeObject *Py_UNUSED(defining), PyObject *const *arg
     Py_RETURN_NONE;
 }
 
-static int
-roll_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    Roll *self = (Roll *)op;
-    Py_VISIT(Py_TYPE(op));
-#define X(name) Py_VISIT(self->name);
-    FIELDS(X)
-#undef X
-    return 0;
-}
-
-static int
-roll_clear(PyObject *op)
-{
-    Roll *self = (Roll *)op;
-#define X(name) Py_CLEAR(self->name);
-    FIELDS(X)
-#undef X
-    sigtask_forget_places(self);
-    return 0;
-}
+SIGTASK_COLLECTED(Roll, roll, FIELDS)
 
 static void
 roll_dealloc(PyObject *op)
@@ -296,6 +276,7 @@ roll_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     (void)roll_clear(op);
+    sigtask_forget_places((Roll *)op);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -316,10 +297,12 @@ static PyMemberDef roll_members[] = {
     {NULL},
 };
 
-#define METHOD(name)                                                                                                   \
-    {#name, (PyCFunction)(void (*)(void))roll_##name, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL}
-
-static PyMethodDef roll_methods[] = {METHOD(begin), METHOD(track), METHOD(tell), {NULL}};
+static PyMethodDef roll_methods[] = {
+    SIGTASK_METHOD("begin", roll_begin),
+    SIGTASK_METHOD("track", roll_track),
+    SIGTASK_METHOD("tell", roll_tell),
+    {NULL},
+};
 
 static PyType_Slot roll_slots[] = {
     {Py_tp_new, roll_new},
