@@ -65,6 +65,12 @@ class Server(Process):
         raw.sendall("\r\n".join((f"{method} {path} HTTP/1.1", "Host: x", *headers, "", "")).encode() + body)
         return raw
 
+    def lose(self, path, *headers, **options):
+        """A client asks that, and goes away when the handler has begun."""
+        raw = self.ask(path, *headers, **options)
+        self.wait_for("began")
+        raw.close()
+
     def end(self):
         """With its workers, which hold its output open."""
         for raw in self._raw:

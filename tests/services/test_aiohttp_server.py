@@ -28,9 +28,7 @@ def is_well(server):
 
 
 def gone(server, path):
-    raw = server.ask(path)
-    server.wait_for("began")
-    raw.close()
+    server.lose(path)
     return server
 
 

@@ -34,9 +34,7 @@ def test_an_answer_that_has_begun_is_cut(server):
 
 @pytest.mark.options(deadline=0.2)
 def test_the_clients_departure_and_the_deadline_both_stand_in_history(server):
-    raw = server.ask("/deaf")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/deaf")
     server.wait_for("swallowed Interrupt")
     server.wait_for("swallowed Terminate")
 

@@ -35,26 +35,20 @@ def test_a_handler_without_a_body_is_interrupted(server, close):
 
 
 def test_a_handler_that_has_read_its_body_is_interrupted(server):
-    raw = server.ask("/body_then_wait", "Content-Length: 3", method="POST", body=b"abc")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/body_then_wait", "Content-Length: 3", method="POST", body=b"abc")
     server.wait_for(GONE)
     assert is_well(server)
 
 
 def test_a_handler_that_is_only_asked_goes_on(server):
-    raw = server.ask("/ask")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/ask")
     server.wait_for("asked the client closed the connection")
     server.wait_for("went on")
     assert is_well(server)
 
 
 def test_a_handler_that_runs_to_its_end_is_told_nothing(server):
-    raw = server.ask("/whole")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/whole")
     server.wait_for("done None")
     assert is_well(server)
 
@@ -68,9 +62,7 @@ def test_the_middleware_can_say_so_for_all_routes(server):
 
 
 def test_a_stream_is_interrupted(server):
-    raw = server.ask("/stream")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/stream")
     server.wait_for(GONE)
     assert is_well(server)
 
@@ -86,18 +78,14 @@ def test_a_stream_waits_for_a_slow_reader_and_is_interrupted(server):
 
 
 def test_an_app_that_waits_for_the_disconnect_itself_receives_it(server):
-    raw = server.ask("/watched")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/watched")
     server.wait_for("received http.disconnect")
     server.wait_for(GONE)
     assert is_well(server)
 
 
 def test_what_an_app_sends_after_the_client_went_does_no_harm(server):
-    raw = server.ask("/sends_after")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/sends_after")
     server.wait_for("sent")
     assert is_well(server)
 

@@ -23,9 +23,7 @@ def is_well(server):
 
 
 def test_a_handler_is_interrupted_and_its_dependencies_are_closed(server):
-    raw = server.ask("/wait")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/wait")
     server.wait_for("met the client closed the connection")
     server.wait_for("session closed")
     assert is_well(server)
@@ -33,9 +31,7 @@ def test_a_handler_is_interrupted_and_its_dependencies_are_closed(server):
 
 def test_a_handler_with_a_body_is_interrupted(serve):
     server = serve("uvicorn", app="fastapi_app:app")
-    raw = server.ask("/post", "Content-Type: application/json", "Content-Length: 6", method="POST", body=b"[1, 2]")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/post", "Content-Type: application/json", "Content-Length: 6", method="POST", body=b"[1, 2]")
     server.wait_for("met the client closed the connection")
     assert is_well(server)
 
@@ -61,9 +57,7 @@ def test_is_disconnected_goes_on_to_work(serve):
 
 
 def test_run_to_end_keeps_the_parameters_of_the_function(server):
-    raw = server.ask("/pay?amount=7")
-    server.wait_for("began")
-    raw.close()
+    server.lose("/pay?amount=7")
     server.wait_for("paid 7")
     assert is_well(server)
 

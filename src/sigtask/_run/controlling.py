@@ -27,7 +27,7 @@ def control_of(supervisor: Any) -> Control:
 
 
 def facts_of(progress: Progress) -> dict[str, Any]:
-    """How the stopping goes, as `control._text.stop_line` takes it; and where the slowest task stands."""
+    """How the stopping goes, as `control._text.stop_lines` takes it; and where the slowest task stands."""
     due = progress.rung_due
     rungs = progress.ladder.rungs
     after = rungs[rungs.index(due) + 1 :] if due is not None else ()
