@@ -26,7 +26,7 @@ LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
 OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
 _CONTROL = os.path.join("sigtask", "control", "_server.py").encode()
-PATIENCE = 0.5
+PATIENCE = 2.0
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
 
