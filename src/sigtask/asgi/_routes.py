@@ -1,4 +1,4 @@
-"""What a route can say of itself: what is to be done when its client goes away."""
+"""What a route can choose about itself: what happens when its client goes away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a request is told to stop: what stands in `signal.reason`; and what a route says of a client that goes."""
+"""Why a request is told to stop (`signal.reason`), and what a route chooses for a client that goes away."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OnDisconnect = Literal["throw", "ask", "run_to_end"]
 
 
 def check_on_disconnect(what: object) -> None:
-    """Raises: `ValueError` for what is none of the three."""
+    """Raises: `ValueError` for any other word."""
     if what not in get_args(OnDisconnect):
         raise ValueError(f"on_disconnect={what!r}: say 'throw', 'ask' or 'run_to_end'")
 
