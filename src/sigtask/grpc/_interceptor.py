@@ -68,7 +68,10 @@ class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc ha
         await server.stop(self._in_flight.patience)
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        """What gRPC calls for each call."""
+        """Called by gRPC for each call.
+
+        :meta private:
+        """
         found = await continuation(handler_call_details)
         if found is None:
             return None
