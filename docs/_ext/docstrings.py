@@ -1,0 +1,152 @@
+"""Makes entries of the reference from docstrings as this project writes them.
+
+In a docstring, `name` in single backticks is code. Here it becomes a link where there is an entry for it, in Sphinx or
+in Python's documentation. A sentence that begins with `Raises:` becomes a list, an indented piece a block of Python.
+References to rules, (R5), are for maintainers and are left out.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import inventory
+import sigtask
+from sphinx.pycode import ModuleAnalyzer
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+FIRST = "0.1.0"
+"""Names whose docstring does not say otherwise are there since this version."""
+
+_EDGES = ("testing", "asgi", "serving", "aiohttp", "grpc", "telemetry", "control", "dask")
+MODULES = ("sigtask", *(f"sigtask.{name}" for name in _EDGES))
+HOMES = ("ladder", "report", "signals", "processes._result", "testing._explore.exploration")
+"""Modules whose classes say that they are of a public module: the notes under their fields are here."""
+
+_RULES = re.compile(r" ?\((?:see )?(?:R\d+(?:, |, and )?)+\)")
+_CODE = re.compile(r"``[^`]+``|`([^`]+)`")
+_RAISES = re.compile(r"(?:^|(?<=\s))Raises(?P<also> also)?: (?P<what>.*)", re.S)
+_RAISED = re.compile(r"^(?:`(?P<name>\w+)`) (?P<why>.*)", re.S)
+_SPECIAL = re.compile(r"([*|\\])|(?<=\w)_(?=\W|$)")
+
+
+def links() -> dict[str, str]:
+    """What a piece of code is a link to: names of sigtask, of asyncio, and Python's exceptions."""
+    found: dict[str, str] = {}
+    for line in inventory.NAMES.read_text("utf-8").splitlines():
+        name, kind, *_ = (*line.split(), "")
+        if kind == "py:exception" or name.startswith(("asyncio.", "subprocess.", "time.")):
+            found[name] = name
+    found.update({name: f"sigtask.{name}" for name in sigtask.__all__ if not name.startswith("__")})
+    return {name: path for name, path in found.items() if name not in ("implementation",)}
+
+
+LINKS = links()
+WORDS = {"stop", "run", "Task", "catch", "accept", "mask"}
+"""Names that are a word of English or a method as well: these are links only with their brackets, or in full."""
+
+
+def _code(match: re.Match[str]) -> str:
+    text = match[1]
+    if text is None:  # it is in double backticks already
+        return match[0]
+    name = text.removesuffix("()")
+    path = LINKS.get(name.removeprefix("sigtask.")) if not hasattr(builtins, name) or name[0].isupper() else None
+    if path is None:
+        return f"``{text}``"
+    return f":py:obj:`{text} <{path}>`"
+
+
+def _prose(text: str) -> str:
+    """A paragraph, with its code marked up and all that reST would take for its own escaped."""
+    text, at, parts = _RULES.sub("", text), 0, []
+    for match in _CODE.finditer(text):
+        parts += [_SPECIAL.sub(r"\\\g<0>", text[at : match.start()]), _code(match)]
+        at = match.end()
+        if at < len(text) and text[at].isalnum():
+            parts.append("\\ ")
+    return "".join([*parts, _SPECIAL.sub(r"\\\g<0>", text[at:])])
+
+
+def _raises(what: str) -> list[str]:
+    """`TypeError` for this; `ValueError` for that: a field for each."""
+    lines = []
+    for part in re.split(r"; (?=`\w+`|what |the )", what.rstrip(".")):
+        match = _RAISED.match(part.replace("\n", " "))
+        if match and match["name"] in LINKS:
+            lines.append(f":raises {match['name']}: {_prose(match['why'])}")
+        else:
+            lines.append(f":raises: {_prose(part)}".replace("\n", " "))
+    return lines
+
+
+def rest(docstring: list[str]) -> list[str]:
+    """A docstring of ours as reST. What napoleon has made of its sections stays."""
+    out: list[str] = []
+    fields: list[str] = []
+    verbatim = False
+    for paragraph in "\n".join(docstring).strip("\n").split("\n\n"):
+        if paragraph.startswith(" "):
+            lead = [] if verbatim else [".. code-block:: python", ""]
+            out += [*lead, *paragraph.split("\n"), ""]
+            verbatim = True
+            continue
+        verbatim = paragraph.endswith("::") or paragraph.startswith("..")
+        found = _RAISES.search(paragraph)
+        if paragraph.startswith((":", "..")):
+            fields += [_CODE.sub(_code, _RULES.sub("", paragraph)), ""]
+        elif found and found["what"][:1] in "`w":
+            out += [*_prose(paragraph[: found.start()].rstrip()).split("\n"), ""]
+            fields += [*_raises(found["what"]), ""]
+        else:
+            out += [*_prose(paragraph).split("\n"), ""]
+    return [*out, "", *"\n".join(fields).split("\n"), ""]
+
+
+def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Called by autodoc for each docstring."""
+    if what == "module":
+        lines.clear()
+        return
+    lines[:] = rest(lines)
+    outer = name.rpartition(".")[0] in MODULES
+    if outer and what in ("function", "class", "exception") and not any("versionadded" in line for line in lines):
+        lines += [f".. versionadded:: {FIRST}", ""]
+
+
+def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
+    """Called by autodoc for each member: what a user would not call is left out, and so is what has no docstring."""
+    return True if name in HIDDEN else None
+
+
+HIDDEN = {"handles", "take", "is_waited_for_by", "addressed", "fresh", "was_seen", "lives", "weight", "is_busy"}
+HIDDEN |= {"leave", "stays", "place", "note", "left_behind", "os_signal", "hear", "ask", "stop_"}
+
+
+def bring_fields(app: Sphinx) -> None:
+    """Public classes say that they are of `sigtask`; the notes under their fields are in the file that defines them."""
+    for home in HOMES:
+        try:
+            importlib.import_module(f"sigtask.{home}")
+        except ModuleNotFoundError:
+            print(f"docstrings.py: no module sigtask.{home}", file=sys.stderr)
+            raise
+        notes = ModuleAnalyzer.for_module(f"sigtask.{home}")
+        notes.analyze()
+        public = ModuleAnalyzer.for_module("sigtask.testing" if home.startswith("testing") else "sigtask")
+        public.analyze()
+        public.attr_docs.update(notes.attr_docs)
+        public.annotations.update(notes.annotations)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """For Sphinx."""
+    app.connect("builder-inited", bring_fields)
+    app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-skip-member", skip)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
