@@ -24,24 +24,45 @@ Handler = Callable[[Any, Any], Any]
 
 
 class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
-    """Runs each call of a `grpc.aio` server in a `sigtask.Task`, and tells it when to stop and why.
+    """Run each call of a `grpc.aio` server in a `sigtask.Task`, and tell it when to stop and why.
 
-    The client cancels or goes away: `Interrupt(ClientDisconnected(...))`. Its deadline is over:
-    `Terminate(DeadlineExceeded(...))`. The server stops, by `stop()`: `Drain(ServerStopping(...))` to every handler,
-    then the rest of `ladder`; who is ended so is answered by UNAVAILABLE.
+    *The client cancels or goes away*: the handler gets `Interrupt(ClientDisconnected(...))`.
 
-    Put it first among the interceptors, so that the others run in our task, too.
+    *The client's deadline passes*: the handler gets `Terminate(DeadlineExceeded(...))`.
 
-    Raises: `TypeError` for a ladder that is none.
+    *The server stops, by `stop()`*: every handler gets `Drain(ServerStopping(...))`, then the rest of `ladder`. A call
+    that is ended so is answered with UNAVAILABLE.
+
+    Put it first among the interceptors, so that the others run in the same task.
+
+    Args:
+        ladder: For handlers when the server stops. Default: drain 10 s, terminate 5 s, kill.
+
+    Raises:
+        TypeError: For something that is not a ladder.
+
+    Example::
+
+        import grpc
+
+        signals = sigtask.grpc.SignalInterceptor()
+        server = grpc.aio.server(interceptors=[signals])
+        await signals.stop(server)
+
+    .. versionadded:: 0.2.0
     """
 
     def __init__(self, *, ladder: Ladder | None = None) -> None:
         self._in_flight = InFlight(ladder)
 
     async def stop(self, server: aio.Server, why: str = "the server shuts down") -> None:
-        """Take no new calls, and stop those that are in hand by the ladder, which bounds this.
+        """Take no new calls, and stop the calls under way by the ladder. It takes no longer than the ladder.
 
-        Cancelled, the ladder goes on by itself.
+        If cancelled, the ladder goes on by itself.
+
+        Args:
+            server: The server this interceptor is in.
+            why: The text of the `ServerStopping` that handlers get as the reason.
         """
         self._in_flight.begin(why)
         await server.stop(self._in_flight.patience)

@@ -18,8 +18,10 @@ def check_on_disconnect(what: object) -> None:
 class ClientDisconnected(Signal):
     """The client went away: it closed the connection, reset the stream or closed its WebSocket.
 
-    A handler that is interrupted finds it as the reason: `Interrupt(ClientDisconnected(...))`. A handler that is only
-    to be asked is sent it as a signal of its own, below every handler's threshold: `requested(ClientDisconnected)`.
+    An interrupted handler finds it as the reason: `Interrupt(ClientDisconnected(...))`. A handler that only asks is
+    sent it as a signal of level 15, which is below every handler's threshold: `requested(ClientDisconnected)`.
+
+    .. versionadded:: 0.2.0
     """
 
     level = 15
@@ -29,11 +31,17 @@ class ClientDisconnected(Signal):
 
 
 class ServerStopping(Exception):
-    """The server is shutting down: the reason of the `Drain`, `Terminate` and `Kill` that its handlers get then."""
+    """The server is shutting down. It is the reason of the `Drain`, `Terminate` and `Kill` that handlers then get.
+
+    .. versionadded:: 0.2.0
+    """
 
 
 class DeadlineExceeded(TimeoutError):
-    """The time for this request is over: the reason of the `Terminate` that its handler gets."""
+    """The request has taken too long. It is the reason of the `Terminate` that its handler gets.
+
+    .. versionadded:: 0.2.0
+    """
 
 
 for _cls in (ClientDisconnected, ServerStopping, DeadlineExceeded):
