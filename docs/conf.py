@@ -19,7 +19,7 @@ author = "the sigtask authors"
 copyright = "the sigtask authors"  # noqa: A001
 release = version = sigtask.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.intersphinx"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
 extensions += ["sphinx_copybutton", "docstrings", "commands", "blocks"]  # ours, in _ext
 exclude_patterns = ["_ext", "_static", "img"]
 nitpicky = True
@@ -35,15 +35,13 @@ autodoc_mock_imports = ["aiohttp", "dask", "distributed", "fastapi", "grpc", "op
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"App": "App", "Connected": "Connected", "Futures": "Futures"}
 autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 python_display_short_literal_types = True
 add_module_names = False
-napoleon_numpy_docstring = False
-napoleon_use_ivar = True
-napoleon_use_rtype = False
 toc_object_entries_show_parents = "hide"
 
 # Python's own docs, from names that are kept here: the build needs no network.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import inventory
 import sigtask
+from sphinx.ext.napoleon import Config, GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ MODULES = ("sigtask", *(f"sigtask.{name}" for name in _EDGES))
 HOMES = ("ladder", "report", "signals", "processes._result", "testing._explore.exploration")
 """Modules whose classes say that they are of a public module: the notes under their fields are here."""
 
+_NAPOLEON = Config(napoleon_use_ivar=True, napoleon_use_rtype=False)
 _RULES = re.compile(r" ?\((?:see )?(?:R\d+(?:, |, and )?)+\)")
 _CODE = re.compile(r"``[^`]+``|`([^`]+)`")
 _RAISES = re.compile(r"(?:^|(?<=\s))Raises(?P<also> also)?: (?P<what>.*)", re.S)
 _RAISED = re.compile(r"^(?:`(?P<name>\w+)`) (?P<why>.*)", re.S)
-_SPECIAL = re.compile(r"([*|\\])|(?<=\w)_(?=\W|$)")
+_SPECIAL = re.compile(r"(?<!\*)\*(?=\w[^*]*$)|[|\\]|(?<=\w)_(?=\W|$)")
 
 
 def links() -> dict[str, str]:
@@ -113,6 +115,8 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     if what == "module":
         lines.clear()
         return
+    if what not in ("attribute", "property", "data"):  # there it takes what stands before a colon for a type
+        lines[:] = GoogleDocstring(lines, _NAPOLEON, app, "function", name, obj).lines()
     lines[:] = rest(lines)
     outer = name.rpartition(".")[0] in MODULES
     if outer and what in ("function", "class", "exception") and not any("versionadded" in line for line in lines):
