@@ -49,26 +49,26 @@ def links() -> dict[str, str]:
 
 
 LINKS = links()
-WORDS = {"stop", "run", "Task", "catch", "accept", "mask"}
-"""Names that are a word of English or a method as well: these are links only with their brackets, or in full."""
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=\S)([^*]*`[^*]*)(?<=\S)\*(?!\w)")
+"""Emphasis with code in it, which reST does not have."""
 
 
-def _code(match: re.Match[str]) -> str:
+def _code(match: re.Match[str], own: frozenset[str] = frozenset()) -> str:
     text = match[1]
     if text is None:  # it is in double backticks already
         return match[0]
     name = text.removesuffix("()")
-    path = LINKS.get(name.removeprefix("sigtask.")) if not hasattr(builtins, name) or name[0].isupper() else None
-    if path is None:
+    path = LINKS.get(name.removeprefix("sigtask."))
+    if path is None or name in own or (hasattr(builtins, name) and name.islower()):
         return f"``{text}``"
     return f":py:obj:`{text} <{path}>`"
 
 
-def _prose(text: str) -> str:
+def _prose(text: str, own: frozenset[str] = frozenset()) -> str:
     """A paragraph, with its code marked up and all that reST would take for its own escaped."""
-    text, at, parts = _RULES.sub("", text), 0, []
+    text, at, parts = _EMPHASIS.sub(r"\1", _RULES.sub("", text)), 0, []
     for match in _CODE.finditer(text):
-        parts += [_SPECIAL.sub(r"\\\g<0>", text[at : match.start()]), _code(match)]
+        parts += [_SPECIAL.sub(r"\\\g<0>", text[at : match.start()]), _code(match, own)]
         at = match.end()
         if at < len(text) and text[at].isalnum():
             parts.append("\\ ")
@@ -87,7 +87,7 @@ def _raises(what: str) -> list[str]:
     return lines
 
 
-def rest(docstring: list[str]) -> list[str]:
+def rest(docstring: list[str], own: frozenset[str]) -> list[str]:
     """A docstring of ours as reST. What napoleon has made of its sections stays."""
     out: list[str] = []
     fields: list[str] = []
@@ -101,12 +101,12 @@ def rest(docstring: list[str]) -> list[str]:
         verbatim = paragraph.endswith("::") or paragraph.startswith("..")
         found = _RAISES.search(paragraph)
         if paragraph.startswith((":", "..")):
-            fields += [_CODE.sub(_code, _RULES.sub("", paragraph)), ""]
+            fields += [_CODE.sub(lambda match: _code(match, own), _RULES.sub("", paragraph)), ""]
         elif found and found["what"][:1] in "`w":
-            out += [*_prose(paragraph[: found.start()].rstrip()).split("\n"), ""]
+            out += [*_prose(paragraph[: found.start()].rstrip(), own).split("\n"), ""]
             fields += [*_raises(found["what"]), ""]
         else:
-            out += [*_prose(paragraph).split("\n"), ""]
+            out += [*_prose(paragraph, own).split("\n"), ""]
     return [*out, "", *"\n".join(fields).split("\n"), ""]
 
 
@@ -117,10 +117,19 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
         return
     if what not in ("attribute", "property", "data"):  # there it takes what stands before a colon for a type
         lines[:] = GoogleDocstring(lines, _NAPOLEON, app, "function", name, obj).lines()
-    lines[:] = rest(lines)
+    lines[:] = rest(lines, names_of_its_own(name, obj))
     outer = name.rpartition(".")[0] in MODULES
     if outer and what in ("function", "class", "exception") and not any("versionadded" in line for line in lines):
         lines += [f".. versionadded:: {FIRST}", ""]
+
+
+def names_of_its_own(name: str, obj: Any) -> frozenset[str]:
+    """What stands beside it or in it, and is not what has the same name in `sigtask`: `stop()` of an interceptor."""
+    path = name.split(".")
+    module = sys.modules.get(".".join(path[:2]))
+    beside = () if module is None or not hasattr(module, "__path__") else getattr(module, "__all__", ())
+    inside = [part for part in dir(obj) if not part.startswith("_")] if isinstance(obj, type) else []
+    return frozenset(path) | frozenset(beside) | frozenset(inside)
 
 
 def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
