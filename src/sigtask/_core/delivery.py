@@ -18,16 +18,34 @@ HISTORY = 20
 
 
 class Fate(Enum):
-    """What became of a signal (R21)."""
+    """What became of a signal that was sent to a task.
+
+    Example::
+
+        task = create_task(asyncio.sleep(0.01))
+        await asyncio.sleep(0)
+        task.drain("closing")
+        print(task.history[0].fate is Fate.PENDING)  # True
+
+    .. versionadded:: 0.1.0
+    """
 
     PENDING = "pending"
+    """It has arrived and was not thrown: below the threshold, masked, or the task runs."""
     IN_FLIGHT = "in flight"
+    """asyncio's `cancel` has been called, and the task has not run since."""
     DELIVERED = "delivered"
+    """It was thrown into the task."""
     SUPERSEDED = "superseded"
+    """No effect: a stronger one was in flight, or the task was being killed."""
     ABSORBED = "absorbed"
+    """No effect: the task was handling one as strong, or one of its class was pending."""
     HANDLED = "handled"
+    """An `on_signal` callback took it, or `until` before it began to wait."""
     CONSUMED = "consumed"
+    """The awaited task took it and returned, so it was not thrown into this one."""
     REFUSED = "refused"
+    """The task was done."""
 
 
 watchers: list[Callable[[Delivery], object]] = []
@@ -65,12 +83,21 @@ class PassedOn(Protocol):
 
 @in_c("Delivery")
 class Delivery:
-    """One signal that was sent to one task, and what became of it (R21).
+    """One signal that was sent to one task, and what became of it: an entry of `Task.history`.
 
-    `signal` is a copy with the task as its target. `fate` is `PENDING` from its arrival until something else happens.
-    `caught_at` is where (`"file:line"`) the task caught it when it was thrown and the task went on, else `None`;
-    `taken_back` says that its request was then taken back, by `catch` or `uncancel()`, as is right; `refused` is how
-    many more awaits a Kill had to answer.
+    `signal` is the task's copy. `fate` says what became of it. `caught_at` is where (`"file:line"`) the task caught it
+    and went on, else `None`; `taken_back` tells whether its request was then taken back, by `catch`, `until` or
+    `uncancel()`. `refused` is how many more awaits a Kill had to answer.
+
+    Example::
+
+        task = create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        task.terminate("disk full")
+        await asyncio.wait([task])
+        print(task.history[0].signal.reason, task.history[0].fate)  # disk full Fate.DELIVERED
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = (
@@ -120,31 +147,46 @@ class Delivery:
         return self._copy
 
     def fresh(self) -> Signal:
-        """One more copy, to be thrown: the thrown one comes to hold frames."""
+        """One more copy, to be thrown: the thrown one comes to hold frames.
+
+        :meta private:
+        """
         signal = self.given.addressed(self.to, self.sender, self.sent_at)
         self.thrown = weakref.ref(signal)
         return signal
 
     @property
     def was_seen(self) -> bool:
-        """Whether somebody has looked at it: a task that asked for it, or was told."""
+        """Whether somebody has looked at it: the task asked for it, or a callback got it.
+
+        :meta private:
+        """
         return self._copy is not None
 
     @property
     def lives(self) -> bool:
-        """Whether what was thrown is still there. Somebody may keep it that handles it no longer."""
+        """Whether the signal that was thrown still exists. Some code may keep it without handling it.
+
+        :meta private:
+        """
         return self.thrown is not None and self.thrown() is not None
 
     @property
     def weight(self) -> int:
-        """How much would be lost with it: nothing, a word in the history, what its task goes by."""
+        """How much would be lost with it: 0 for nothing, 1 for an entry in the history, 2 for one still at work.
+
+        :meta private:
+        """
         if self.fate is _DELIVERED:
             return 2 if self.lives else 1
         return 2 if self.fate is _PENDING or self.fate is _IN_FLIGHT else 0
 
     @property
     def is_busy(self) -> bool:
-        """Whether it is still on its way, or being handled (R5); what it was passed on to aside (R8)."""
+        """Whether it is still on its way, or being handled (R5), not looking at what it was passed on to (R8).
+
+        :meta private:
+        """
         if self.fate is not _DELIVERED:
             return self.fate is _PENDING or self.fate is _IN_FLIGHT
         signal = None if self.thrown is None else self.thrown()

@@ -47,7 +47,17 @@ class Killed(BaseException):
 
 
 def abandoned_count() -> int:
-    """How many coroutines this process has abandoned (R19). Each stays in memory until the process ends."""
+    """How many coroutines this process has abandoned.
+
+    A coroutine that goes on after a Kill has answered 20 of its awaits is abandoned: it is never resumed and never
+    closed, and it stays in memory until the process ends.
+
+    Example::
+
+        print(abandoned_count())  # 0
+
+    .. versionadded:: 0.1.0
+    """
     return _abandoned_count
 
 

@@ -14,13 +14,25 @@ LAST_SECONDS = 4.0
 
 
 def notify(state: str) -> bool:
-    r"""Tell systemd of a state: `notify("READY=1")` once you serve, `notify("STATUS=42 connections")`.
+    r"""Tell systemd about the state of this service, as sd_notify(3).
 
-    Gives whether it was sent: `False` where nobody listens, because `$NOTIFY_SOCKET` is not set or names no socket, or
-    where systemd does not keep up. Several states are lines: `"READY=1\nSTATUS=up"`. Never waits. While `run()` and
-    `sigtask run` stop a program, they say `STOPPING=1`, and for how long, by themselves.
+    It never waits. `run()` and `sigtask run` send `STOPPING=1`, with the time it takes, by themselves. Call it from any
+    thread or signal handler.
 
-    Raises: `ValueError` when a line of it is not `NAME=value`.
+    Args:
+        state: One `NAME=value` per line: `READY=1`, `STATUS=42 clients`.
+
+    Returns:
+        False when nothing was sent: `$NOTIFY_SOCKET` is not set, or systemd does not read from it.
+
+    Raises:
+        ValueError: When a line is not `NAME=value`.
+
+    Example::
+
+        print(notify("READY=1\nSTATUS=up"))  # False
+
+    .. versionadded:: 0.2.0
     """
     for line in state.split("\n"):
         if not line.partition("=")[0].isidentifier() or "=" not in line:

@@ -1,7 +1,7 @@
-"""The middleware, and what it wants to know of the server's end.
+"""The middleware, and how it learns why aiohttp has cancelled a handler.
 
-aiohttp cancels a handler whose client is gone, if it is asked to (`handler_cancellation=True`), and one that its
-`shutdown_timeout` did not suffice for; both by a plain `cancel()`. Which of the two it was, the transport says.
+aiohttp cancels a handler by a plain `cancel()` in two cases: its client has gone (with `handler_cancellation=True`), or
+it has not ended within `shutdown_timeout`. The transport tells which of the two it was.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ run_to_end = on_disconnect("run_to_end")
 
 
 class _Setting:
-    """What was said in `setup()`, and who is at work."""
+    """The options of `setup()`, and the handlers at work."""
 
     def __init__(self, in_flight: InFlight, on_disconnect: OnDisconnect, deadline: float | None) -> None:
         self._in_flight, self._on_disconnect, self._deadline = in_flight, on_disconnect, deadline
@@ -180,17 +180,17 @@ class _Setting:
             response.force_close()
 
     async def stop(self, app: web.Application) -> None:
-        """aiohttp takes no more requests, and will now wait for those that it has."""
+        """aiohttp takes no more requests, and will now wait for those it has."""
         self._in_flight.begin("the server shuts down")
 
     async def start(self, app: web.Application) -> None:
-        """What handlers spawn takes signals, too."""
+        """Make tasks that handlers spawn take signals, too."""
         loop = asyncio.get_running_loop()
         if loop.get_task_factory() is None:
             install(loop)
 
     async def ended(self, app: web.Application) -> None:
-        """What the handlers use is there until they have ended."""
+        """Wait for the handlers before the things they use are closed."""
         await self._in_flight.ended("the server shuts down")
 
 

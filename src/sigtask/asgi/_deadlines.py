@@ -1,4 +1,4 @@
-"""How long a request may take: a budget of the server's, a client's, or a gateway's absolute time."""
+"""How long a request may take: a limit of the server, of the client, or of a gateway."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 
 
 class BadDeadline(ValueError):
-    """What a header says is no time, or one that is over."""
+    """A header that is not a time, or a time in the past."""
 
 
 class Deadlines:
-    """Reads the deadline of a request. The earliest counts.
+    """Read the deadline of a request. The earliest counts.
 
     `budget` is in seconds. `timeout_header` names a header of seconds, `deadline_header` one of Unix time.
 
-    Raises: `ValueError` for a budget that is not above 0; `TypeError` for a header's name that is no text.
+    Raises: `ValueError` for a budget that is not above 0; `TypeError` for a header's name that is not text.
     """
 
     def __init__(self, budget: float | None, timeout_header: str | None, deadline_header: str | None) -> None:
@@ -31,9 +31,9 @@ class Deadlines:
         self.any = budget is not None or timeout_header is not None or deadline_header is not None
 
     def seconds(self, headers: Iterable[tuple[bytes, bytes]]) -> float:
-        """The seconds that this request has; infinite where nothing says.
+        """The seconds that this request has; infinite without a limit.
 
-        Raises: `BadDeadline`, whose text is for the client.
+        Raises: `BadDeadline`, whose text is sent to the client.
         """
         named = dict(headers) if self._timeout_header or self._deadline_header else {}
         seconds = self._budget

@@ -67,7 +67,7 @@ class HttpExchange(Exchange):
 
 
 async def answer(scope: Scope, send: Send, status: int, text: str) -> None:
-    """A whole plain text response, after which the connection is closed."""
+    """Send a whole plain text response, after which the connection is closed."""
     body = text.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     if scope.get("http_version", "1.1")[0] == "1":
@@ -77,7 +77,7 @@ async def answer(scope: Scope, send: Send, status: int, text: str) -> None:
 
 
 def _has_no_body(scope: Scope) -> bool:
-    """Whether it is certain that the request has none: nothing is read of one that the app has not asked for."""
+    """Whether the request certainly has no body. The body is never read before the app asks for it."""
     http_1, length = scope.get("http_version", "1.1")[0] == "1", None
     for name, value in scope["headers"]:
         if name == b"content-length":

@@ -1,4 +1,4 @@
-"""What a route can say of itself: what is to be done when its client goes away."""
+"""What a route can choose about itself: what happens when its client goes away."""
 
 from __future__ import annotations
 
@@ -68,6 +68,14 @@ run_to_end = on_disconnect("run_to_end")
 
 class Disconnection:
     """Tells whether the client has gone: `if gone:`, which also works in a thread, or `await gone.wait()`.
+
+    `disconnection()` gives the one of the current request.
+
+    Example::
+
+        async def report(request):
+            gone = await disconnection()
+            await asyncio.wait_for(gone.wait(), 60)
 
     .. versionadded:: 0.2.0
     """

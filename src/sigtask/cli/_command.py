@@ -61,7 +61,7 @@ def in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
 
 
 def _where(param: click.Parameter, ctx: click.Context) -> str:
-    """Where its value came from: the option, or the variable in the environment."""
+    """Where the value came from: the option, or the environment variable."""
     if ctx.get_parameter_source(param.name or "") is ParameterSource.ENVIRONMENT:
         return str(param.envvar)
     return max(param.opts, key=len)
@@ -135,7 +135,7 @@ def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Pa
 
 
 def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, click.Parameter, bool], bool]:
-    """A callback for a flag that is not there: what the variable says then, in one of these words."""
+    """A callback for a flag that is not given: it reads the environment variable, which must be one of these words."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
         said = os.environ.get(variable, "").lower()
@@ -162,7 +162,7 @@ def _report_file(text: str) -> Path:
 
 
 def _check_grace(grace: float, ladder: Ladder) -> str:
-    """Says how long a stop may take. Raises: `BadInput` when that is longer than whoever sends SIGKILL waits."""
+    """Say how long a stop may take. Raises: `BadInput` when that is longer than `grace`."""
     extra = f" + {ladder.limit:g} s that extend() may add" if ladder.limit else ""
     most = ladder.total + ladder.limit + LAST_SECONDS
     sums = f"{ladder.total:g} s of ladder{extra} + {LAST_SECONDS:g} s to end by force"
@@ -175,7 +175,7 @@ def _check_grace(grace: float, ladder: Ladder) -> str:
 
 
 def _make_way(file: Path) -> None:
-    """See that the report can be written, and that no older one is taken for it. Raises: `BadInput`."""
+    """Check that the report can be written, and remove an older one. Raises: `BadInput`."""
     if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
         return
     try:

@@ -71,7 +71,7 @@ def _needs(tasks: tuple[str, ...], pid: int) -> None:
 
 
 def _ladder(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
-    """Its mistakes are told here; classes of the program's own are the program's to know."""
+    """Check a ladder here, unless it has classes that only the program knows."""
     if text is not None and ":" not in text:
         try:
             Ladder.parse(text)

@@ -37,9 +37,11 @@ def start(loop: AbstractEventLoop | None = None) -> Path:
 
     Example::
 
-        path = sigtask.control.start()
-        print(path.exists())  # True
-        sigtask.control.stop()
+        async def main():
+            print(sigtask.control.start().exists())  # True
+            sigtask.control.stop()
+
+        asyncio.run(main())
 
     .. versionadded:: 0.2.0
     """

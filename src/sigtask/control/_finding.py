@@ -1,4 +1,4 @@
-"""Which tasks are meant: by an id, a name, or a pattern of names."""
+"""Find tasks by id, by name, or by a pattern of names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOWN = 10
 
 
 class NotFound(LookupError):
-    """What was asked for cannot be done, and the next move."""
+    """No task, or more than one, has that name; the text says what to do."""
 
 
 def find(words: list[str | int], books: list[Book]) -> dict[Book, list[Any]]:

@@ -1,7 +1,7 @@
-"""The interceptor, and the orderly end of the server it is in.
+"""The interceptor, and the orderly stop of its server.
 
-gRPC cancels a handler, by a plain `cancel()`, when its client has cancelled or is gone, when the client's deadline is
-over, and when the grace of `server.stop()` is. Which of them it was, the context and `stop()` here say.
+gRPC cancels a handler by a plain `cancel()` when its client has cancelled or gone, when the client's deadline has
+passed, and when the grace of `server.stop()` is over. The context, and `stop()` here, tell which of them it was.
 """
 
 from __future__ import annotations
@@ -68,7 +68,10 @@ class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc ha
         await server.stop(self._in_flight.patience)
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        """What gRPC calls for each call."""
+        """Called by gRPC for each call.
+
+        :meta private:
+        """
         found = await continuation(handler_call_details)
         if found is None:
             return None

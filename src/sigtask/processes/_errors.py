@@ -1,4 +1,4 @@
-"""What can go wrong between a task and its worker process, and what is sent in the place of what does not pickle."""
+"""The errors of worker processes, and what is sent in place of an object that cannot be pickled."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from ._result import ending
 
 
 class WorkerDied(RuntimeError):
-    """A worker process ended before its function had: a crash, `os._exit()`, the system's memory killer, a person.
+    """A worker process ended before its function had: it crashed, called `os._exit()`, or was killed.
 
-    `status` is its exit status, `-n` when the OS signal n ended it, and `pid` its process id. Only the call that it
-    was at fails; the pool starts another worker.
+    `status` is its exit status, `-n` when the OS signal n ended it; `pid` is its process id. Only this call fails; the
+    pool starts another worker.
+
+    Example::
+
+        import os
+
+        try:
+            await to_process(os._exit, 3)
+        except WorkerDied as error:
+            print(error.status)  # 3
+
+    .. versionadded:: 0.1.0
     """
 
     def __init__(self, message: str, pid: int, status: int) -> None:
@@ -27,7 +38,17 @@ class WorkerDied(RuntimeError):
 
 
 class RemoteError(RuntimeError):
-    """The function in a worker process raised an exception that cannot be pickled; its text and traceback are here."""
+    """The function in a worker process raised an exception that cannot be pickled. Its text and traceback are here.
+
+    Example::
+
+        try:
+            await to_process(pow, 2, 10)
+        except RemoteError as error:
+            print(error)
+
+    .. versionadded:: 0.1.0
+    """
 
 
 class RemoteTraceback(Exception):
@@ -42,7 +63,7 @@ class RemoteTraceback(Exception):
 
 
 def died(pid: int, status: int, fn: str) -> WorkerDied:
-    """The error of a call whose worker is gone."""
+    """The error for a call whose worker has ended."""
     hint = "; if nobody sent that, it was the system, out of memory" if status == -9 else ""
     return WorkerDied(f"the worker process {pid} {ending(status)} before {fn} had returned{hint}", pid, status)
 

@@ -69,7 +69,7 @@ async def start_server(
 
 
 class _Connections:
-    """Those of one server."""
+    """The connections of one server."""
 
     def __init__(self, handler: Connected, in_flight: InFlight) -> None:
         self._handler, self._in_flight = handler, in_flight
@@ -106,7 +106,7 @@ class _Connections:
             )
 
     async def end(self) -> None:
-        """Stop the handlers; then cut who does not take the last bytes."""
+        """Stop the handlers, then abort connections whose client does not take the last bytes."""
         await self._in_flight.ended("the server shuts down")
         if self._closing:
             await asyncio.wait(list(self._closing), timeout=_LAST_BYTES)

@@ -123,7 +123,7 @@ def instrument(
 def watch(
     signal: Callable[[Delivery], object], stop: Callable[[Report, By], object] = lambda report, by: None
 ) -> Callable[[], None]:
-    """Have them called for every signal and every report; what they raise is logged. Gives what ends it."""
+    """Call these for every signal and every report; what they raise is logged. Returns a function that ends it."""
 
     def told_signal(delivery: Delivery) -> None:
         try:

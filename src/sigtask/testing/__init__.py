@@ -42,7 +42,7 @@ class FakeClockLoop(asyncio.SelectorEventLoop):
     Example::
 
         with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
-            runner.run(asyncio.sleep(3600))  # takes no time
+            runner.run(asyncio.sleep(3600))
             print(runner.get_loop().time())  # 3600.0
 
     .. versionadded:: 0.1.0

@@ -34,31 +34,56 @@ _limiters: weakref.WeakKeyDictionary[AbstractEventLoop, Semaphore] = weakref.Wea
 
 
 class Limiter(Protocol):
-    """What bounds the number of threads: an `asyncio.Semaphore`, or what has these two."""
+    """What limits the number of threads: an `asyncio.Semaphore`, or anything with these two methods.
+
+    .. versionadded:: 0.1.0
+    """
 
     async def acquire(self) -> Any:
-        """Wait for a place."""
+        """Wait for a free place."""
 
     def release(self) -> Any:
-        """Give it back; called in the loop, not always by the task that acquired it."""
+        """Give the place back. It is called in the loop, not always by the task that acquired it."""
 
 
 async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | None = None) -> _T:
-    """Call `fn(*args)` in a thread, and wait for it; gives what it returns, raises what it raises.
+    """Call `fn(*args)` in a thread, wait for it, and return its result.
 
-    It runs in a copy of the caller's context, as with `asyncio.to_thread`. `limiter` is an `asyncio.Semaphore` that
-    bounds the number of threads; without one, 40 functions of a loop run at a time. A place is given back when the
-    function has ended, not when its task has.
+    The function gets the signals of the waiting task. It runs in a copy of the caller's context, as with
+    `asyncio.to_thread`. Inside it, `requested`, `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work.
+    A signal sent to the waiting task does this to the function:
 
-    Cancelled, or sent a signal, this passes it on to the function and waits for it to come back. Inside, `requested`,
-    `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work. An Interrupt, a Terminate or a plain
-    `cancel()`, the latter once, is raised there at the next bytecode unless masked; a C call that blocks is over
-    first. If the function returns all the same, this returns (R8). Signalled before it has begun, it is not called. A
-    Kill ends this at once, is raised in the function once, and leaves the thread behind, with its place in the
-    limiter, until the function ends; the report names it.
+    - a Drain, or what a mask of the task holds, is pending there, too;
+    - an Interrupt, a Terminate, or a signal of your own is raised at its next bytecode, unless a mask in it holds it; a
+      C call that blocks is finished first;
+    - a plain `cancel()` is raised once as a plain `CancelledError`, and not while it handles a signal;
+    - a Kill is raised once, through any mask. The task ends at once and leaves the thread behind; the report names it.
 
-    Raises: `TypeError` for what cannot be called, is async, or is no limiter; `RuntimeError` when the system can
-    start no more threads.
+    If cancelled or signalled, `to_thread` waits for the function to end. If the function returns a result all the same,
+    so does `to_thread`. If it has not started yet, it is never called.
+
+    Args:
+        fn: A plain function.
+        args: Its arguments.
+        limiter: An `asyncio.Semaphore` that limits the number of threads. A place is given back when the function ends,
+            not when its task does. Default: 40 functions per loop at a time.
+
+    Returns:
+        What `fn` returns.
+
+    Raises:
+        TypeError: When `fn` is async or cannot be called, or `limiter` is not one.
+        RuntimeError: When the system can start no more threads, or `fn` raised `StopIteration`.
+        BaseException: Whatever `fn` raises.
+
+    Example::
+
+        def count(upto):
+            return sum(range(upto))
+
+        print(await to_thread(count, 5))  # 10
+
+    .. versionadded:: 0.1.0
     """
     _check(fn, limiter)
     loop = asyncio.get_running_loop()
@@ -82,7 +107,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
 
 
 def dismiss_idle() -> None:
-    """End the threads that have nothing to do; they would end by themselves in ten seconds."""
+    """End the threads that are idle. Without this they end after ten seconds."""
     _workers.workers.dismiss()
 
 

@@ -1,4 +1,4 @@
-"""What may be given to a thread or a worker process to call: a plain function, not an async one."""
+"""Checks that a callable is a plain (not async) function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def check_plain(fn: object, call: str, advice: str) -> None:
-    """Raises: `TypeError` that names `call` for what cannot be called; with `advice`, too, for what is async."""
+    """Raises: `TypeError`, naming `call`, when `fn` cannot be called, or is async; then the text ends with `advice`."""
     if type(fn) is FunctionType and not fn.__code__.co_flags & _ASYNC and not fn.__dict__:
         return  # as a rule: `inspect` would take longer to say so than the call takes to be made
     if not callable(fn):

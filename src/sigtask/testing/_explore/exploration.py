@@ -15,6 +15,14 @@ class Point:
     `where` is `file:line in function` and `source` that line. When `where` is in a library, `own` is the line of your
     own code that led there.
 
+    Example::
+
+        async def pause():
+            await asyncio.sleep(1)
+
+        for point in explore(pause, signals=Terminate).points:
+            print(point.source)  # await asyncio.sleep(1)
+
     .. versionadded:: 0.2.0
     """
 
@@ -32,6 +40,17 @@ class Failure:
     `signal` was sent to `task` while it waited at `where`; `source` is that line. With `pairs`, the `second` signal was
     sent at `second_where`. `found` lists what was wrong, one sentence each. `token` repeats the run. `detail` is the
     traceback of what `check` raised. `at` has the numbers of the task and of its suspension.
+
+    Example::
+
+        async def fragile():
+            try:
+                await asyncio.sleep(1)
+            except Terminate as signal:
+                raise KeyError("oops") from signal
+
+        for failure in explore(fragile, signals=Terminate, reuse=False).failures:
+            print(failure.token)  # terminate.t0.p1
 
     .. versionadded:: 0.2.0
     """
@@ -61,6 +80,14 @@ class Exploration:
     `runs` is the number of signals tried and `points` the awaits at which they were sent. `untried` lists the `await`
     expressions (`file:line in function`) of the operation's own code that were never suspended, so nothing could be
     tried there. `failures` lists what was wrong and `notes` what else you should know. `str()` is a summary for people.
+
+    Example::
+
+        async def pause():
+            await asyncio.sleep(1)
+
+        found = explore(pause, signals=Terminate)
+        print(found.runs, len(found.failures))  # 1 0
 
     .. versionadded:: 0.2.0
     """
