@@ -1,6 +1,6 @@
 """An arq worker. On Drain a job in hand is finished, on Terminate it goes back into the queue.
 
-    sigtask run -m arq examples.workers.arq_worker.WorkerSettings
+Run it: sigtask run -m arq examples.workers.arq_worker.WorkerSettings
 """
 
 import asyncio
@@ -25,6 +25,8 @@ async def bake(ctx: dict[Any, Any], what: str, seconds: float) -> None:
 
 
 class WorkerSettings:
+    """What arq goes by."""
+
     functions = (bake,)
     redis_settings = RedisSettings.from_dsn(os.environ.get("REDIS_URL", "redis://localhost"))
     job_completion_wait = 3600  # after the signal: no new jobs, and wait for those in hand; the ladder bounds that

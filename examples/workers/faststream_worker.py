@@ -1,6 +1,6 @@
 """A FastStream worker on a redis stream. On Drain a job in hand is finished, on Terminate it goes back.
 
-    sigtask run examples.workers.faststream_worker:main
+Run it: sigtask run examples.workers.faststream_worker:main
 """
 
 import asyncio
@@ -27,8 +27,8 @@ class PutBack(BaseMiddleware[Any, Any]):
             return await call_next(msg)
         except Signal:
             with mask(Terminate):
-                entries = msg.raw_message["message_ids"]
-                await broker.client.xclaim("cakes", "bakers", ME, 0, entries, idle=LOST, justid=True)
+                redis, entries = await broker.connect(), msg.raw_message["message_ids"]
+                await redis.xclaim("cakes", "bakers", ME, 0, entries, idle=LOST, justid=True)
             raise
 
 

@@ -1,6 +1,6 @@
 """An aiokafka worker. On Drain the job in hand is finished, on Terminate it comes again, to whoever gets the partition.
 
-    sigtask run examples.workers.kafka_worker:main
+Run it: sigtask run examples.workers.kafka_worker:main
 """
 
 import asyncio

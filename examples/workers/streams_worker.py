@@ -1,6 +1,6 @@
 """A pool of workers on a redis stream. On Drain each finishes its job, on Terminate the job goes back.
 
-    sigtask run examples.workers.streams_worker:main
+Run it: sigtask run examples.workers.streams_worker:main
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from sigtask import Drain, Terminate, mask, requested
+from sigtask import Drain, Terminate, mask, on_signal, requested
 
 STREAM, GROUP = "cakes", "bakers"
 LOST = int(os.environ.get("LOST_AFTER_MS", "600000"))  # a job is taken over after that long: longer than any job takes
@@ -56,13 +56,16 @@ async def put_back(redis: Redis, name: str) -> None:
 async def main() -> None:
     """The program."""
     url = os.environ.get("REDIS_URL", "redis://localhost")
-    options: dict[str, Any] = {"decode_responses": True, "protocol": 2}
-    async with Redis.from_url(url, **options) as redis:
+    async with Redis.from_url(url, decode_responses=True, protocol=2) as redis:
         try:
             await redis.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):  # it is there already
                 raise
-        async with asyncio.TaskGroup() as group:
-            for number in range(int(os.environ.get("WORKERS", "2"))):
-                group.create_task(worker(redis, f"{socket.gethostname()}-{os.getpid()}-{number}"))
+        workers: list[Any] = []
+        # main is told first, and its group would cancel the workers without a reason.
+        with on_signal(Terminate, lambda signal: [each.terminate(signal.reason) for each in workers]):
+            async with asyncio.TaskGroup() as group:
+                for number in range(int(os.environ.get("WORKERS", "2"))):
+                    name = f"{socket.gethostname()}-{os.getpid()}-{number}"
+                    workers.append(group.create_task(worker(redis, name)))

@@ -1,6 +1,6 @@
 """A taskiq worker on a redis stream. On Drain jobs in hand are finished, on Terminate they go back.
 
-    sigtask run examples.workers.taskiq_worker:main
+Run it: sigtask run examples.workers.taskiq_worker:main
 """
 
 import asyncio
