@@ -12,6 +12,7 @@ sys.path[:0] = [str(DOCS / "_ext"), str(ROOT / "src")]
 os.environ["SIGTASK_PURE"] = "1"  # functions in C have no signature; their docstrings are the same
 
 import inventory  # noqa: E402
+
 import sigtask  # noqa: E402
 
 project = "sigtask"

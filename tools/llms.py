@@ -14,9 +14,9 @@ DOCS = ROOT / "docs"
 HEAD = """\
 # sigtask
 
-> Signals for asyncio tasks: Drain, Interrupt, Terminate, Kill, each with a reason; ladders of them with a grace for each
-> rung; `run()` and the command `sigtask run`, by which SIGTERM and Ctrl-C end a program within a known time. Python 3.11
-> to 3.15. The library needs no other package.
+> Signals for asyncio tasks: Drain, Interrupt, Terminate, Kill, each with a reason; ladders of them with a grace for
+> each rung; `run()` and the command `sigtask run`, by which SIGTERM and Ctrl-C end a program within a known time.
+> Python 3.11 to 3.15. The library needs no other package.
 
 - Signals are subclasses of `asyncio.CancelledError`: catch one, clean up, `raise`.
 - `Drain` is not thrown. Ask with `requested(Drain)`, or let it in with `until(Drain, awaitable)` or `catch(Drain)`.

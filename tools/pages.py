@@ -57,5 +57,7 @@ def shown_in(picture: Path) -> str:
     for piece in _SHOWN.finditer(picture.read_text("utf-8")):
         rows[piece["y"]] = rows.get(piece["y"], "") + unescape(piece["text"])
     lines = list(rows.values())[1:]
-    ours = next((at for at, line in enumerate(lines) if line.startswith("sigtask: ")), len(lines))  # the report, on stderr
+    ours = next(
+        (at for at, line in enumerate(lines) if line.startswith("sigtask: ")), len(lines)
+    )  # the report, on stderr
     return "\n".join(lines[:ours]) + "\n"

@@ -1,4 +1,4 @@
-"""Programs for the type checkers: README's, the tutorial's, the reference's, the examples, one that uses every name."""
+"""Programs for the type checkers: those of README and docs, the examples, and one that uses every name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pages import blocks_of
 from venvs import ROOT
 
 FOLDER = ROOT / "build" / "programs"
-PAGES = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/reference/*.md", "docs/users-of/*.md")
+PAGES = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/users-of/*.md")
 PAGES += tuple(f"docs/how-to/{name}.md" for name in ("fastapi", "redis-worker", "ctrl-c", "hangs"))
 OTHERS = ("examples/*.py", "tests/house/everything.py")
 
@@ -35,7 +35,9 @@ def _programs_of(page: Path) -> list[Path]:
     files = []
     for block in blocks_of(page):
         if not block.is_fragment:
-            file = FOLDER / f"{'_'.join(page.relative_to(ROOT).with_suffix('').parts).replace('-', '_')}_{block.line}.py"
+            file = (
+                FOLDER / f"{'_'.join(page.relative_to(ROOT).with_suffix('').parts).replace('-', '_')}_{block.line}.py"
+            )
             file.write_text(block.code, "utf-8")
             files.append(file)
     return files

@@ -25,7 +25,8 @@ from pages import blocks_of
 
 ROOT = Path(__file__).resolve().parent.parent
 IMG = ROOT / "docs" / "img"
-COLUMNS, CHAR, LINE, EDGE = 78, 8.43, 19, 14
+COLUMNS, CHAR, LINE, EDGE, BAR = 78, 8.43, 19, 14, 22
+FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 COLOURS = {"default": "#d8dee9", "red": "#ff7b72", "green": "#7ee787", "brown": "#e3b341", "blue": "#79c0ff"}
 COLOURS |= {"magenta": "#d2a8ff", "cyan": "#5fd1c9", "white": "#ffffff", "black": "#6e7681"}
 
@@ -110,29 +111,36 @@ def drawn(run: Run, screen: Any) -> str:
     """The screen as SVG, with the command on top. Empty lines at the end are left out, those in between are drawn."""
     lines = [spans(screen.buffer[row], COLUMNS) for row in range(screen.lines)]
     last = max((number for number, line in enumerate(lines) if line), default=-1)
-    prompt = [("$ ", "cyan", True), (run.typed, "white", False)]
-    rows = [prompt, *lines[: last + 1]]
-    width, height = COLUMNS * CHAR + 2 * EDGE, len(rows) * LINE + 2 * EDGE + 22
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" '
-        f'height="{height}" role="img">',
-        f"<title>{escape(run.typed)}</title>",
-        f'<rect width="{width:.0f}" height="{height}" rx="8" fill="#161b22"/>',
-        *(f'<circle cx="{20 + 18 * n}" cy="18" r="5" fill="{c}"/>' for n, c in enumerate(("#ff5f57", "#febc2e", "#28c840"))),
-        '<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" font-size="14">',
-    ]
-    for number, row in enumerate(rows):
-        y, at, parts = EDGE + 22 + (number + 1) * LINE - 5, 0, []
-        for text, colour, bold in row:
-            weight = ' font-weight="bold"' if bold else ""
-            if text.strip():
-                parts.append(
-                    f'<text xml:space="preserve" x="{EDGE + at * CHAR:.1f}" y="{y}" fill="{COLOURS.get(colour, colour)}"'
-                    f' textLength="{len(text) * CHAR:.1f}" lengthAdjust="spacingAndGlyphs"{weight}>{escape(text)}</text>'
-                )
-            at += len(text)
-        out += parts
-    return "\n".join([*out, "</g>", "</svg>", ""])
+    rows = [[("$ ", "cyan", True), (run.typed, "white", False)], *lines[: last + 1]]
+    width, height = round(COLUMNS * CHAR + 2 * EDGE), len(rows) * LINE + 2 * EDGE + BAR
+    buttons = enumerate(("#ff5f57", "#febc2e", "#28c840"))
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"',
+            f' role="img"><title>{escape(run.typed)}</title>',
+            f'<rect width="{width}" height="{height}" rx="8" fill="#161b22"/>',
+            *(f'<circle cx="{20 + 18 * at}" cy="18" r="5" fill="{colour}"/>' for at, colour in buttons),
+            f'<g font-family="{FONT}" font-size="14">',
+            *(text for at, row in enumerate(rows) for text in drawn_row(row, EDGE + BAR + (at + 1) * LINE - 5)),
+            "</g>",
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def drawn_row(row: list[tuple[str, str, bool]], y: int) -> list[str]:
+    """A line of the screen: each piece at its column, as wide as its cells whatever font is there."""
+    at, out = 0, []
+    for text, colour, bold in row:
+        if text.strip():
+            look = f'fill="{COLOURS.get(colour, colour)}"' + ' font-weight="bold"' * bold
+            place = f'x="{EDGE + at * CHAR:.1f}" y="{y}" textLength="{len(text) * CHAR:.1f}"'
+            out.append(
+                f'<text xml:space="preserve" {place} lengthAdjust="spacingAndGlyphs" {look}>{escape(text)}</text>'
+            )
+        at += len(text)
+    return out
 
 
 def spans(cells: Any, columns: int) -> list[tuple[str, str, bool]]:

@@ -1,8 +1,8 @@
 """Makes entries of the reference from docstrings as this project writes them.
 
-In a docstring, `name` in single backticks is code. Here it becomes a link where there is an entry for it, in Sphinx or
-in Python's documentation. A sentence that begins with `Raises:` becomes a list, an indented piece a block of Python.
-References to rules, (R5), are for maintainers and are left out.
+In a docstring, `name` in single backticks is code. Here it becomes a link where there is an entry for it, of ours or in
+Python's documentation. Sections are Google's (`Args:`, `Raises:`): napoleon reads them. References to rules, (R5), are
+for maintainers and are left out.
 """
 
 from __future__ import annotations
@@ -14,26 +14,20 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import inventory
-import sigtask
 from sphinx.ext.napoleon import Config, GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
+
+import sigtask
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-FIRST = "0.1.0"
-"""Names whose docstring does not say otherwise are there since this version."""
-
-_EDGES = ("testing", "asgi", "serving", "aiohttp", "grpc", "telemetry", "control", "dask")
-MODULES = ("sigtask", *(f"sigtask.{name}" for name in _EDGES))
 HOMES = ("ladder", "report", "signals", "processes._result", "testing._explore.exploration")
 """Modules whose classes say that they are of a public module: the notes under their fields are here."""
 
 _NAPOLEON = Config(napoleon_use_ivar=True, napoleon_use_rtype=False)
 _RULES = re.compile(r" ?\((?:see )?(?:R\d+(?:, |, and )?)+\)")
 _CODE = re.compile(r"``[^`]+``|`([^`]+)`")
-_RAISES = re.compile(r"(?:^|(?<=\s))Raises(?P<also> also)?: (?P<what>.*)", re.S)
-_RAISED = re.compile(r"^(?:`(?P<name>\w+)`) (?P<why>.*)", re.S)
 _SPECIAL = re.compile(r"(?<!\*)\*(?=\w[^*]*$)|[|\\]|(?<=\w)_(?=\W|$)")
 
 
@@ -75,39 +69,17 @@ def _prose(text: str, own: frozenset[str] = frozenset()) -> str:
     return "".join([*parts, _SPECIAL.sub(r"\\\g<0>", text[at:])])
 
 
-def _raises(what: str) -> list[str]:
-    """`TypeError` for this; `ValueError` for that: a field for each."""
-    lines = []
-    for part in re.split(r"; (?=`\w+`|what |the )", what.rstrip(".")):
-        match = _RAISED.match(part.replace("\n", " "))
-        if match and match["name"] in LINKS:
-            lines.append(f":raises {match['name']}: {_prose(match['why'])}")
-        else:
-            lines.append(f":raises: {_prose(part)}".replace("\n", " "))
-    return lines
-
-
 def rest(docstring: list[str], own: frozenset[str]) -> list[str]:
-    """A docstring of ours as reST. What napoleon has made of its sections stays."""
+    """A docstring of ours as reST, once napoleon has made fields of its sections."""
     out: list[str] = []
-    fields: list[str] = []
-    verbatim = False
     for paragraph in "\n".join(docstring).strip("\n").split("\n\n"):
-        if paragraph.startswith(" "):
-            lead = [] if verbatim else [".. code-block:: python", ""]
-            out += [*lead, *paragraph.split("\n"), ""]
-            verbatim = True
-            continue
-        verbatim = paragraph.endswith("::") or paragraph.startswith("..")
-        found = _RAISES.search(paragraph)
-        if paragraph.startswith((":", "..")):
-            fields += [_CODE.sub(lambda match: _code(match, own), _RULES.sub("", paragraph)), ""]
-        elif found and found["what"][:1] in "`w":
-            out += [*_prose(paragraph[: found.start()].rstrip(), own).split("\n"), ""]
-            fields += [*_raises(found["what"]), ""]
+        if paragraph.startswith(("   ", "..")):  # an example, or a directive
+            out += [paragraph, ""]
+        elif paragraph.startswith(":"):
+            out += [_CODE.sub(lambda match: _code(match, own), _RULES.sub("", paragraph)), ""]
         else:
-            out += [*_prose(paragraph, own).split("\n"), ""]
-    return [*out, "", *"\n".join(fields).split("\n"), ""]
+            out += [_prose(paragraph, own), ""]
+    return "\n".join(out).split("\n")
 
 
 def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -118,9 +90,6 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     if what not in ("attribute", "property", "data"):  # there it takes what stands before a colon for a type
         lines[:] = GoogleDocstring(lines, _NAPOLEON, app, "function", name, obj).lines()
     lines[:] = rest(lines, names_of_its_own(name, obj))
-    outer = name.rpartition(".")[0] in MODULES
-    if outer and what in ("function", "class", "exception") and not any("versionadded" in line for line in lines):
-        lines += [f".. versionadded:: {FIRST}", ""]
 
 
 def names_of_its_own(name: str, obj: Any) -> frozenset[str]:
@@ -130,15 +99,6 @@ def names_of_its_own(name: str, obj: Any) -> frozenset[str]:
     beside = () if module is None or not hasattr(module, "__path__") else getattr(module, "__all__", ())
     inside = [part for part in dir(obj) if not part.startswith("_")] if isinstance(obj, type) else []
     return frozenset(path) | frozenset(beside) | frozenset(inside)
-
-
-def skip(app: Sphinx, what: str, name: str, obj: Any, skipped: bool, options: Any) -> bool | None:
-    """Called by autodoc for each member: what a user would not call is left out, and so is what has no docstring."""
-    return True if name in HIDDEN else None
-
-
-HIDDEN = {"handles", "take", "is_waited_for_by", "addressed", "fresh", "was_seen", "lives", "weight", "is_busy"}
-HIDDEN |= {"leave", "stays", "place", "note", "left_behind", "os_signal", "hear", "ask", "stop_"}
 
 
 def bring_fields(app: Sphinx) -> None:
@@ -161,5 +121,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """For Sphinx."""
     app.connect("builder-inited", bring_fields)
     app.connect("autodoc-process-docstring", process)
-    app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""How a worker may read from a server that hands things over: the recipes of docs/how-to/redis-worker.md, with a real redis-server.
+"""How a worker may read from a server that hands things over: docs/how-to/redis-worker.md, with a real server.
 
 The recipes' code is taken from the page. A proxy stands between a worker and the server, and keeps the server's
 answers back when a test says so: then the server has handed an order over, and the worker has not got it yet.
