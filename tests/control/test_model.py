@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from sigtask.control._columns import TITLES
 from sigtask.control._model import Program, arranged, as_objects, hears, label, look, signals_of
-from sigtask.control._top_model import TITLES, View
+from sigtask.control._top_model import View
 
 
 def row(number, parent=None, **fields):

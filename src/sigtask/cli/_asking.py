@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -61,7 +62,7 @@ class Pid(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic i
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number. Raises: `click.BadParameter` for what is none."""
         text = str(value)
-        if not text.isdecimal() or len(text) > 10:
+        if not text.isdecimal() or len(text) > 10 or int(text) == 0:
             self.fail(
                 f"{text!r} is no process number; `sigtask ps` lists the programs that can be looked at", param, ctx
             )
@@ -100,6 +101,11 @@ def _command_of(one: Found) -> str:
     except (Unreachable, Declined) as error:
         return str(error)
     return shown(clipped(str(said.get("command")), 60))
+
+
+def styled(text: str, **style: Any) -> str:
+    """In colour, or bold, unless the person has asked for none: https://no-color.org."""
+    return text if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else click.style(text, **style)
 
 
 def pid_argument(command: Callable[..., Any]) -> Callable[..., Any]:
