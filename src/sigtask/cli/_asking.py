@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..control._client import Connection, Declined, Found, Unreachable, programs
+from ..control._client import SHORT_PATIENCE, Connection, Declined, Found, Unreachable, programs
 from ..control._model import Program, look
 from ..control._text import clipped, duration, shown
 from ._command import in_own_words
@@ -95,12 +95,18 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
 
 
 def _command_of(one: Found) -> str:
+    said = facts_of(one.pid)
+    return shown(clipped(str(said.get("error") or said.get("command")), 60))
+
+
+def facts_of(pid: int) -> dict[str, Any]:
+    """What that process says of itself; or an `error` that says why it does not."""
     try:
-        with Connection(one.pid) as connection:
-            said = next(connection.ask("hello"), {}).get("process") or {}
+        with Connection(pid, patience=SHORT_PATIENCE) as connection:
+            said = next(connection.ask("hello"), {}).get("process")
     except (Unreachable, Declined) as error:
-        return str(error)
-    return shown(clipped(str(said.get("command")), 60))
+        return {"error": str(error)}
+    return said if isinstance(said, dict) else {"error": f"process {pid} does not say what it is"}
 
 
 def styled(text: str, **style: Any) -> str:
@@ -130,13 +136,11 @@ def list_programs(*, err: bool = False) -> None:
         return
     click.echo(f"{'PID':>8}  {'UP':>12}  {'TASKS':>7}  COMMAND", err=err)
     for one in found[:1000]:
-        try:
-            with Connection(one.pid) as connection:
-                process = next(connection.ask("hello"), {}).get("process") or {}
-        except (Unreachable, Declined) as error:
-            click.echo(f"{one.pid:>8}  {error}", err=err)
+        process = facts_of(one.pid)
+        if why_not := process.get("error"):
+            click.echo(f"{one.pid:>8}  {why_not}", err=err)
             continue
         up = duration(Program(process).age(process.get("began")))
         stopping = "  (being stopped)" if process.get("stopping") else ""
         command = shown(clipped(str(process.get("command")), 200))
-        click.echo(f"{one.pid:>8}  {up:>12}  {process.get('tasks')!s:>7}  {command}{stopping}", err=err)
+        click.echo(f"{one.pid:>8}  {up:>12}  {shown(str(process.get('tasks'))):>7}  {command}{stopping}", err=err)

@@ -122,7 +122,7 @@ class _StopsAtTheProgram(click.Command):
 # -- what the options say ---------------------------------------------------------------------------------------------
 
 
-def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
+def parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
     """A callback that gives what `parse` makes of the option's text."""
 
     def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> object:
@@ -148,7 +148,7 @@ def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, cli
     return callback
 
 
-def _report_file(text: str) -> Path:
+def report_file(text: str) -> Path:
     from pathlib import Path
 
     file = Path(text).absolute()  # the program may go to another directory
@@ -174,7 +174,7 @@ def _check_grace(grace: float, ladder: Ladder) -> str:
     return f"a stop takes {most:g} s at most ({sums}), of {grace:g} s"
 
 
-def _make_way(file: Path) -> None:
+def make_way(file: Path) -> None:
     """See that the report can be written, and that no older one is taken for it. Raises: `BadInput`."""
     if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
         return
@@ -237,22 +237,22 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     context_settings={**HELP, "show_default": True},
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
-@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=_parsed(Ladder.parse),
+@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=parsed(Ladder.parse),
               envvar="SIGTASK_LADDER", show_envvar=True, help="The rungs, weakest first.")  # fmt: skip
-@click.option("--signals", metavar="SIGNALS", callback=_parsed(parse_signals), envvar="SIGTASK_SIGNALS",
+@click.option("--signals", metavar="SIGNALS", callback=parsed(parse_signals), envvar="SIGTASK_SIGNALS",
               show_envvar=True, help="More OS signals, and the rung each begins with, as in "
               "HUP=drain,QUIT=terminate; INT=drain,TERM=drain are there, and INT=default leaves it "
               "to Python.")  # fmt: skip
 @click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
               help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
               "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
-@click.option("--check-grace", metavar="SECONDS", callback=_parsed(duration), envvar="SIGTASK_CHECK_GRACE",
+@click.option("--check-grace", metavar="SECONDS", callback=parsed(duration), envvar="SIGTASK_CHECK_GRACE",
               show_envvar=True, help="Refuse to start where a stop may take longer: the time after which whoever "
               "supervises the program sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
 @click.option("--init", is_flag=True, show_default=False, callback=_flag("SIGTASK_INIT", YES_NO),
               help="As process 1 of a container: run the program in a child, pass signals on to it, and reap orphans. "
               "[env var: SIGTASK_INIT, 1 or 0]")  # fmt: skip
-@click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
+@click.option("--report", metavar="FILE", callback=parsed(report_file), envvar="SIGTASK_REPORT", show_envvar=True,
               type=click.Path(), help="Write the report there: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
               is_eager=True, help="What is said while stopping: text, or a JSON object a line.")  # fmt: skip
@@ -285,7 +285,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
                 return
         program = Program.named(module, words)
         if settings.report_file is not None:
-            _make_way(settings.report_file)
+            make_way(settings.report_file)
         if said["init"]:
             _split()
         status = _run(program, settings)

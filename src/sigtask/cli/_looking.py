@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-from ..control._client import Connection
+from ..control._client import Connection, programs
 from ..control._columns import TITLES, layout, width_of
 from ..control._model import (
     SORTS,
@@ -26,14 +26,14 @@ from ..control._model import (
     stop_of,
 )
 from ..control._text import age, shown
-from ._asking import Failed, Plain, fails_plainly, list_programs, needs_pid, pid_argument, styled
+from ._asking import Failed, Plain, facts_of, fails_plainly, list_programs, needs_pid, pid_argument, styled
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
 @click.command(cls=Plain, context_settings=HELP, short_help="Show the tasks of a running program.")
 @pid_argument
-@click.option("--json", "as_json", is_flag=True, help="A list of objects.")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects: tasks or, without PID, programs.")
 @click.option("--stacks", is_flag=True, help="Where each task stands, and how it came there.")
 @click.option("--sort", type=click.Choice(["tree", *SORTS]), default="tree", show_default=True, help="The order.")
 @click.option("--all", "every", is_flag=True, help="A line for each task, also where many are alike.")
@@ -45,6 +45,9 @@ def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> 
     run(..., control=True), or with SIGTASK_CONTROL=1 in the environment. A program whose loop is blocked is shown, too,
     with the line where it is.
     """
+    if pid is None and as_json:
+        click.echo(json.dumps([{"pid": one.pid, **facts_of(one.pid)} for one in programs()], indent=2))
+        return
     if pid is None:
         list_programs()
         return
