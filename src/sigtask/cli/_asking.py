@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ..control._checked import process_of
 from ..control._client import SHORT_PATIENCE, Connection, Declined, Found, Unreachable, programs
 from ..control._model import Program, look
 from ..control._text import clipped, duration, shown
@@ -103,10 +104,10 @@ def facts_of(pid: int) -> dict[str, Any]:
     """What that process says of itself; or an `error` that says why it does not."""
     try:
         with Connection(pid, patience=SHORT_PATIENCE) as connection:
-            said = next(connection.ask("hello"), {}).get("process")
+            said = process_of(next(connection.ask("hello"), {}).get("process"), pid)
     except (Unreachable, Declined) as error:
         return {"error": str(error)}
-    return said if isinstance(said, dict) else {"error": f"process {pid} does not say what it is"}
+    return said or {"error": f"process {pid} does not say what it is"}
 
 
 def styled(text: str, **style: Any) -> str:

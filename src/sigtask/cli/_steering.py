@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..control._checked import objects_in
 from ..control._client import Connection, Unreachable
 from ..control._reported import report_of
 from ..control._text import shown
@@ -65,7 +66,7 @@ def kill(
         for said in connection.ask("send", signal=other or signal, tasks=list(tasks), reason=reason, tree=tree):
             if blocked := said.get("blocked"):
                 click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
-            for one in said.get("sent") or ():
+            for one in objects_in(said, "sent"):
                 fate = str(one.get("fate"))
                 refused |= fate in ("refused", "not sent")
                 click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
@@ -128,7 +129,7 @@ def _stopped(pid: int, tasks: tuple[str, ...], ladder: str | None, reason: str |
     rows: list[Any] = []
     with Connection(pid) as connection:
         for said in connection.ask("stop", patient=True, tasks=list(tasks), ladder=ladder, reason=reason):
-            rows += said.get("report_tasks") or ()
+            rows += objects_in(said, "report_tasks")
             if isinstance(rung := said.get("rung"), dict):
                 click.echo(shown(f"{rung.get('name')}, {rung.get('grace')} s for {rung.get('tasks')}"), err=True)
             if isinstance(report := said.get("report"), dict):

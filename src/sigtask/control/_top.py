@@ -20,6 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Footer, Input, Static
 
+from ._checked import objects_in
 from ._client import Connection, Declined, Unreachable
 from ._columns import TITLES
 from ._model import Line, Program, look
@@ -319,7 +320,7 @@ class Top(App[None]):
                 for at in range(0, len(ids), 1000):
                     part = ids[at : at + 1000]
                     for said in connection.ask("send", signal=signal, tasks=part, reason=reason, tree=tree):
-                        for one in said.get("sent") or ():
+                        for one in objects_in(said, "sent"):
                             fates[str(one.get("fate"))] = fates.get(str(one.get("fate")), 0) + 1
             told = ", ".join(f"{count} {shown(fate)}" for fate, count in fates.items()) or "nobody was there"
         except (Unreachable, Declined) as error:
