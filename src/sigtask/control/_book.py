@@ -87,9 +87,10 @@ class Book:
 
     def living(self) -> Iterator[tuple[int, AnyTask]]:
         """The tasks that are not done, with their numbers."""
-        for one, (number, _) in list(self._tasks.items()):
-            if (task := one()) is not None and not task.done():
-                yield number, task
+        for one in list(self._tasks):  # and no pairs: see `_finding`
+            birth, task = self._tasks.get(one), one()
+            if birth is not None and task is not None and not task.done():
+                yield birth[0], task
 
     def number_of(self, task: Any) -> int | None:
         """The number of a living task; `None` for any other."""
@@ -103,9 +104,10 @@ class Book:
         """Keep this row for the next look; drop rows of tasks that are gone when there are as many."""
         self._rows[number], self._waited_for[number] = row, waits_for
         if len(self._rows) > 2 * len(self._tasks) + 1000:
-            known = {number for number, _ in self._tasks.values()}
+            known = {birth[0] for birth in list(self._tasks.values())}  # at once: the loop may be spawning more
             for gone in self._rows.keys() - known:
-                del self._rows[gone], self._waited_for[gone]
+                self._rows.pop(gone, None)
+                self._waited_for.pop(gone, None)
 
     def forget_rows(self) -> None:
         """No client is looking any more: drop the rows."""

@@ -19,6 +19,8 @@ from ._text import shown
 
 PATIENCE = 5.0
 """Seconds without a word, after which a process counts as one that does not answer."""
+SHORT_PATIENCE = 1.0
+"""The same where many are asked, one after the other."""
 
 
 class Unreachable(Exception):
@@ -59,11 +61,12 @@ def _uids() -> list[int]:
 class Connection:
     """A conversation with one process. A context manager. Raises: `Unreachable`."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, patience: float = PATIENCE) -> None:
         self.pid = pid
+        self._patience = patience
         found = _socket_of(pid)
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         self._came = bytearray()
         try:
             self._connect(str(found.path))
@@ -76,7 +79,7 @@ class Connection:
             raise Unreachable(f"{found.path} is not answered by uid {found.uid}, whose it is, but by uid {peer.uid}")
 
     def _connect(self, path: str) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self._patience
         while True:
             try:
                 self._socket.connect(path)
@@ -92,10 +95,10 @@ class Connection:
         Raises: `Declined` with what the process says; `Unreachable` when it says nothing, or has gone.
         """
         try:
-            self._socket.settimeout(PATIENCE)
+            self._socket.settimeout(self._patience)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has hung up, and may have said why
                 self._socket.sendall(line(v=VERSION, do=do, **fields))
-            self._socket.settimeout(None if patient else PATIENCE)
+            self._socket.settimeout(None if patient else self._patience)
             while True:
                 said = self._next()
                 if "error" in said:
