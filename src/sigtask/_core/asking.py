@@ -1,4 +1,4 @@
-"""What a task may ask of its own inbox (R12): `requested`, `wait_requested`, `until`; and what works for it is told."""
+"""What a task may ask about its signals (R12): `requested`, `wait_requested`, `until`; and forwarding them to work."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class mask(PassingBlock):
         self._look_again(self.masks)
 
     def _expire(self) -> None:
-        """`within` is over: the block is still open, but holds nothing from now on."""
+        """`within` is over: the block stays open, but holds nothing any more."""
         held, self.masks, self.plain = self.masks, 0, False
         self._look_again(held)
         if self.inbox is not None and (host := self.inbox.task()) is not None:

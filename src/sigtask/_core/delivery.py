@@ -1,4 +1,4 @@
-"""One signal that was sent to one task, and what became of it (R21). `inbox` writes it, everyone may read it."""
+"""One signal that was sent to one task, and what became of it (R21). Only `inbox` writes it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _TAKEN = (Fate.DELIVERED, Fate.HANDLED)
 
 
 def plain_error(msg: object) -> CancelledError:
-    """What asyncio throws for `cancel(msg)`."""
+    """The exception that asyncio throws for `cancel(msg)`."""
     return CancelledError() if msg is None else CancelledError(msg)
 
 
@@ -72,7 +72,7 @@ class PassedOn(Protocol):
 
     @property
     def below(self) -> Sequence[PassedOn]:
-        """Where it was passed on to from there."""
+        """What it was passed on to from there."""
         ...
 
     @property
@@ -141,7 +141,7 @@ class Delivery:
 
     @property
     def signal(self) -> Signal:
-        """The signal as it came to the task: to look at, not to raise."""
+        """The task's copy of the signal: to look at, not to raise."""
         if self._copy is None:  # made when somebody looks: few do, of a hundred thousand tasks
             self._copy = self.given.addressed(self.to, self.sender, self.sent_at)
         return self._copy
@@ -214,13 +214,13 @@ class History(list[Delivery]):
             self.forget()
 
     def forget(self) -> None:
-        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
+        """Keep `HISTORY`: drop the oldest that changed nothing, then the weakest, last those at work. The newest stays."""
         if len(self) > HISTORY:
             order = sorted(range(len(self) - 1), key=lambda at: (self[at].weight, self[at].level, at))
             self[:] = [self[at] for at in sorted(order[1 - HISTORY :])] + self[-1:]
 
     def take_back(self, requests: int) -> None:
-        """So many of the requests that signals stand for have been taken back: of the last signals first."""
+        """So many cancel requests that signals stand for were taken back: those of the last signals first."""
         for one in reversed(self):
             if requests <= 0:
                 return
@@ -235,7 +235,7 @@ def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:
 
 
 def is_over(delivery: Delivery) -> bool:
-    """Whether a signal in flight is at work no longer in what the task awaits (R8)."""
+    """Whether a signal in flight is no longer at work in what the task awaits (R8)."""
     return bool(delivery.below) and not any(one.is_busy for one in _passed_on_to(delivery))
 
 

@@ -20,7 +20,7 @@ from .inbox import Inbox
 
 
 def ended_by(task: Any) -> Signal | None:
-    """The signal that ended a task that was cancelled, or under which its parent cancelled it; else `None`."""
+    """The signal that ended a cancelled task, or under which its parent cancelled it; else `None`."""
     inbox: Inbox = task._mailbox()
     if inbox.ended is not None and inbox.end is None:
         inbox.end = inbox.ended.signal

@@ -1,4 +1,4 @@
-"""How a loop comes to make sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
+"""How a loop makes sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
 
 from __future__ import annotations
 

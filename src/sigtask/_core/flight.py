@@ -100,7 +100,7 @@ def passed_on(msg: Signal, below: PassedOn) -> None:
 
 
 def as_sent(task: object, msg: object) -> object:
-    """The message of a `cancel()` that `task` hands on to what it awaits: a signal as it came to the task itself."""
+    """The message of a `cancel()` that `task` passes on to what it awaits: a signal as it was sent to the task."""
     inbox: Any = getattr(task, "_inbox", None)
     flying = None if inbox is None else inbox.flying
     return msg if flying is None or flying.given is not msg else flying.signal
@@ -120,7 +120,7 @@ if speed is not None:
 
 
 def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
-    """All that a stock task can be told: asyncio's cancel, with the signal as its message (R25)."""
+    """Send a signal to a stock task: asyncio's cancel with the signal as its message; it takes nothing else (R25)."""
     task.cancel(msg=signal)
 
 

@@ -39,10 +39,9 @@ _abandoned_count = 0
 
 
 class Killed(BaseException):
-    """What a killed coroutine gets in the end, at an await that ate the Kill itself.
+    """What a killed coroutine gets in the end, at an await that swallowed the Kill itself.
 
-    Nobody else ever sees one: as soon as the coroutine has met it, it is made a plain `CancelledError`, in whatever
-    hands it may be by then.
+    Nobody else ever sees one: as soon as the coroutine has met it, it is turned into a plain `CancelledError`.
     """
 
 
@@ -71,9 +70,9 @@ def die(shim: Any, inbox: Inbox) -> Any:
 
 
 def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, returned: bool = False) -> Any:
-    """One step of a task that is being killed: the Kill is thrown, unless what it awaited has failed or returned.
+    """One step of a task that is being killed: throw the Kill, unless what it awaited has failed or returned.
 
-    Gives what it may wait for, as it has living children. Else raises what ends the task.
+    Returns what it may wait for, because it has living children; otherwise raises what ends the task.
     """
     doom, coro = inbox.doom, shim.coro
     assert doom is not None

@@ -40,7 +40,7 @@ class Leaving:
             self._led.append(inbox.again)  # an inner scope has been left by an error in its place
 
     def strongest(self, inbox: Inbox) -> Delivery | None:
-        """The strongest signal that came while the scope was left, or that led to its being left."""
+        """The strongest of the signals that led to leaving the scope, or came while it was left."""
         return strongest([*self._led, *inbox.landed_since(self._left_at)])
 
     def has(self, delivery: Delivery) -> bool:

@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM for one program: real handlers, with repeats merged, that also run when they are late (R29, R30).
+"""SIGINT and SIGTERM for one program: handlers that merge repeats and run even while the loop is blocked (R29, R30).
 
-`signal.signal` and not `loop.add_signal_handler`: a Python handler also runs while a callback blocks the loop in a
-sleep or a busy loop, and then the watchdog must know.
+They are set with `signal.signal`, not `loop.add_signal_handler`: a Python handler also runs while a callback blocks the
+loop, and then the watchdog must know.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class OsSignals:
         return self
 
     def listen(self) -> None:
-        """See that the main thread comes to its handlers. To be called again when a loop has begun to do so itself."""
+        """Check that the main thread runs its handlers. Call it again when a loop has taken the wake-up descriptor."""
         if self._bytes is not None and threading.current_thread() is threading.main_thread():
             self._bytes.take()
 
@@ -98,7 +98,7 @@ class OsSignals:
         return changed
 
     def lend(self, fd: int) -> int:
-        """What `signal.set_wakeup_fd(fd)` does for a program that is not to see us."""
+        """What `signal.set_wakeup_fd(fd)` does for a hosted program."""
         return -1 if self._bytes is None else self._bytes.lend(fd)
 
     def hear(self, signum: int, *, ignored: bool) -> None:
@@ -127,7 +127,7 @@ class OsSignals:
             self.leave()
 
     def leave(self) -> None:
-        """Put back what was there before, and where ours is in place still."""
+        """Restore the previous handlers, where ours is still in place."""
         _on_guard.discard(self)
         if self._timer is not None:  # what it sends must not come to those who are next
             self._timer.cancel()
@@ -178,7 +178,7 @@ class OsSignals:
             self._on_signal(signum, frame, self._counts())
 
     def _counts(self) -> bool:
-        """Whether this signal counts. A merged one does not, so who presses Ctrl-C three times a second gets on."""
+        """Whether this signal counts: a merged repeat does not. Pressing Ctrl-C three times a second still moves on."""
         now = time.monotonic()
         counts = now - self._last >= MERGE
         if counts:
@@ -188,11 +188,11 @@ class OsSignals:
     # -- in the thread that reads the bytes -----------------------------------------------------------------------
 
     def overdue(self, signum: int) -> None:
-        """The main thread has not come to our handler."""
+        """The main thread has not run our handler."""
         self._on_overdue(signum, self._counts())
 
     def came(self, signum: int) -> None:
-        """A signal came for which our handler is not in place: the program's own has been called."""
+        """A signal came that the program's own handler has taken."""
         if signum in self.before:
             self._on_foreign(signum, self._counts())
 
@@ -317,7 +317,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def start_deaf(thread: threading.Thread) -> None:
-    """Start a thread of our own that the system gives no signals: who waits for one, in `sigwait`, is to get it."""
+    """Start a thread that gets no signals, because another thread may wait for one in `sigwait`."""
     if not hasattr(signal, "pthread_sigmask"):
         thread.start()
         return
@@ -332,15 +332,15 @@ _FAULTS = {getattr(signal, name, None) for name in ("SIGSEGV", "SIGFPE", "SIGILL
 
 
 def put_back(handlers: Mapping[int, Any]) -> None:
-    """Set what `signal.getsignal` has given for each; `None` stands for a handler that Python did not set."""
+    """Restore handlers that `signal.getsignal` has returned. `None` stands for a handler that Python did not set."""
     for signum, handler in handlers.items():
         set_handler(signum, signal.SIG_DFL if handler is None else handler)
 
 
 def programs_own(signum: int, handler: Any) -> Callable[[int, FrameType | None], object] | None:
-    """The handler, where it is the program's own word for how to end.
+    """The handler, if the program has set it itself.
 
-    For SIGINT, `asyncio.run()` sets one in every program, and Python sets one that raises `KeyboardInterrupt`.
+    For SIGINT, `asyncio.run()` sets one in every program, and Python one that raises `KeyboardInterrupt`.
     """
     if not callable(handler) or (signum == signal.SIGINT and handler is signal.default_int_handler):
         return None
@@ -354,9 +354,9 @@ def name_of(signum: int) -> str:
 
 
 def die_of(signum: int) -> NoReturn:
-    """End this process by that signal's default action, so that whoever waits for it sees what ended it.
+    """End this process by that signal's default action, so that its parent sees which signal it was.
 
-    To process 1 of a container no default action is done: there it is `SystemExit(128 + signum)`.
+    The kernel takes no default action for process 1 of a container: there, raise `SystemExit(128 + signum)`.
     """
     set_handler(signum, signal.SIG_DFL)
     signal.raise_signal(signum)

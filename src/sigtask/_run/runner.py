@@ -150,7 +150,7 @@ def _checked(
 
 
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
-    """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
+    """Close the loop without waiting for a task that even a Kill could not reach, as `Runner.close` would."""
     report = supervisor.conclude() if supervisor.stoppings else None
     dismiss_idle()
     if report is None or not report.survivors:

@@ -1,6 +1,6 @@
-"""How a program is to be run and stopped, as one value: what the command line and the environment say.
+"""How to run and stop a program, as one value: the options of the command line and the environment.
 
-A `Settings` can be given to another process as text. Nothing here starts, handles or patches anything.
+A `Settings` can be passed to another process as text. Nothing here starts, handles or patches anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTO
 
 @dataclass(frozen=True)
 class Settings:
-    """What `sigtask run` was told. `signals` maps OS signals to the weakest signal each stands for."""
+    """The options of `sigtask run`. `signals` maps OS signals to the weakest signal that each stands for."""
 
     ladder: Ladder = DEFAULT
     signals: Mapping[int, type[Signal]] = field(default_factory=lambda: dict(DEFAULT_SIGNALS))
@@ -73,7 +73,7 @@ class Settings:
 
 
 def default_ladder() -> Ladder:
-    """The ladder where the code names none: the one in `SIGTASK_LADDER`, else drain 10 s, terminate 5 s, kill.
+    """The default ladder: the one in `SIGTASK_LADDER`, or else drain 10 s, terminate 5 s, kill.
 
     Raises: `ValueError` that names the variable.
     """
@@ -91,7 +91,7 @@ YES_NO = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": Fa
 
 
 def control_is_on() -> bool:
-    """Whether `SIGTASK_CONTROL` asks for the control socket. Raises: `ValueError` for a word that says neither."""
+    """Whether `SIGTASK_CONTROL` asks for the control socket. Raises: `ValueError` for an unknown word."""
     text = os.environ.get("SIGTASK_CONTROL", "").lower()
     if text not in ("", *YES_NO):
         raise ValueError(f"the environment variable SIGTASK_CONTROL: {text!r} is none of {', '.join(YES_NO)}")

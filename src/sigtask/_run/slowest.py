@@ -1,4 +1,4 @@
-"""What a program that is being stopped waits for, in a line."""
+"""What a program that is being stopped waits for, in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .children import waiting_for
 
 
 def slowest_of(tasks: Sequence[asyncio.Task[Any]], *, is_blocked: bool) -> str:
-    """Where the first task stands that is left and waits for no child; where the loop is blocked, if it is."""
+    """Where the first remaining task is that waits for no child, or where the loop is blocked."""
     if is_blocked or any(task is asyncio.current_task(task.get_loop()) for task in tasks):
         return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
     if not tasks:
