@@ -214,7 +214,7 @@ class History(list[Delivery]):
             self.forget()
 
     def forget(self) -> None:
-        """Keep `HISTORY`: drop the oldest that changed nothing, then the weakest, last those at work. The newest stays."""
+        """Keep `HISTORY`: drop the oldest that changed nothing, then the weakest, last those at work."""
         if len(self) > HISTORY:
             order = sorted(range(len(self) - 1), key=lambda at: (self[at].weight, self[at].level, at))
             self[:] = [self[at] for at in sorted(order[1 - HISTORY :])] + self[-1:]

@@ -144,7 +144,7 @@ class Supervisor:
             self._go_on(for_good=False)
 
     def tell_main_thread(self, signum: int) -> NoReturn:
-        """Raise in the main thread what plain Python raises for SIGINT; SystemExit for a signal that would just end it."""
+        """Raise in the main thread what plain Python raises for SIGINT; SystemExit for a signal that would end it."""
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
                 self._die_of(signum)

@@ -102,7 +102,7 @@ class Roll:
         return [*self.alive, *(() if self.everything else descendants(self.alive))]
 
     def family(self, rung: Rung, sent: list[Signal], asker: object) -> list[AnyTask]:
-        """The descendants this rung goes to: all for a Drain or a Kill, or else those an earlier rung was thrown into."""
+        """The descendants this rung goes to: all for a Drain or a Kill, else those an earlier rung was thrown into."""
         everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
             is_new = child is not asker and child not in self.alive

@@ -1,4 +1,4 @@
-"""What a child program writes, in bounded memory; and what it is given to read."""
+"""The output of a child program, in bounded memory, and its input."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Input:
         os.set_blocking(pipe.fileno(), False)
 
     def start(self, data: bytes, *, ends: bool) -> None:
-        """Begin to write this; `ends` closes the pipe after it."""
+        """Start to write this; `ends` closes the pipe after it."""
         assert self._pipe is not None
         self._left, self._ends = memoryview(data), ends
         self._loop.add_writer(self._pipe.fileno(), self._ready)

@@ -1,9 +1,8 @@
-"""`to_thread()`: a plain function in a thread, under the same signals as the task that waits for it.
+"""`to_thread()`: a plain function in a thread, with the signals of the task that waits for it.
 
-The task's signals go to the function. A Drain, and whatever a mask holds, is pending there, too (`requested`); an
-Interrupt or a Terminate is raised at the function's next bytecode. The task waits for it to come back: work that
-nobody waits for any more, and nobody knows of, is what this module is there to prevent. The Kill is the end of that:
-the task ends at once, and the report names the thread that was left behind.
+A Drain, and what a mask holds, is pending in the function, too (`requested`). An Interrupt or a Terminate is raised at
+its next bytecode. The task waits for the function, so that no work goes on unnoticed. Only a Kill ends the task at
+once; the report then names the thread that was left behind.
 """
 
 from __future__ import annotations
