@@ -142,7 +142,7 @@ class PassingBlock(BaseBlock):
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
-        return self._around(fn)  # type: ignore[return-value]  # `None` is for where an exception is kept
+        return self._around(fn)  # type: ignore[return-value]  # `None` is for blocks that swallow an exception
 
 
 def nobody_here(call: str) -> RuntimeError:
@@ -162,7 +162,7 @@ def warn_of_stock(call: str) -> None:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
         level, frame = level + 1, frame.f_back
     warnings.warn(
-        f"{call} does nothing in a task of asyncio's own: call sigtask.install() before it is created, or start the "
+        f"{call} does nothing in a stock asyncio task: call sigtask.install() before it is created, or start the "
         f"program with sigtask.run()",
         RuntimeWarning,
         stacklevel=level + 1,

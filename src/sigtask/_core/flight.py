@@ -40,7 +40,7 @@ class _Flights(threading.local):
 
     def __init__(self) -> None:
         self.now: _Launch | None = None
-        self.ring = False  # the launch that is going on has come back to a task it came through
+        self.ring = False  # the current launch has come back to a task that it came through
         self.queue: deque[_Launch] = deque()
 
 
@@ -68,7 +68,7 @@ def _work_off(here: _Flights) -> None:
         here.now = now = here.queue.popleft()
         try:
             _start(here, now.task, now.delivery)
-        except BaseException as error:  # an awaited thing's own cancel() failed: the others still get theirs
+        except BaseException as error:  # the cancel() of an awaited object failed: the others still get theirs
             failed = error
         finally:
             here.now = None

@@ -74,7 +74,7 @@ def _look_through_modules() -> None:
         if not isinstance(module, ModuleType) or name.partition(".")[0] == package.__name__:
             continue
         names = vars(module)
-        key = name, len(names)  # one that is still being imported comes to have more
+        key = name, len(names)  # a module that is still being imported gets more names
         if key not in _looked_at:
             _looked_at.add(key)
             if _is_among(package, names):

@@ -31,7 +31,7 @@ else:
 
 
 _cancel = stock.cancel
-# To look up a member of an Enum is slow on 3.11.
+# Looking up an Enum member is slow on 3.11.
 _IN_FLIGHT, _SUPERSEDED, _HANDLED, _REFUSED = Fate.IN_FLIGHT, Fate.SUPERSEDED, Fate.HANDLED, Fate.REFUSED
 _NESTED = 0.01
 """Seconds until a loop that turns inside a step of the task (nest_asyncio's) looks again whether the task waits."""
@@ -71,7 +71,7 @@ class Receiver(_Base[_T]):
         if running_loop() is not (loop := self.get_loop()) and loop.is_running():
             raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
         inbox = self._inbox or self._mailbox()
-        if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
+        if signal.__traceback__ is not None:  # it was caught and sent on: it holds frames
             given, signal = signal, signal.copy()
             signal._origin = given.origin
         if sender is None:

@@ -103,7 +103,7 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
             try:
                 return await original(self, et and _as_plain(et), exc, tb)
             finally:
-                del self, et, exc, tb, task  # the error that leaves keeps this frame, and would be in a cycle with it
+                del self, et, exc, tb, task  # the exception keeps this frame, and would be in a cycle with it
         scope, outer = Leaving(task._inbox, getattr(self, "_sigtask_entered", 0), exc), leaving.get(task)
         if is_group:
             leaving[task] = scope

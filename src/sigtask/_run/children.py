@@ -48,7 +48,7 @@ def take_along() -> None:
             break
         _send(fresh, "SIGSTOP")
         stopped |= fresh
-    sys.setswitchinterval(1e6)  # who waits for a child would start it anew
+    sys.setswitchinterval(1e6)  # a thread that waits for a child might restart it
     _send(stopped, "SIGKILL")
 
 

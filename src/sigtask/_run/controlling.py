@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def control_of(supervisor: Any) -> Control:
     """The control, to which each loop is attached. The first loop opens the socket."""
-    from ..control._control import Control, remove_sockets  # here: who does not ask for it does not pay for it
+    from ..control._control import Control, remove_sockets  # imported only when it is asked for
 
     if remove_sockets not in acts:
         acts.append(remove_sockets)

@@ -95,7 +95,7 @@ class Host:
             supervisor.wind_up_all()
             by_signal = supervisor.exit is not None and supervisor.exit.code == status
             supervisor.conclude_at_exit(-supervisor.signum if by_signal else status)
-            if by_signal:  # as it would have without us
+            if by_signal:  # as without sigtask
                 die_of(supervisor.signum)
         return status
 
@@ -111,7 +111,7 @@ class Host:
             if not callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN):
                 raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
             if threading.current_thread() is not threading.main_thread():
-                return real_signal(signalnum, handler)  # which says why not
+                return real_signal(signalnum, handler)  # it raises the right error
             self._supervisor.os_signals.hear(signalnum, ignored=handler == signal.SIG_IGN)
             before, self._set[signalnum] = self._set[signalnum], handler
             return before

@@ -73,7 +73,7 @@ class Pen:
     def _run(self) -> None:
         while (work := self._pieces.get()) is not None:
             piece, done = work
-            with contextlib.suppress(OSError, ValueError):  # a terminal that went away, a stream that was closed
+            with contextlib.suppress(OSError, ValueError):  # the terminal is gone, or the stream is closed
                 piece()
             done.set()
 
@@ -105,7 +105,7 @@ class LineView:
             return
         if due is None or progress.rung is due or self._blocked == due.name:
             return
-        if progress.rung_left < due.grace - 0.2:  # else the loop may just be about to
+        if progress.rung_left < due.grace - 0.2:  # otherwise the loop may be about to
             self._blocked = due.name
             said = f"{progress.cause}: {due.name} is due, and {progress.slowest}"
             self._tell("due", said, "warning", **_facts(progress, due))

@@ -129,7 +129,7 @@ class OsSignals:
     def leave(self) -> None:
         """Restore the previous handlers, where ours is still in place."""
         _on_guard.discard(self)
-        if self._timer is not None:  # what it sends must not come to those who are next
+        if self._timer is not None:  # its signals must not reach the next handlers
             self._timer.cancel()
             self._timer.join()
         put_back({signum: handler for signum, handler in self.before.items() if self.is_ours(signum)})
@@ -171,10 +171,10 @@ class OsSignals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._bytes is not None:
             self._bytes.handled()
-        if signum == min(self._to_put_back, default=None):  # pressed by ourselves: no signal came
+        if signum == min(self._to_put_back, default=None):  # sent by ourselves: no signal came
             put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
             self._to_put_back = {}
-        elif time.monotonic() - self._earlier >= MERGE:  # else a repeat of the one that has ended the run before
+        elif time.monotonic() - self._earlier >= MERGE:  # otherwise a repeat of the one that ended the previous run
             self._on_signal(signum, frame, self._counts())
 
     def _counts(self) -> bool:
@@ -214,7 +214,7 @@ class _Bytes:
         self._others = self._others_own = -1
         """What the interpreter would write to without us, a loop's own, which is to have its bytes: a copy, and it."""
         self._sending = threading.Lock()
-        self._late = self._pokes = self._own = 0  # what has not been handled; how often we pressed; those bytes
+        self._late = self._pokes = self._own = 0  # the signal not handled yet; how often we have sent it; its bytes
         self._thread = threading.Thread(target=self._run, name="sigtask-signals", daemon=True)
         start_deaf(self._thread)
 
@@ -226,7 +226,7 @@ class _Bytes:
 
     def lend(self, fd: int) -> int:
         """Let another have them, too, as `signal.set_wakeup_fd(fd)` does; gives the one that had them before."""
-        others = -1 if fd == -1 else os.dup(fd)  # a number that nobody else can close
+        others = -1 if fd == -1 else os.dup(fd)  # a descriptor that no other code can close
         with self._sending:
             before, self._others_own = self._others_own if self._others_are_there() else -1, fd
             if self._others != -1:
@@ -289,12 +289,12 @@ class _Bytes:
 
     def _press(self) -> None:
         """Nothing has been heard of the handler for a while."""
-        if not self._owner.is_ours(self._late):  # the program has put its own in its place, and has been told
+        if not self._owner.is_ours(self._late):  # the program has set its own handler, which was called
             self._late = self._pokes = 0
             return
         self._pokes += 1
         if self._pokes == POKES:
-            self._own = 0  # those that have not come will not: the main thread blocks the signal
+            self._own = 0  # the missing ones will not come: the main thread blocks the signal
             self._owner.overdue(self._late)
         else:
             self._own += 1

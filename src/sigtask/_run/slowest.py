@@ -19,5 +19,5 @@ def slowest_of(tasks: Sequence[asyncio.Task[Any]], *, is_blocked: bool) -> str:
     if not tasks:
         return ", ".join(filter(None, (waiting_for(), thread_places())))
     parents = {task._parent for task in tasks if isinstance(task, Task)}
-    first = next((task for task in tasks if task not in parents), tasks[0])  # a parent only waits for its children
+    first = next((task for task in tasks if task not in parents), tasks[0])  # a parent just waits for its children
     return f"{first.get_name()} at {task_place(first)}"

@@ -285,7 +285,7 @@ class Supervisor:
 
     def wind_up(self, loop: AbstractEventLoop) -> None:
         """`main` has ended: stop the tasks it has left behind, starting with Terminate, and wait for them."""
-        self._mains[loop], left = None, asyncio.all_tasks(loop)  # nobody else is waiting around it
+        self._mains[loop], left = None, asyncio.all_tasks(loop)  # no other code runs around it
         try:
             stopping = self.at_work_on(loop)
             if stopping is not None:
@@ -313,7 +313,7 @@ class Supervisor:
             elif not loop.is_closed() and asyncio.all_tasks(loop):
                 self.wind_up(loop)
 
-    # -- for whoever looks on -------------------------------------------------------------------------------------
+    # -- for observers -------------------------------------------------------------------------------------------
 
     @property
     def cause(self) -> str:

@@ -36,7 +36,7 @@ def notify(state: str) -> bool:
     """
     for line in state.split("\n"):
         if not line.partition("=")[0].isidentifier() or "=" not in line:
-            raise ValueError(f"notify({state!r}): {line!r} is no state; write it as READY=1 or STATUS=text")
+            raise ValueError(f"notify({state!r}): {line!r} is not a state; write it as READY=1 or STATUS=text")
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False

@@ -94,7 +94,7 @@ class Watchdog:
             self._may_speak.put(True)
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
-            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
+            for act in (*_last_acts.acts, take_along):  # this last: a parent may restart its children
                 with contextlib.suppress(Exception):
                     act()
         finally:

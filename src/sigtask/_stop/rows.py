@@ -35,7 +35,7 @@ def place_of(task: AnyTask, places: Places) -> str:
 def new_row(task: AnyTask, *, descendant: bool = False) -> TaskReport:
     """The row of a task about which nothing else is known yet."""
     may_be_asked = isinstance(task, Task) or not task.done()  # CPython 3.12.1 crashes when another is asked at its end
-    coro: Any = task.get_coro() if may_be_asked else None  # which a task that was started eagerly has no more
+    coro: Any = task.get_coro() if may_be_asked else None  # a task that was started eagerly no longer has it
     what: str = getattr(coro, "__qualname__", "")
     return TaskReport(task.get_name(), descendant=descendant, coroutine=what)
 

@@ -24,7 +24,7 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
         elif stopping not in inbox.stops:
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
         if signal.level >= KILL_LEVEL and inbox.doom is not None:
-            return  # the Kill of the task that spawned it has come to it already
+            return  # its parent's Kill has already reached it
         task._receive(signal, False, stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:

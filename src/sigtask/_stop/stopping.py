@@ -92,13 +92,13 @@ class Stopping:
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
         self._to_tell: list[AnyTask] = []  # the first one last
-        self._telling = False  # from a turn's first word until its grace begins
+        self._telling = False  # from the first signal of a turn until its grace begins
         self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
         self._ending = False
         self._outside: dict[Outside, None] = {}
-        self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
+        self._why = None if reason is None else str(reason) or repr(reason)  # now: an error in it is the caller's
         self._roll.track(targets)
 
     @property
@@ -223,7 +223,7 @@ class Stopping:
         name, tasks = self.rung.name, turn.tasks
         if self._everything and tasks is None and self._turns.number > 1:  # the first comes with `begin`
             self._roll.track(asyncio.all_tasks(self.loop))
-        self._to_tell = list(self.alive)  # nobody has been told anything yet
+        self._to_tell = list(self.alive)  # no task was signalled yet
         if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
             some: Iterable[AnyTask] = self.alive if tasks is None or len(tasks) > 1 else tasks
             there = [(task, row) for task in some if (row := self.alive.get(task)) is not None]

@@ -62,7 +62,7 @@ class Children:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REAP):
                     await self._all_gone
-        for child in tuple(self.living):  # a loop whose clock runs ahead of the world's
+        for child in tuple(self.living):  # a loop with a fake clock
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.popen.wait(REAP)
         dismiss_guard()

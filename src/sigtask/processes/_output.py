@@ -151,7 +151,7 @@ class Input:
             self._left = self._left[os.write(self._pipe.fileno(), self._left[:CHUNK]) :]
         except (BlockingIOError, InterruptedError):
             return
-        except OSError:  # the program has closed it: as for subprocess.run, that is its business
+        except OSError:  # the program has closed it, which is no error, as for subprocess.run
             self.close()
             return
         if not self._left:

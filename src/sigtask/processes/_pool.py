@@ -125,7 +125,7 @@ class ProcessPool:
                 await turn
             except BaseException:
                 if turn.done() and not turn.cancelled():
-                    self._next()  # it was our turn, and is somebody else's now
+                    self._next()  # pass our turn on
                 raise
             finally:
                 if turn in self._waiting:
@@ -180,7 +180,7 @@ class ProcessPool:
         if not self._workers and not self._closing.done():
             self._closing.set_result(None)
         while self._waiting:
-            self._next()  # who waits for a worker is told
+            self._next()  # tell those who wait for a worker
         for worker in tuple(self._workers):
             if kill:
                 worker.kill()

@@ -93,8 +93,8 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
     function = ThreadFunction(fn, args, task, copy_context(), loop)
     call = Call(function, limiter.release, loop)
     try:
-        # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
-        with forwarding(task, function, masked=True):  # its own blocks say what it is to see
+        # First, because the function may start before our next line runs, and ask for its task's signals.
+        with forwarding(task, function, masked=True):  # its own blocks decide what it gets
             try:
                 _workers.workers.give(function.work)
             except BaseException:
@@ -102,7 +102,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
                 raise
             return await call  # type: ignore[no-any-return]  # what fn returns
     finally:
-        del call, function, task  # an error raised through here holds this frame, and they hold the error
+        del call, function, task  # an exception holds this frame, and these hold the exception
 
 
 def dismiss_idle() -> None:

@@ -58,13 +58,13 @@ class ThreadFunction(Function):
         if self.call is not None:
             self.call.finish(self)
             self.call = None
-        self.error = None  # it holds the frames it passed, and they hold what the caller gave
+        self.error = None  # it holds frames, which hold the caller's arguments
 
     # -- how a signal gets in -----------------------------------------------------------------------------------------
 
     def inject(self) -> bool:
         """As in `Function`: by `PyThreadState_SetAsyncExc`; without ctypes, the function comes to a checkpoint."""
-        from ._hit import hit  # not before it is needed: ctypes takes longer to import than all of sigtask
+        from ._hit import hit  # imported when needed: ctypes takes longer to import than all of sigtask
 
         return self.thread is not None and hit(self.thread.ident, Injected)
 

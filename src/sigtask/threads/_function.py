@@ -312,11 +312,11 @@ class Function:
                     self.box.append(None)
             locked(self.lock, self._settle)
         except CancelledError:
-            locked(self.lock, self._settle)  # it was on its way when the function ended, and there can be no second
+            locked(self.lock, self._settle)  # it was on its way when the function ended; there is no second one
         self._clean_up()
         running.function = None
         self.finished = True
-        self.fn, self.args = _ended, ()  # what the caller gave is the caller's again
+        self.fn, self.args = _ended, ()  # release the caller's objects
         del self
 
     def _begin(self) -> bool:
