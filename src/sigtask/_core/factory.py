@@ -39,9 +39,12 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
 
     Example::
 
-        asyncio.get_running_loop().set_task_factory(task_factory)
-        task = asyncio.create_task(asyncio.sleep(0))
-        print(isinstance(task, Task))  # True
+        async def main():
+            asyncio.get_running_loop().set_task_factory(task_factory)
+            task = asyncio.create_task(asyncio.sleep(0))
+            print(isinstance(task, Task))  # True
+
+        asyncio.run(main())
 
     .. versionadded:: 0.1.0
     """
