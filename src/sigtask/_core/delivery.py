@@ -51,11 +51,7 @@ class Fate(Enum):
 watchers: list[Callable[[Delivery], object]] = []
 """Called for every signal that is sent, before its fate is known: telemetry. They must not raise."""
 
-_PENDING, _IN_FLIGHT, _DELIVERED = (
-    Fate.PENDING,
-    Fate.IN_FLIGHT,
-    Fate.DELIVERED,
-)  # member look-up is slow on 3.11
+_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # member look-up is slow on 3.11
 _TAKEN = (Fate.DELIVERED, Fate.HANDLED)
 
 

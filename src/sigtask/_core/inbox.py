@@ -38,11 +38,7 @@ from .around import Block, Outside, Waiter
 from .delivery import HISTORY, Delivery, Fate, History, is_over, strongest
 from .native import in_c
 
-_PENDING, _IN_FLIGHT, _DELIVERED = (
-    Fate.PENDING,
-    Fate.IN_FLIGHT,
-    Fate.DELIVERED,
-)  # member look-up is slow on 3.11
+_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # member look-up is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
 
 
