@@ -58,6 +58,7 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = "sigtask"
 html_static_path = ["_static"]
+html_logo = html_favicon = "_static/logo.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
