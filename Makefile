@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python docs docs-links pictures test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control services clean
+.PHONY: help python docs docs-links pictures test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control services sdist clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make explore     signals at every await of a dozen real libraries; writes docs/explored.md"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
+	@echo "make sdist       the sdist, and its own tests from it, in an environment of its own"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
@@ -84,6 +85,10 @@ bench-cluster: python
 	@$(PYTHON) tools/check.py venv
 	@mkdir -p build && $(DEFAULT)/python bench/cluster.py --json build/cluster.json $(BENCH)
 	@$(DEFAULT)/python bench/cluster_model.py build/cluster.json
+
+sdist: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python tools/sdist.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

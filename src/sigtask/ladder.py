@@ -221,7 +221,7 @@ def duration(text: str) -> float:
     """The seconds that `text` says, as in `500ms`, `10s`, `10`, `2m`, `1h`. Raises: `ValueError` for anything else."""
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text)
     if found is None:
-        raise ValueError(f"{text!r} is no duration; write it as 10s, 500ms or 2m")
+        raise ValueError(f"{text!r} is not a duration; write it as 10s, 500ms or 2m")
     return float(found[1]) * _UNITS[found[2]]
 
 

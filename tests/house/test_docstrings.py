@@ -189,6 +189,13 @@ def program_of(one: Name) -> str:
     return body + example
 
 
+def test_the_task_factory_in_c_has_the_docstring_of_the_one_in_python():
+    from sigtask import task_factory
+    from sigtask._core.factory import py_task_factory
+
+    assert inspect.getdoc(task_factory) == inspect.getdoc(py_task_factory)
+
+
 def comments(code: str) -> Iterator[str]:
     """What stands behind code, in comments."""
     for token in tokenize.generate_tokens(io.StringIO(code).readline):

@@ -1,4 +1,4 @@
-"""What a task may ask of its own inbox (R12): `requested`, `wait_requested`, `until`; and what works for it is told."""
+"""What a task may ask about its signals (R12): `requested`, `wait_requested`, `until`; and forwarding them to work."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
         return caught.signal
     finally:
         inbox = None
-        del caught  # what is raised holds this frame, and these the task
+        del caught  # the exception holds this frame, and these variables hold the task
 
 
 def _inbox(call: str) -> Inbox | None:
@@ -194,7 +194,7 @@ class forwarding:
         self._inbox = task._mailbox() if isinstance(task, Task) else None
         self._work = work
         self._masked = masked
-        self._entry = (Signal, self)  # stands among those who `wait_requested`, and looks like a future to them
+        self._entry = (Signal, self)  # it is in the list of waiters, and has the methods of a future
 
     def __enter__(self) -> None:
         if self._inbox is not None:

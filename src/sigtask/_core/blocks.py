@@ -136,7 +136,7 @@ class mask(PassingBlock):
         self.cls = cls
         self.within = within
         self.plain = plain
-        self._waiting: weakref.WeakKeyDictionary[Inbox, None] | None = None  # in the order in which they came
+        self._waiting: weakref.WeakKeyDictionary[Inbox, None] | None = None  # in order of arrival
         self._timer: TimerHandle | None = None
 
     def __enter__(self) -> None:
@@ -175,7 +175,7 @@ class mask(PassingBlock):
         self._look_again(self.masks)
 
     def _expire(self) -> None:
-        """`within` is over: the block is still open, but holds nothing from now on."""
+        """`within` is over: the block stays open, but holds nothing any more."""
         held, self.masks, self.plain = self.masks, 0, False
         self._look_again(held)
         if self.inbox is not None and (host := self.inbox.task()) is not None:
@@ -187,7 +187,7 @@ class mask(PassingBlock):
         for inbox in tuple(waiting):
             task = inbox.task()
             if task is None or task.done():
-                # It has ended under this mask: what was held is not what ended it.
+                # It ended while masked: the signal that was held did not end it.
                 inbox.pending = tuple(one for one in inbox.pending if one.level > held or self in one.inside)
             else:
                 task._look()
@@ -272,7 +272,7 @@ class on_signal(PassingBlock, Generic[_S]):
             raise
         except BaseException as error:
             context = {"message": f"on_signal callback {self.callback!r} of {task!r} failed", "exception": error}
-            if current() is not task:  # asyncio runs the handler in the task's context, which must not be entered yet
+            if current() is not task:  # asyncio would run the handler in the task's context, which is entered already
                 context["task"] = task
             task.get_loop().call_exception_handler(context)
             del context
@@ -294,7 +294,7 @@ class on_signal(PassingBlock, Generic[_S]):
         except RuntimeError:
             if entered:
                 raise
-        self.callback(signal)  # that context is the one we are in: the task signals itself
+        self.callback(signal)  # we are in that context already: the task signals itself
 
     def _fresh(self) -> on_signal[_S]:
         return on_signal(self.cls, self.callback)
@@ -352,7 +352,7 @@ class catch(BaseBlock, Generic[_S]):
 
     def __enter__(self) -> Self:
         inbox = self._enter()
-        if inbox is not None and isinstance(task := inbox.task(), Task):  # a function in a thread has no such count
+        if inbox is not None and isinstance(task := inbox.task(), Task):  # a function in a thread has no count
             self._owed = inbox.owed
             self._count = stock.cancelling(task)
         return self
@@ -363,7 +363,7 @@ class catch(BaseBlock, Generic[_S]):
             return False
         if getattr(exc, "_ended_another", False):
             return False
-        self.signal = exc.copy()  # the raised one holds this very frame
+        self.signal = exc.copy()  # the raised one holds this frame
         task = inbox.task()
         if not isinstance(task, Task):
             return True

@@ -1,4 +1,4 @@
-"""How a loop comes to make sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
+"""How a loop makes sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
 
 from __future__ import annotations
 
@@ -39,13 +39,16 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
 
     Example::
 
-        asyncio.get_running_loop().set_task_factory(task_factory)
-        task = asyncio.create_task(asyncio.sleep(0))
-        print(isinstance(task, Task))  # True
+        async def main():
+            asyncio.get_running_loop().set_task_factory(task_factory)
+            task = asyncio.create_task(asyncio.sleep(0))
+            print(isinstance(task, Task))  # True
+
+        asyncio.run(main())
 
     .. versionadded:: 0.1.0
     """
-    # Every line here is paid for by every spawn: `make bench-core` counts it.
+    # Every line here runs for each new task: `make bench-core` counts it.
     if type(coro) is not CoroutineType and not iscoroutine(coro):
         raise TypeError(f"a coroutine was expected, got {coro!r}")
     shim = _new_shim(Shim)
@@ -59,7 +62,7 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
         note_parent(task, parent)
     else:
         adopt(task, shim, parent)
-    _init(task, shim, loop=loop, **kwargs)  # with eager_start among them, it runs before it is returned
+    _init(task, shim, loop=loop, **kwargs)  # with eager_start, the task runs before it is returned
     return task
 
 
@@ -73,7 +76,7 @@ if speed is not None:
 task_factory.__module__ = "sigtask"
 
 if sys.version_info >= (3, 12):
-    # Made by asyncio's own: anyio knows an eager factory by its code, and reads out of it how to start a child later.
+    # Made by asyncio: anyio recognises an eager factory by its code, and reads from it how to start a child lazily.
     eager_task_factory = asyncio.create_eager_task_factory(_construct)
 else:
 
@@ -138,7 +141,7 @@ def create_task(coro: Coroutine[Any, Any, _T], *, name: str | None = None, conte
 
 
 makes_ours: set[Any] = {task_factory, eager_task_factory}
-"""Task factories, as functions, whose tasks are ours."""
+"""The task factories, as functions, that make our tasks."""
 
 
 def install(loop: AbstractEventLoop | None = None, *, eager: bool = False) -> None:

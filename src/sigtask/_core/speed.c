@@ -204,9 +204,12 @@ PyDoc_STRVAR(factory_doc,
 "\n"
 "Example::\n"
 "\n"
-"    asyncio.get_running_loop().set_task_factory(task_factory)\n"
-"    task = asyncio.create_task(asyncio.sleep(0))\n"
-"    print(isinstance(task, Task))  # True\n"
+"    async def main():\n"
+"        asyncio.get_running_loop().set_task_factory(task_factory)\n"
+"        task = asyncio.create_task(asyncio.sleep(0))\n"
+"        print(isinstance(task, Task))  # True\n"
+"\n"
+"    asyncio.run(main())\n"
 "\n"
 ".. versionadded:: 0.1.0");
 

@@ -30,7 +30,7 @@ from .stock import current
 
 _T = TypeVar("_T")
 _cancel, _result, _exception = stock.cancel, stock.result, stock.exception
-_IN_FLIGHT, _REFUSED = Fate.IN_FLIGHT, Fate.REFUSED  # to look up a member of an Enum is slow on 3.11
+_IN_FLIGHT, _REFUSED = Fate.IN_FLIGHT, Fate.REFUSED  # looking up an Enum member is slow on 3.11
 
 
 class Task(Receiver[_T]):

@@ -84,7 +84,7 @@ class LogObserver:
 
     def rung(self, rung: Rung, progress: Progress) -> None:
         """Log that a rung begins."""
-        from ..telemetry._fields import EVENT  # here, and not for every program that is never stopped
+        from ..telemetry._fields import EVENT  # imported only when a program is stopped
 
         left, cause = progress.tasks_left, progress.cause
         fields = {EVENT: "rung", "sigtask.rung.name": rung.name, "sigtask.rung.grace": rung.grace}
@@ -92,7 +92,7 @@ class LogObserver:
         log.info("%s: %s, %g s for %s", cause, rung.name, rung.grace, counted(left), extra=extra)
 
     def tick(self, progress: Progress) -> None:
-        """Nothing: a log is not a screen."""
+        """Nothing: a log needs no updates."""
 
     def over(self, report: Report) -> None:
         """Log the report."""

@@ -82,12 +82,12 @@ def run(
         The parameter `control`.
     """
     ladder, signals, control = _checked(main, ladder, signals, control)
-    if host is not None:  # its ladder and its view are what the person asked for: it joins them
+    if host is not None:  # use the ladder and the view of `sigtask run`
         return _run(host, main, loop_factory, debug)
     observer = observer or default_observer() or LogObserver()
     with Supervisor(ladder, signals, observer, control=control) as supervisor:
         value = _run(supervisor, main, loop_factory, debug)
-        supervisor.watchdog.stop()  # what comes now is the caller's own time
+        supervisor.watchdog.stop()  # code after run() has all the time it wants
         return value
 
 
@@ -116,7 +116,7 @@ def _run(
 host: Supervisor | None = None
 """The supervisor of `sigtask run`, in the process of a program that it hosts."""
 refusal: Exception | None = None
-"""What `run()` raises in place of running: set while `sigtask run package.module:main` imports the program."""
+"""Raised by `run()` instead of running, while `sigtask run package.module:main` imports the program."""
 
 
 def _checked(
@@ -136,7 +136,7 @@ def _checked(
             raise TypeError(f"signals is {signals!r}; give a mapping, as in {{signal.SIGINT: Interrupt}}")
         for signum, cls in (signals or {}).items():
             if signum not in signal.valid_signals():
-                raise ValueError(f"signals: {signum!r} is no signal of this system; say signal.SIGTERM, for example")
+                raise ValueError(f"signals: {signum!r} is not a signal of this system; say signal.SIGTERM, for example")
             if signal.Signals(signum) in NOT_TO_BE_HANDLED:
                 raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)
@@ -150,7 +150,7 @@ def _checked(
 
 
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
-    """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
+    """Close the loop without waiting for a task that even a Kill could not reach, as `Runner.close` would."""
     report = supervisor.conclude() if supervisor.stoppings else None
     dismiss_idle()
     if report is None or not report.survivors:

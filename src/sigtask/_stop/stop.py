@@ -1,4 +1,4 @@
-"""`stop()`: put a ladder to some tasks, and wait for it (R25)."""
+"""`stop()`: stop some tasks by a ladder, and wait for them (R25)."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ async def disconnection() -> Disconnection:
     """
     exchange = CURRENT.get(None)
     if exchange is None:
-        raise RuntimeError("there is no SignalMiddleware around this app: app.add_middleware(SignalMiddleware)")
+        raise RuntimeError("this app has no SignalMiddleware; add it: app.add_middleware(SignalMiddleware)")
     exchange.set_on_disconnect("ask", None)
     return Disconnection(exchange)
 

@@ -142,7 +142,9 @@ def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, cli
         if not said or ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
             return value
         if said not in words:
-            raise _Mistake(f"{variable}: {said!r} is none of {', '.join(words)}", ctx.command_path, ctx.params["log"])
+            raise _Mistake(
+                f"{variable}: {said!r} is not one of {', '.join(words)}", ctx.command_path, ctx.params["log"]
+            )
         return words[said]
 
     return callback

@@ -58,7 +58,7 @@ class Program(NamedTuple):
             return cls("script", name, args)
         if ":" in name and not name.endswith(".py"):
             return cls("function", name, args)
-        raise BadInput(f"there is no file {name!r}; for a coroutine function, write package.module:function")
+        raise BadInput(f"there is no file {name!r}; for an async function, write package.module:function")
 
 
 def run_program(program: Program, settings: Settings, view: LineView) -> int:
@@ -159,11 +159,11 @@ def _load(name: str) -> Callable[[], Any]:
             raise BadInput(f"{module_name} has no {attribute!r}")
         found = getattr(found, part)
     if not inspect.iscoroutinefunction(found):
-        raise BadInput(f"{name} is {found!r}, not a coroutine function (async def)")
+        raise BadInput(f"{name} is {found!r}, not an async function (async def)")
     try:
         inspect.signature(found).bind()
     except TypeError as error:
-        raise BadInput(f"{name} is called without arguments, and that is an error: {error}") from None
+        raise BadInput(f"{name} is called without arguments, and this failed: {error}") from None
     return found  # type: ignore[no-any-return]  # checked just above
 
 

@@ -1,4 +1,4 @@
-"""The client's side: what a program calls."""
+"""The client's side: the functions that a program calls."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _begin_to_install(client: Client) -> asyncio.Task[None]:
 
 
 def _installation_ended(client: Client, task: asyncio.Task[None]) -> None:
-    """Nobody may be waiting for it: an error is told all the same, unless the client has closed meanwhile."""
+    """Report an error even if nobody waits for the installation, unless the client has closed meanwhile."""
     if not task.cancelled() and (error := task.exception()) is not None and client.status == "running":
         context = {"message": "sigtask's plugins could not be installed", "exception": error, "task": task}
         task.get_loop().call_exception_handler(context)
@@ -348,7 +348,7 @@ def _request(keys: list[str], ladder: Ladder, reason: object, sender: str | None
 
 
 async def _ask(client: Client, request: Message) -> Message:
-    """In the client's loop: the one call. It goes behind the jobs that were submitted before, on their connection."""
+    """In the client's loop: send the request behind the jobs that were submitted before, and wait for the answer."""
     await _installed(client)
     dask.send_from_client(client, request)
     try:

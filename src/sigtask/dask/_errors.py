@@ -1,4 +1,4 @@
-"""How a job that a signal ended is told to whoever waits for it."""
+"""The error of a job that a signal has ended."""
 
 from __future__ import annotations
 

@@ -69,9 +69,9 @@ def died(pid: int, status: int, fn: str) -> WorkerDied:
 
 
 def pickled(fn: Callable[..., Any], args: tuple[Any, ...], call: str) -> bytes:
-    """The function and its arguments, as they travel.
+    """The function and its arguments as a pickle.
 
-    Raises: `TypeError` that names what does not pickle.
+    Raises: `TypeError` that names what cannot be pickled.
     """
     try:
         return pickle.dumps((fn, args), pickle.HIGHEST_PROTOCOL)
@@ -94,14 +94,14 @@ def _refusal(call: str, what: str, one: object, error: Exception) -> str:
 
 
 def by_level(level: int) -> Callable[[object], Signal | None]:
-    """The built-in class that is nearest to a level, for a signal of a class that cannot be had here."""
+    """The built-in class nearest to a level, for a signal whose class is not available here."""
     if level == 0:
         return lambda reason: None
     return Terminate if level >= Terminate.level else Interrupt if level >= Interrupt.level else Drain
 
 
 def pickled_signal(msg: object) -> tuple[bytes, int, str]:
-    """A signal or a plain cancel's message as it travels: its pickle, its level and its reason as text."""
+    """A signal, or a plain cancel's message, to be sent: its pickle, its level and its reason as text."""
     if not isinstance(msg, Signal):
         return _dumped(msg, None if msg is None else repr(msg)), 0, ""
     text = "" if msg.reason is None else str(msg.reason)[:1000]
@@ -111,7 +111,7 @@ def pickled_signal(msg: object) -> tuple[bytes, int, str]:
 
 
 def _dumped(*candidates: object) -> bytes:
-    """The pickle of the first that has one."""
+    """The pickle of the first one that can be pickled."""
     for one in candidates[:-1]:
         try:
             return pickle.dumps(one)

@@ -1,4 +1,4 @@
-"""What a child program writes, in bounded memory; and what it is given to read."""
+"""The output of a child program, in bounded memory, and its input."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Input:
         os.set_blocking(pipe.fileno(), False)
 
     def start(self, data: bytes, *, ends: bool) -> None:
-        """Begin to write this; `ends` closes the pipe after it."""
+        """Start to write this; `ends` closes the pipe after it."""
         assert self._pipe is not None
         self._left, self._ends = memoryview(data), ends
         self._loop.add_writer(self._pipe.fileno(), self._ready)
@@ -151,7 +151,7 @@ class Input:
             self._left = self._left[os.write(self._pipe.fileno(), self._left[:CHUNK]) :]
         except (BlockingIOError, InterruptedError):
             return
-        except OSError:  # the program has closed it: as for subprocess.run, that is its business
+        except OSError:  # the program has closed it, which is no error, as for subprocess.run
             self.close()
             return
         if not self._left:

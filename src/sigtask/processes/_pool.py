@@ -115,7 +115,7 @@ class ProcessPool:
     # -- workers --------------------------------------------------------------------------------------------------
 
     async def _take(self) -> Worker:
-        """A worker with nothing to do. Cancelled, it takes none."""
+        """An idle worker. If cancelled, it takes none."""
         while not self._free:
             if len(self._workers) < self._most:
                 self._workers.add(worker := Worker(self._is_idle, self._is_gone))
@@ -125,7 +125,7 @@ class ProcessPool:
                 await turn
             except BaseException:
                 if turn.done() and not turn.cancelled():
-                    self._next()  # it was our turn, and is somebody else's now
+                    self._next()  # pass our turn on
                 raise
             finally:
                 if turn in self._waiting:
@@ -156,7 +156,7 @@ class ProcessPool:
             self._closing.set_result(None)
 
     def _abandon(self, worker: Worker, call: Call) -> None:
-        """Nobody waits for that call any more, by a Kill or because the coroutine was closed: neither does it go on."""
+        """Nobody waits for the call any more, after a Kill or because the coroutine was closed: end it."""
         if worker.call is call:
             worker.kill()
 
@@ -180,7 +180,7 @@ class ProcessPool:
         if not self._workers and not self._closing.done():
             self._closing.set_result(None)
         while self._waiting:
-            self._next()  # who waits for a worker is told
+            self._next()  # tell those who wait for a worker
         for worker in tuple(self._workers):
             if kill:
                 worker.kill()

@@ -164,7 +164,7 @@ async def _waited(program: Program) -> ProcessResult:
         note(error, program.result)
         raise
     finally:
-        if program.returncode is None:  # killed, or a coroutine that is closed: nobody will wait any more
+        if program.returncode is None:  # killed, or the coroutine was closed: nobody will wait for it
             program.kill()
 
 

@@ -1,9 +1,8 @@
-"""`to_thread()`: a plain function in a thread, under the same signals as the task that waits for it.
+"""`to_thread()`: a plain function in a thread, with the signals of the task that waits for it.
 
-The task's signals go to the function. A Drain, and whatever a mask holds, is pending there, too (`requested`); an
-Interrupt or a Terminate is raised at the function's next bytecode. The task waits for it to come back: work that
-nobody waits for any more, and nobody knows of, is what this module is there to prevent. The Kill is the end of that:
-the task ends at once, and the report names the thread that was left behind.
+A Drain, and what a mask holds, is pending in the function, too (`requested`). An Interrupt or a Terminate is raised at
+its next bytecode. The task waits for the function, so that no work goes on unnoticed. Only a Kill ends the task at
+once; the report then names the thread that was left behind.
 """
 
 from __future__ import annotations
@@ -94,8 +93,8 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
     function = ThreadFunction(fn, args, task, copy_context(), loop)
     call = Call(function, limiter.release, loop)
     try:
-        # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
-        with forwarding(task, function, masked=True):  # its own blocks say what it is to see
+        # First, because the function may start before our next line runs, and ask for its task's signals.
+        with forwarding(task, function, masked=True):  # its own blocks decide what it gets
             try:
                 _workers.workers.give(function.work)
             except BaseException:
@@ -103,7 +102,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
                 raise
             return await call  # type: ignore[no-any-return]  # what fn returns
     finally:
-        del call, function, task  # an error raised through here holds this frame, and they hold the error
+        del call, function, task  # an exception holds this frame, and these hold the exception
 
 
 def dismiss_idle() -> None:

@@ -1,4 +1,4 @@
-"""What a function may call that runs in a thread or a worker process: `checkpoint()`, `defer()`."""
+"""What a function in a thread or a worker process may call: `checkpoint()`, `defer()`."""
 
 from __future__ import annotations
 
