@@ -21,7 +21,7 @@ copyright = "the sigtask authors"  # noqa: A001
 release = version = sigtask.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
-extensions += ["sphinx_copybutton", "docstrings", "commands", "blocks"]  # ours, in _ext
+extensions += ["sphinx_copybutton", "docstrings", "commands", "blocks", "one_page"]  # the last four are ours, in _ext
 exclude_patterns = ["_ext", "_static", "img"]
 nitpicky = True
 needs_sphinx = "8.0"
@@ -58,6 +58,7 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = "sigtask"
 html_static_path = ["_static"]
+html_logo = html_favicon = "_static/logo.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

@@ -173,10 +173,10 @@ def tutorial_runs() -> list[Run]:
 def stop_run() -> Run:
     """The shop of the examples with one stubborn worker, in the middle of its stop."""
     ladder = "drain=3s,terminate=2s,kill"
-    words = ("run", "--ladder", ladder, "orders.py", "orders.db", "--stubborn")
+    words = ("run", "--ladder", ladder, "orders.py", "--stubborn")
     command = (sys.executable, "-u", "-m", "sigtask", *words)
     files = {"orders.py": (ROOT / "examples/orders.py").read_text("utf-8")}
-    return Run("stop", command, f"sigtask {' '.join(words)}", files, ((3.0, signal.SIGINT),), 3.8, 12, is_quiet=True)
+    return Run("stop", command, f"sigtask {' '.join(words)}", files, ((3.0, signal.SIGINT),), 3.8, 8, is_quiet=True)
 
 
 def main(names: list[str]) -> None:
