@@ -89,6 +89,12 @@ def test_letters_of_all_languages_stay(written):
     assert "日本語 é 🙂" in written(deaf_one("日本語 é 🙂"), "r.txt")
 
 
+def test_a_name_and_a_reason_of_several_lines_forge_none_in_the_text(written):
+    text = written(deaf_one("deaf\n  0 still running", reason="x\nstopped 9 tasks"), "r.txt")
+    assert "(reason: x\\nstopped 9 tasks)" in text.splitlines()[0]
+    assert any(line.strip().startswith("deaf\\n  0 still running") for line in text.splitlines())
+
+
 # -- the trace --------------------------------------------------------------------------------------------------------
 
 
