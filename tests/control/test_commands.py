@@ -118,6 +118,15 @@ def test_ps_without_a_pid_lists_the_programs(program, sigtask):
     assert listed[0].split() == ["PID", "UP", "TASKS", "COMMAND"]
 
 
+def test_what_a_process_that_is_gone_has_left_behind_is_not_listed(program, sigtask, runtime):
+    running = program(POOL)
+    running.popen.kill()
+    running.wait()
+    assert os.listdir(runtime / "sigtask") == [f"{running.pid}.sock"]
+    assert sigtask("ps").stdout.startswith("no program of yours has a control socket")
+    assert json.loads(sigtask("ps", "--json").stdout) == []
+
+
 def test_ps_json_without_a_pid_is_a_list_of_the_programs(program, sigtask):
     running = program(POOL)
     (one,) = json.loads(sigtask("ps", "--json").stdout)
@@ -256,6 +265,18 @@ def test_a_report_that_cannot_be_written_stops_nobody(program, sigtask, name, sa
     done = sigtask("stop", running.pid, "boss", "--report", name)
     assert done.returncode != 0 and said in done.stderr and len(done.stderr.splitlines()) == 1
     assert not objects(sigtask("ps", running.pid, "--json"))["boss"]["pending"]
+
+
+def test_a_ctrl_c_breaks_a_stop_off_and_says_so(program):
+    running = program(POOL)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, "-m", "sigtask", "stop", str(running.pid), "payer*", "--ladder", "terminate=100s,kill"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as popen:
+        assert popen.stderr.readline().startswith("terminate, 100")
+        popen.send_signal(signal.SIGINT)
+        _, errors = popen.communicate(timeout=30)
+    assert (popen.returncode, errors) == (130, "sigtask: broken off; the tasks keep what they have been sent\n")
+    assert running.popen.poll() is None
 
 
 def test_stop_says_what_is_wrong_with_a_ladder_before_it_asks_anybody(sigtask):

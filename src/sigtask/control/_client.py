@@ -77,7 +77,7 @@ class Connection:
         if peer is not None and peer.uid not in (found.uid, 0):
             self._socket.close()
             raise Unreachable(f"{found.path} is not answered by uid {found.uid}, whose it is, but by uid {peer.uid}")
-        if peer is not None and peer.pid not in (None, pid) and _is_there(pid):
+        if peer is not None and peer.pid not in (None, pid) and is_there(pid):
             self._socket.close()
             raise Unreachable(
                 f"{found.path} is not answered by process {pid}, but by one of another container, perhaps"
@@ -163,7 +163,7 @@ def owner_of(pid: int) -> int | None:
 
 
 def _what_it_is(pid: int, uid: int | None) -> str:
-    if uid is None and not _is_there(pid):
+    if uid is None and not is_there(pid):
         return f"there is no process {pid}; `sigtask ps` lists the programs that can be looked at"
     me = os.geteuid()
     if uid is not None and uid != me and me != 0:
@@ -175,7 +175,8 @@ def _what_it_is(pid: int, uid: int | None) -> str:
     )
 
 
-def _is_there(pid: int) -> bool:
+def is_there(pid: int) -> bool:
+    """Whether there is a process of that number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -198,11 +199,11 @@ def _why_not(pid: int, error: OSError) -> str:
         return f"process {pid} does not answer: {_stuck(pid)}"
     if isinstance(error, PermissionError):
         return f"process {pid} is another user's: only that user and root may look at it"
-    if isinstance(error, ConnectionRefusedError) and _is_there(
+    if isinstance(error, ConnectionRefusedError) and is_there(
         pid
     ):  # what an earlier process of this number has left behind
         return _what_it_is(pid, owner_of(pid))
-    if not _is_there(pid) or isinstance(error, ConnectionError | FileNotFoundError):
+    if not is_there(pid) or isinstance(error, ConnectionError | FileNotFoundError):
         return f"process {pid} has ended"
     return f"process {pid} cannot be asked: {error.strerror or error}"
 
