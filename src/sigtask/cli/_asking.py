@@ -92,7 +92,8 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
             return []
         words = [(str(row["id"]), str(row.get("name"))) for row in rows]
         words += [(str(row.get("name")), str(row.get("where"))) for row in rows if incomplete]
-        return [CompletionItem(word, help=shown(told)) for word, told in words if word.startswith(incomplete)]
+        fit = [(word, told) for word, told in words if word.startswith(incomplete) and word.isprintable()]
+        return [CompletionItem(word, help=shown(told)) for word, told in fit]
 
 
 def _command_of(one: Found) -> str:
