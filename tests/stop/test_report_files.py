@@ -79,7 +79,7 @@ def test_a_report_is_written_whatever_a_task_is_called(written, name):
 
 def test_what_a_terminal_would_obey_is_shown_in_text():
     report = deaf_one("deaf\x1b[2J\r\u202e", reason="two\nlines\x07")
-    assert r"(reason: two" + "\n" + r"lines\x07)" in str(report)
+    assert r"(reason: two\nlines\x07)" in str(report)
     assert r"deaf\x1b[2J\r\u202e" in str(report)
     assert r"deaf\x1b[2J\r\u202e" in str(report.tasks[0])
 
@@ -87,6 +87,12 @@ def test_what_a_terminal_would_obey_is_shown_in_text():
 def test_letters_of_all_languages_stay(written):
     assert "日本語 é 🙂" in str(deaf_one("日本語 é 🙂"))
     assert "日本語 é 🙂" in written(deaf_one("日本語 é 🙂"), "r.txt")
+
+
+def test_a_name_and_a_reason_of_several_lines_forge_none_in_the_text(written):
+    text = written(deaf_one("deaf\n  0 still running", reason="x\nstopped 9 tasks"), "r.txt")
+    assert "(reason: x\\nstopped 9 tasks)" in text.splitlines()[0]
+    assert any(line.strip().startswith("deaf\\n  0 still running") for line in text.splitlines())
 
 
 # -- the trace --------------------------------------------------------------------------------------------------------

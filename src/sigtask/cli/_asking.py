@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ..control._checked import process_of
-from ..control._client import SHORT_PATIENCE, Connection, Declined, Found, Unreachable, programs
+from ..control._client import SHORT_PATIENCE, Connection, Declined, Found, Unreachable, is_there, programs
 from ..control._model import Program, look
 from ..control._text import clipped, duration, shown
 from ._command import in_own_words
@@ -92,7 +92,8 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
             return []
         words = [(str(row["id"]), str(row.get("name"))) for row in rows]
         words += [(str(row.get("name")), str(row.get("where"))) for row in rows if incomplete]
-        return [CompletionItem(word, help=shown(told)) for word, told in words if word.startswith(incomplete)]
+        fit = [(word, told) for word, told in words if word.startswith(incomplete) and word.isprintable()]
+        return [CompletionItem(word, help=shown(told)) for word, told in fit]
 
 
 def _command_of(one: Found) -> str:
@@ -129,19 +130,24 @@ def needs_pid(pid: int | None) -> int:
     return pid
 
 
+def programs_and_facts() -> list[tuple[int, dict[str, Any]]]:
+    """The programs that can be looked at, and what each says of itself; not those that have left a socket behind."""
+    found = [(one.pid, facts_of(one.pid)) for one in programs()[:1000]]
+    return [(pid, facts) for pid, facts in found if "error" not in facts or is_there(pid)]
+
+
 def list_programs(*, err: bool = False) -> None:
     """Print a line for each program with a control socket."""
-    found = programs()
+    found = programs_and_facts()
     if not found:
         click.echo("no program of yours has a control socket; start one with: sigtask run --control PROGRAM", err=err)
         return
     click.echo(f"{'PID':>8}  {'UP':>12}  {'TASKS':>7}  COMMAND", err=err)
-    for one in found[:1000]:
-        process = facts_of(one.pid)
+    for pid, process in found:
         if why_not := process.get("error"):
-            click.echo(f"{one.pid:>8}  {why_not}", err=err)
+            click.echo(f"{pid:>8}  {why_not}", err=err)
             continue
         up = duration(Program(process).age(process.get("began")))
         stopping = "  (being stopped)" if process.get("stopping") else ""
         command = shown(clipped(str(process.get("command")), 200))
-        click.echo(f"{one.pid:>8}  {up:>12}  {shown(str(process.get('tasks'))):>7}  {command}{stopping}", err=err)
+        click.echo(f"{pid:>8}  {up:>12}  {shown(str(process.get('tasks'))):>7}  {command}{stopping}", err=err)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import click
 
-from ..control._client import Connection, programs
+from ..control._client import Connection
 from ..control._columns import TITLES, layout, width_of
 from ..control._model import (
     SORTS,
@@ -26,7 +26,7 @@ from ..control._model import (
     stop_of,
 )
 from ..control._text import age, shown
-from ._asking import Failed, Plain, facts_of, fails_plainly, list_programs, needs_pid, pid_argument, styled
+from ._asking import Failed, Plain, fails_plainly, list_programs, needs_pid, pid_argument, programs_and_facts, styled
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -45,7 +45,7 @@ def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> 
     run(..., control=True), or with SIGTASK_CONTROL=1. If a loop is blocked, the line that blocks it is shown.
     """
     if pid is None and as_json:
-        click.echo(json.dumps([{"pid": one.pid, **facts_of(one.pid)} for one in programs()], indent=2))
+        click.echo(json.dumps([{"pid": pid, **facts} for pid, facts in programs_and_facts()], indent=2))
         return
     if pid is None:
         list_programs()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..control._checked import objects_in
+from ..control._checked import number, objects_in
 from ..control._client import Connection, Unreachable
+from ..control._model import FATES
 from ..control._reported import report_of
 from ..control._text import shown
 from ..ladder import Ladder
@@ -22,18 +23,8 @@ if TYPE_CHECKING:
 
     from ..report import Report
 
+BROKEN_OFF = 130
 HELP = {"help_option_names": ["-h", "--help"]}
-FATES = {
-    "pending": "pending, until the task asks for it or a block accepts it",
-    "in flight": "sent",
-    "delivered": "delivered",
-    "absorbed": "absorbed: the task is handling one as strong, or one of this class is pending",
-    "superseded": "superseded by a stronger one",
-    "refused": "the task was done already",
-    "cancelled": "sent as a plain cancel(): it is a stock asyncio task",
-    "not sent": "not sent: a stock asyncio task takes nothing below a terminate",
-    "waiting for the loop": "sent when the loop turns again",
-}
 
 
 def _task_arguments(command: Any) -> Any:
@@ -107,7 +98,11 @@ def stop(pid: int | None, tasks: tuple[str, ...], file: Path | None, **said: Any
     _needs(tasks, pid)
     if file is not None:
         _make_way(file)
-    report = _stopped(pid, tasks, said["ladder"], said["reason"])
+    try:
+        report = _stopped(pid, tasks, said["ladder"], said["reason"])
+    except KeyboardInterrupt:
+        click.echo("sigtask: broken off; the tasks keep what they have been sent", err=True)
+        sys.exit(BROKEN_OFF)
     click.echo(json.dumps(report.to_dict(), indent=2) if said["as_json"] else str(report))
     if file is not None:
         try:
@@ -131,7 +126,9 @@ def _stopped(pid: int, tasks: tuple[str, ...], ladder: str | None, reason: str |
         for said in connection.ask("stop", patient=True, tasks=list(tasks), ladder=ladder, reason=reason):
             rows += objects_in(said, "report_tasks")
             if isinstance(rung := said.get("rung"), dict):
-                click.echo(shown(f"{rung.get('name')}, {rung.get('grace')} s for {rung.get('tasks')}"), err=True)
+                click.echo(
+                    shown(f"{rung.get('name')}, {number(rung.get('grace')) or 0:g} s for {rung.get('tasks')}"), err=True
+                )
             if isinstance(report := said.get("report"), dict):
                 return report_of(pid, report, rows)
     raise Unreachable(f"process {pid} has sent no report")

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -77,6 +78,16 @@ class Call(Generic[_T]):
         return self.results[0]
 
 
+def _began() -> float:
+    """When this process began, on the clock of `monotonic()`; now, where the system does not say."""
+    try:
+        with open("/proc/self/stat") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        return monotonic() - max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, IndexError, AttributeError):
+        return monotonic()
+
+
 @dataclass
 class Context:
     """What the answers need to know about the process."""
@@ -87,7 +98,7 @@ class Context:
     """How the stopping of the whole program goes; `None` while it is not being stopped."""
     children: Callable[[], list[tuple[int, str]]] = list
     """The processes that this one has started, and their commands."""
-    began: float = field(default_factory=monotonic)
+    began: float = field(default_factory=_began)
 
 
 def answer(request: dict[str, Any], context: Context, peer: Peer) -> _Answer:

@@ -16,6 +16,18 @@ from ._client import Connection, Declined, Unreachable
 from ._text import duration, shown, stop_lines
 
 Row = dict[str, Any]
+FATES = {
+    "pending": "pending, until it asks for it or its blocks let it in",
+    "in flight": "sent",
+    "delivered": "delivered",
+    "absorbed": "absorbed: it is handling one as strong, or has such a one pending",
+    "superseded": "superseded by a stronger one",
+    "refused": "it was done already",
+    "cancelled": "sent as a plain cancel(), to a task of asyncio's own class",
+    "not sent": "not sent: a task of asyncio's own class hears nothing below a terminate",
+    "waiting for the loop": "it gets it when the loop turns again",
+}
+"""What became of a signal, for people."""
 DEEPEST = 20
 """Levels of the tree that are drawn; below, a line says how deep it stands."""
 ALIKE = 4

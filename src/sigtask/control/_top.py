@@ -23,7 +23,7 @@ from textual.widgets import Footer, Input, Static
 from ._checked import objects_in
 from ._client import Connection, Declined, Unreachable
 from ._columns import TITLES
-from ._model import Line, Program, look
+from ._model import FATES, Line, Program, look
 from ._text import shown
 from ._top_model import View
 
@@ -322,7 +322,8 @@ class Top(App[None]):
                     for said in connection.ask("send", signal=signal, tasks=part, reason=reason, tree=tree):
                         for one in objects_in(said, "sent"):
                             fates[str(one.get("fate"))] = fates.get(str(one.get("fate")), 0) + 1
-            told = ", ".join(f"{count} {shown(fate)}" for fate, count in fates.items()) or "nobody was there"
+            told = ", ".join(f"{count:,} {shown(FATES.get(fate, fate))}" for fate, count in fates.items())
+            told = told or "nobody was there"
         except (Unreachable, Declined) as error:
             told = str(error)
         self.call_from_thread(self.notify, told, title=signal, markup=False)
