@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +33,7 @@ class Case:
     @property
     def name(self) -> str:
         """The operation, for a person."""
-        function: Any = self.operation
-        while isinstance(function, functools.partial):
-            function = function.func
-        return brief(getattr(function, "__qualname__", type(function).__qualname__))
+        return _name_of(self.operation)
 
     def start(self, state: Any) -> Any:
         """The operation's coroutine.
@@ -46,15 +43,20 @@ class Case:
         coro = self.operation() if self.setup is None else self.operation(state)
         if not asyncio.iscoroutine(coro):
             if not inspect.isawaitable(coro):
-                raise TypeError(
-                    f"{self.name}() gave {coro!r}, not a coroutine: explore() needs an `async def` function"
-                )
+                needs = "an `async def` function" + " without a `yield`" * inspect.isasyncgen(coro)
+                raise TypeError(f"{self.name}() gave {coro!r}, not a coroutine: explore() needs {needs}")
             return _awaiting(coro)
         return coro
 
     def takes(self, task: int) -> bool:
         """Whether signals are sent to the `task`-th task."""
         return self.tasks == "all" or (not isinstance(self.tasks, str) and task in self.tasks)
+
+
+def _name_of(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return brief(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 async def _awaiting(awaitable: Any) -> Any:
@@ -81,15 +83,39 @@ def case_of(
     for what, function in (("operation", operation), ("setup", setup), ("check", check)):
         if function is not None or what == "operation":
             _check_function(what, function)
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
+    _check_arguments(operation, check, with_state=setup is not None)
+    if limit is not None and (not _is_number(limit) or limit < 1):
         raise ValueError(f"explore(limit={limit!r}): how many runs there are at most, 1 or more; None for all")
-    if tasks == "all":
-        numbers: str | frozenset[int] = "all"
-    else:
-        numbers = frozenset([tasks] if isinstance(tasks, int) else [] if isinstance(tasks, str) else tasks)
-        if not numbers or not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError(f"explore(tasks={tasks!r}): 'all', or numbers of tasks; 0 is the operation's own")
+    numbers = "all" if tasks == "all" else _numbers(tasks)
     return Case(operation, setup, check, _signals(signals), pairs, numbers, limit, reuse and ends, ends, real_time)
+
+
+def _numbers(tasks: Any) -> frozenset[int]:
+    several = tasks if isinstance(tasks, Iterable) and not isinstance(tasks, (str, bytes)) else [tasks]
+    numbers = frozenset(several)
+    if not numbers or not all(_is_number(one) and one >= 0 for one in numbers):
+        raise ValueError(f"explore(tasks={tasks!r}): 'all', or numbers of tasks; 0 is the operation's own")
+    return numbers
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_arguments(operation: Any, check: Any, *, with_state: bool) -> None:
+    """Whether they can be called with what they will be called with, as far as their signatures tell."""
+    for what, function in (("operation", operation), ("check", check)):
+        try:
+            signature = inspect.signature(function, follow_wrapped=False)
+        except (TypeError, ValueError):
+            continue
+        try:
+            signature.bind(*[None] * with_state)
+        except TypeError as error:
+            gets = "one argument, what setup() gave" if with_state else "no argument, as there is no setup"
+            raise TypeError(
+                f"explore(): the {what} {_name_of(function)}{signature} is to take {gets}: {error}"
+            ) from None
 
 
 def _check_function(what: str, function: Any) -> None:
@@ -102,7 +128,8 @@ def _check_function(what: str, function: Any) -> None:
 
 
 def _signals(given: Any) -> tuple[Strike, ...]:
-    signals = (given,) if isinstance(given, (type, Signal)) else tuple(given)
+    several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, type, Signal))
+    signals = tuple(dict.fromkeys(given)) if several else (given,)
     for one in signals:
         is_class = isinstance(one, type) and (one is CancelledError or (issubclass(one, Signal) and one is not Signal))
         if not is_class and not (isinstance(one, Signal) and type(one) is not Signal):

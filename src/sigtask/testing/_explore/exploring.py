@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
+import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,13 +74,31 @@ def explored(case: Case, session: Session) -> Exploration:
         while True:
             lab = Lab(real_time=case.real_time)
             try:
-                is_done = lab.run_until_complete(session.go(lab))
+                is_done = _ran(lab, lab.start_hidden(session.go(lab)))
             finally:
                 session.did_io = session.did_io or lab.did_io
                 _close(lab)
             if is_done:
                 break
     return session.exploration(partial(_repeat, case))
+
+
+def _ran(lab: Lab, work: asyncio.Task[bool]) -> bool:
+    """Have the loop do that work to its end, though what is explored may call `sys.exit()`, or stop the loop."""
+    while True:
+        try:
+            return lab.run_until_complete(work)
+        except RuntimeError:
+            if work.done():
+                raise
+        except SystemExit as error:
+            if work.done() or not _is_from_a_task(error):
+                raise
+
+
+def _is_from_a_task(error: SystemExit) -> bool:
+    """Whether it came out of a coroutine, whose task has it as well, and not out of a signal handler, say."""
+    return any(frame.f_code.co_flags & inspect.CO_COROUTINE for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 async def explore_async(
