@@ -8,7 +8,7 @@ import inspect
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ...signals import Signal
 from .plan import Strike
@@ -91,11 +91,17 @@ def case_of(
 
 
 def _numbers(tasks: Any) -> frozenset[int]:
-    several = tasks if isinstance(tasks, Iterable) and not isinstance(tasks, (str, bytes)) else [tasks]
-    numbers = frozenset(several)
-    if not numbers or not all(_is_number(one) and one >= 0 for one in numbers):
+    given = _several(tasks)
+    numbers = frozenset(one for one in given if _is_number(one) and one >= 0)
+    if not given or len(numbers) < len(set(given)):
         raise ValueError(f"explore(tasks={tasks!r}): 'all', or numbers of tasks; 0 is the operation's own")
     return numbers
+
+
+def _several(given: Any) -> list[Any]:
+    """What is in a list or another iterable; one thing by itself; each once."""
+    is_one = isinstance(given, (str, bytes, type, Signal)) or not isinstance(given, Iterable)
+    return [given] if is_one else list(dict.fromkeys(cast("Iterable[Any]", given)))
 
 
 def _is_number(value: object) -> bool:
@@ -128,8 +134,7 @@ def _check_function(what: str, function: Any) -> None:
 
 
 def _signals(given: Any) -> tuple[Strike, ...]:
-    several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, type, Signal))
-    signals = tuple(dict.fromkeys(given)) if several else (given,)
+    signals = tuple(_several(given))
     for one in signals:
         is_class = isinstance(one, type) and (one is CancelledError or (issubclass(one, Signal) and one is not Signal))
         if not is_class and not (isinstance(one, Signal) and type(one) is not Signal):

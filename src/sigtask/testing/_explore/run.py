@@ -170,16 +170,18 @@ class Run:
         gone: asyncio.Future[str | None] = asyncio.Future(loop=self.loop)
         if scene is not None:
             scene.enough = lambda: settle_once(gone, f"after {scene.most:,} suspensions")
-        task.add_done_callback(lambda _: settle_once(gone))
+
+        def ended(_: object) -> None:
+            settle_once(gone)
+
+        task.add_done_callback(ended)
         self.ground.bound(partial(settle_once, gone))
         try:
             return await gone
         finally:
             self.ground.release()
             if scene is not None:
-                scene.enough = (
-                    nothing  # no cycle: nothing is left for the garbage collector but what is the operation's
-                )
+                scene.enough = nothing  # no cycle: the garbage collector is to find what is the operation's alone
 
     async def _settle(self, before: set[Any]) -> set[Any]:
         """Give what is left some turns to end; gives what has not."""

@@ -62,7 +62,11 @@ class Setup:
         self._gone = asyncio.Future(loop=self.run.loop)
         entered: asyncio.Future[None] = asyncio.Future(loop=self.run.loop)
         self._task = self.run.ground.start_hidden(self._hold(manager, entered))
-        self._task.add_done_callback(lambda _: settle_once(entered))
+
+        def ended(_: object) -> None:
+            settle_once(entered)
+
+        self._task.add_done_callback(ended)
         self._ended(await self.run.end_of(entered))
         if self._task.done():
             self._task.result()
