@@ -227,3 +227,25 @@ async def test_in_a_running_loop_timers_are_not_looked_at_and_nothing_breaks():
 
     exploration = await explore_async(sets, signals=Terminate)
     assert exploration.runs == 1
+
+
+# -- what is to be ignored --------------------------------------------------------------------------------------------
+
+
+async def sets_a_timer():
+    timer = asyncio.get_running_loop().call_later(60, print)
+    await asyncio.sleep(1)
+    timer.cancel()
+
+
+def test_what_is_to_be_ignored_is_noted_and_not_counted():
+    exploration = explore(sets_a_timer, signals=PLAIN, ignore="a timer is left")
+    exploration.assert_passed()
+    assert exploration.notes == ("ignored, as asked: a timer is left: print(), due in 60 s",)
+    assert found(sets_a_timer, ignore=["a task", "a lock"]) == ["a timer is left: print(), due in 60 s"]
+
+
+@pytest.mark.parametrize("ignore", ["", [""], [5]])
+def test_what_would_ignore_everything_or_is_no_text_is_refused(ignore):
+    with pytest.raises(TypeError, match="each a part of what is found"):
+        explore(sets_a_timer, ignore=ignore)

@@ -29,6 +29,7 @@ class Case:
     reuse: bool
     ends: bool
     real_time: bool
+    ignore: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,6 +76,7 @@ def case_of(
     reuse: bool,
     ends: bool,
     real_time: bool,
+    ignore: Any = (),
 ) -> Case:
     """What `explore()` was given, checked.
 
@@ -87,7 +89,12 @@ def case_of(
     if limit is not None and (not _is_number(limit) or limit < 1):
         raise ValueError(f"explore(limit={limit!r}): how many runs there are at most, 1 or more; None for all")
     numbers = "all" if tasks == "all" else _numbers(tasks)
-    return Case(operation, setup, check, _signals(signals), pairs, numbers, limit, reuse and ends, ends, real_time)
+    words = tuple(_several(ignore))
+    if not all(isinstance(one, str) and one for one in words):
+        raise TypeError(f"explore(ignore={ignore!r}): texts, each a part of what is found and is not to count")
+    return Case(
+        operation, setup, check, _signals(signals), pairs, numbers, limit, reuse and ends, ends, real_time, words
+    )  # fmt: skip
 
 
 def _numbers(tasks: Any) -> frozenset[int]:

@@ -34,6 +34,7 @@ def explore(
     limit: int | None = None,
     reuse: bool = True,
     ends: bool = True,
+    ignore: str | Iterable[str] = (),
     real_time: bool = False,
     only: str | None = None,
     first: Iterable[str] = (),
@@ -47,10 +48,12 @@ def explore(
     is tried with a second, stronger signal, or a plain `cancel()`, at each await of the cleanup.
 
     After each run `check(state)`, async or not, may assert what should hold. Besides, it is a finding when: a task
-    runs on; a lock or semaphore that can be reached from the state is held; the operation has raised something else, or
-    swallowed the signal and gone on (an Interrupt may be taken); an async generator is open, a resource not closed, a
-    coroutine not awaited, an exception not retrieved; it did not end; or `operation(state)`, with no signal, does not
-    pass once more on the same state (`reuse=False` leaves that out). What is found without any signal is not counted.
+    runs on; a timer is still to fire; a lock or semaphore that can be reached from the state is held; a connection is
+    open, or the loop still watches a file; the operation has raised something else, or swallowed the signal and gone on
+    (an Interrupt may be taken); an async generator is open, a resource not closed, a coroutine not awaited, an
+    exception not retrieved; it did not end; or `operation(state)`, with no signal, does not pass once more on the same
+    state (`reuse=False` leaves that out). What is found without any signal is not counted, and neither is what has one
+    of the texts in `ignore` in it.
 
     It runs on loops of its own whose clock jumps, and costs no time: `real_time=True` for an operation with real I/O
     and timeouts. `ends=False` is for one that does not end by itself, a worker. At most `limit` runs; those whose
@@ -63,7 +66,7 @@ def explore(
     _no_loop_runs()
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,
-        ends=ends, real_time=real_time,
+        ends=ends, real_time=real_time, ignore=ignore,
     )  # fmt: skip
     return explored(case, Session(case, first=first, only=only))
 
@@ -112,17 +115,19 @@ async def explore_async(
     limit: int | None = None,
     reuse: bool = True,
     ends: bool = True,
+    ignore: str | Iterable[str] = (),
     only: str | None = None,
     first: Iterable[str] = (),
 ) -> Exploration:
     """As `explore`, in the loop that runs, by its clock: for an operation that uses what lives in this loop.
 
-    An operation that does not end is given 10 seconds. While it works, the loop makes sigtask's tasks, for everybody.
+    An operation that does not end is given 10 seconds. Timers, connections and files are not looked at: nobody knows
+    whose they are here. While it works, the loop makes sigtask's tasks, for everybody.
     Cancelled, it kills what it has started, and leaves the loop as it was.
     """
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,
-        ends=ends, real_time=True,
+        ends=ends, real_time=True, ignore=ignore,
     )  # fmt: skip
     session = Session(case, first=first, only=only)
     session.did_io = True

@@ -17,6 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple
 
 from .sites import brief
 
+SOON = 1e-6
+"""What is due within so many seconds is not left: it fires now."""
 BEGIN = 0.05
 """How many real seconds a thread is given to begin with what it was handed."""
 _T = TypeVar("_T")
@@ -107,9 +109,9 @@ class Left:
 
     def timers(self) -> list[str]:
         """The timers that are still to fire."""
-        now = self._loop.time()
+        now = self._loop.time() + SOON
         alive = [(handle, back) for handle, back in self._timers if not handle.cancelled() and handle.when() > now]
-        return [f"a timer is left: {_named(back)}, due in {handle.when() - now:.6g} s" for handle, back in alive]
+        return [f"a timer is left: {_named(back)}, due in {handle.when() - now + SOON:.6g} s" for handle, back in alive]
 
     def files(self) -> list[str]:
         """What the run has had the loop watch, and that it watches still."""

@@ -73,6 +73,7 @@ class Run:
         self.roots = Roots(case.operation)
         self.shared: Shared | None = None  # what compares the states of the first two runs
         self.excused: frozenset[str] = frozenset()  # what is found without a signal, too
+        self.ignored: set[str] = set()  # what was found, and was to be ignored
         self.undead: list[Any] = []  # tasks that even a Kill has not ended
 
     async def __call__(self, plan: Plan | None, expected: Site | None = None, *, collect: bool = False) -> Outcome:
@@ -110,7 +111,7 @@ class Run:
             gc.collect()
             await asyncio.sleep(0)
         if found := [*outcome.found, *self.watch.open_generators(), *self.watch.take()]:
-            outcome.found = [one for one in dict.fromkeys(found) if key_of(one) not in self.excused]
+            outcome.found = self.new(list(dict.fromkeys(found)))
         return outcome
 
     def _before(self) -> set[Any]:
@@ -158,7 +159,7 @@ class Run:
             outcome.in_threads = in_loop.threads()
             if not are_left:  # whose timers they would be
                 outcome.found += in_loop.timers()
-            if in_loop.files():
+            if self.new(in_loop.files()):
                 outcome.found += await self._for_a_while(in_loop.files)
         if held is not None:
             if held.changes(alone=alone):
@@ -195,9 +196,17 @@ class Run:
         """What stays so: others, a thread perhaps, may hold something for a while."""
         for _ in range(LOOKS):
             await asyncio.sleep(LATER)
-            if not look():
+            if not self.new(look()):
                 return []
         return look()
+
+    def new(self, found: list[str]) -> list[str]:
+        """Without what is found without a signal, too, and what is to be ignored."""
+        new = [one for one in found if key_of(one) not in self.excused]
+        for words in self.case.ignore:
+            self.ignored.update(one for one in new if words in one)
+            new = [one for one in new if words not in one]
+        return new
 
     def _ending(self, outcome: Outcome, task: Any) -> list[str]:
         """How the operation ended, as far as that is a finding."""

@@ -58,6 +58,7 @@ class Session:
         self.notes: list[str] = []
         self.sights = Sights()
         self.missed: list[str] = []
+        self.ignored: set[str] = set()
         self.did_io = False
         self.progress: Callable[[Session], None] = lambda _: None
 
@@ -66,7 +67,7 @@ class Session:
         watch = Watch()
         with watch.at_work(ground.get_loop()):
             run = Run(self.case, ground, watch, self.sights)
-            run.excused, run.reuse = self.excused, self.reuse
+            run.excused, run.reuse, run.ignored = self.excused, self.reuse, self.ignored
             if not self.begun:
                 self.begun = True
                 await self._begin(run)
@@ -268,7 +269,7 @@ class Session:
         """Let the garbage collector look for what the last runs have left; if there is anything, which one it was."""
         plans, batch[:] = list(batch), []
         gc.collect()
-        if not [one for one in run.watch.take() if key_of(one) not in run.excused]:
+        if not run.new(run.watch.take()):
             return
         for plan in plans:
             if plan.token(self.case.signals) not in {one.token for one in self.failures}:
@@ -281,6 +282,9 @@ class Session:
         notes = list(self.notes)
         if self.left_out:
             notes.append(f"limit={self.case.limit}: {self.left_out} more runs were left out")
+        if self.ignored:
+            kinds = {key_of(one): one for one in sorted(self.ignored)}
+            notes.append(f"ignored, as asked: {'; '.join(kinds.values())}")
         if self.missed:
             shown_first = ", ".join(self.missed[:5]) + (", ..." if len(self.missed) > 5 else "")
             notes.append(f"{len(self.missed)} runs did not come to their await: {shown_first}")
