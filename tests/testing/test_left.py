@@ -2,8 +2,10 @@
 
 import asyncio
 import functools
+import signal
 import socket
 import threading
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -249,3 +251,60 @@ def test_what_is_to_be_ignored_is_noted_and_not_counted():
 def test_what_would_ignore_everything_or_is_no_text_is_refused(ignore):
     with pytest.raises(TypeError, match="each a part of what is found"):
         explore(sets_a_timer, ignore=ignore)
+
+
+# -- what is not what it seems ----------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """Raises whatever it is asked, as one of a web framework outside of a request does."""
+
+    def __init__(self, lock):
+        object.__setattr__(self, "lock", lock)
+
+    def __getattribute__(self, name):
+        raise RuntimeError(f"no request: {name}")
+
+    def __repr__(self):
+        raise RuntimeError("no request")
+
+
+def test_locks_behind_proxies_and_keys_that_cannot_be_shown_are_found():
+    lock = asyncio.Lock()
+
+    async def state():
+        return {Proxy(None): Proxy(lock)}
+
+    async def holds(state):
+        if lock.locked():
+            lock.release()
+        await lock.acquire()
+        await asyncio.sleep(1)
+        lock.release()
+
+    (text,) = found(holds, setup=state)
+    assert "a Lock, is still held" in text
+
+
+def test_a_huge_state_takes_no_long_look():
+    async def state():
+        return [[object() for _ in range(100)] for _ in range(2000)]
+
+    async def uses(state):
+        await asyncio.sleep(1)
+
+    began = time.process_time()
+    explore(uses, setup=state).assert_passed()
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signals there")
+def test_a_handler_of_an_os_signal_that_is_left_is_found_and_gone_in_the_next_run():
+    async def handles():
+        loop = asyncio.get_running_loop()
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        loop.add_signal_handler(signal.SIGUSR1, print)
+        await asyncio.sleep(1)
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+    assert found(handles, reuse=False, signals=(Terminate, PLAIN)) == ["the loop still handles SIGUSR1"] * 2

@@ -13,6 +13,7 @@ import inspect
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 MOST = 5_000
@@ -26,7 +27,7 @@ _LEAVES = (
     asyncio.AbstractEventLoop, asyncio.Future,
 )  # fmt: skip
 
-_PLAIN = frozenset([str, bytes, int, float, bool, type(None), type])
+_LOCKS = (asyncio.Lock, asyncio.Semaphore)
 _PRIMITIVES = (asyncio.Lock, asyncio.Semaphore, asyncio.Condition)
 
 
@@ -107,43 +108,75 @@ class Roots:
             except ValueError:  # not filled yet
                 continue
         for name, known in self._globals:
-            if isinstance(found := known.get(name), _PRIMITIVES):
+            if issubclass(type(found := known.get(name)), _PRIMITIVES):
                 roots[name] = found
         return roots
 
 
+Way = tuple[Any, str, object]
+"""How a thing was come to: from where (a way, or the name of a root), by what kind of step, and which."""
+
+
 def primitives(roots: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every lock and semaphore, with the way to it."""
-    return ((path, thing) for path, thing in reachable(roots) if isinstance(thing, (asyncio.Lock, asyncio.Semaphore)))
+    return ((told(way), thing) for way, thing in reachable(roots) if issubclass(type(thing), _LOCKS))
 
 
-def reachable(roots: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every object that is no mere value, with the way to it; nothing of what is inside a lock or semaphore."""
-    queue = deque(roots.items())
+def reachable(roots: dict[str, Any]) -> Iterator[tuple[Way, Any]]:
+    """Every object that is no mere value, with the way to it; nothing of what is inside a lock or semaphore.
+
+    Types are asked, not objects: those may be proxies, which raise when they are asked anything.
+    """
+    queue: deque[tuple[Way, Any]] = deque(((name, "", None), thing) for name, thing in roots.items())
     seen: set[int] = set()
+    leaves: dict[type, bool] = {}
     while queue and len(seen) < MOST:
-        path, thing = queue.popleft()
-        if type(thing) in _PLAIN or isinstance(thing, _LEAVES) or id(thing) in seen:
+        way, thing = queue.popleft()
+        kind = type(thing)
+        if (is_leaf := leaves.get(kind)) is None:
+            is_leaf = leaves[kind] = issubclass(kind, _LEAVES)
+        if is_leaf or id(thing) in seen:
             continue
         seen.add(id(thing))
-        yield path, thing
-        if not isinstance(thing, (asyncio.Lock, asyncio.Semaphore)):
-            queue.extend(_inside(path, thing))
+        yield way, thing
+        if not issubclass(kind, _LOCKS):
+            queue.extend(islice(_inside(way, thing, kind), MOST - len(queue)))
 
 
-def _inside(path: str, thing: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(thing, dict):
-        return ((f"{path}[{key!r:.40}]", value) for key, value in list(thing.items()))
-    if isinstance(thing, (list, tuple, set, frozenset, deque)):
-        return ((f"{path}[{at}]", value) for at, value in enumerate(list(thing)))
-    if isinstance(thing, types.FunctionType):
+def _inside(way: Way, thing: Any, kind: type) -> Iterator[tuple[Way, Any]]:
+    if issubclass(kind, dict):
+        return (((way, "[]", key), value) for key, value in list(dict.items(thing)))
+    if issubclass(kind, (list, tuple, set, frozenset, deque)):
+        return (((way, "[]", at), value) for at, value in enumerate(list(thing)))
+    if issubclass(kind, types.FunctionType):
         return iter(())
-    if isinstance(thing, types.MethodType):
-        return iter([(path.rpartition(".")[0] or path, thing.__self__)])
-    attributes = getattr(thing, "__dict__", None)
-    if isinstance(attributes, dict) and attributes:
-        return ((f"{path}.{name}", value) for name, value in list(attributes.items()))
-    return ((path, value) for value in gc.get_referents(thing))
+    if issubclass(kind, types.MethodType):
+        return iter([((way, "self", None), thing.__self__)])
+    if attributes := _attributes(thing):
+        return (((way, ".", name), value) for name, value in list(attributes.items()))
+    return ((way, value) for value in gc.get_referents(thing))
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    try:
+        found = object.__getattribute__(thing, "__dict__")
+    except Exception:  # whatever a descriptor or a proxy raises: it shows none
+        return {}
+    return found if type(found) is dict else {}
+
+
+def told(way: Way) -> str:
+    """The way, as one would write it."""
+    before, step, which = way
+    path = before if isinstance(before, str) else told(before)
+    if step == ".":
+        return f"{path}.{which}"
+    if step == "[]":
+        try:
+            return f"{path}[{which!r:.40}]"
+        except Exception:  # a key that cannot be shown
+            return f"{path}[a {type(which).__name__}]"
+    return path.rpartition(".")[0] or path if step == "self" else path
 
 
 class Shared:
@@ -165,10 +198,10 @@ class Shared:
             return
         if state is self._state and state is not None and not isinstance(state, (str, int, type)):
             self.state = type(state).__name__
-        for path, thing in reachable(roots):
+        for way, thing in reachable(roots):
             known, before = self._first.get(id(thing), (None, ()))
             if known is thing and before != _contents(thing) and len(self.changed) < 3:
-                self.changed.append(f"{path}, a {type(thing).__name__}")
+                self.changed.append(f"{told(way)}, a {type(thing).__name__}")
 
     def forget(self) -> None:
         """Let go of them."""
@@ -177,11 +210,11 @@ class Shared:
 
 def _contents(thing: Any) -> tuple[int, ...]:
     """What is in a container or an object, by identity."""
-    if isinstance(thing, dict):
-        return tuple(id(part) for pair in list(thing.items()) for part in pair)
-    if isinstance(thing, (list, tuple, deque)):
+    kind = type(thing)
+    if issubclass(kind, dict):
+        return tuple(id(part) for pair in list(dict.items(thing)) for part in pair)
+    if issubclass(kind, (list, tuple, deque)):
         return tuple(map(id, list(thing)))
-    if isinstance(thing, (set, frozenset)):
+    if issubclass(kind, (set, frozenset)):
         return tuple(sorted(map(id, list(thing))))
-    attributes = getattr(thing, "__dict__", None)
-    return _contents(attributes) if isinstance(attributes, dict) else ()
+    return _contents(_attributes(thing))

@@ -128,6 +128,18 @@ class Lab(FakeClockLoop):
         handed_over.wait()
         return future
 
+    def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
+        """As asyncio's. Those of the operation are noted."""
+        super().add_signal_handler(sig, callback, *args)
+        if self.left is not None:
+            self.left.handles(sig, is_so=True)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """As asyncio's."""
+        if self.left is not None:
+            self.left.handles(sig, is_so=False)
+        return super().remove_signal_handler(sig)
+
     def bound(self, stuck: Callable[[str], None]) -> None:
         """Call back, with the reason, when what runs from now on does not end."""
         self._bounded.stuck, self._bounded.turns = stuck, 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -39,6 +40,10 @@ class Loop(Protocol):
         """Its clock."""
         ...
 
+    def remove_signal_handler(self, sig: int) -> bool:
+        """As asyncio's."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HandedOver(Generic[*_Ts, _T]):
@@ -59,6 +64,7 @@ class Left:
         self._run: object = None
         self._timers: list[tuple[asyncio.TimerHandle, Callable[..., Any]]] = []
         self._at_work: list[tuple[object, Callable[..., Any]]] = []
+        self._handled: list[int] = []
         self._are_free = True
         self._before: frozenset[int] = frozenset()
 
@@ -78,6 +84,8 @@ class Left:
             timers, self._timers = self._timers, []
             for handle, _ in timers:
                 handle.cancel()
+        for number in tuple(self._handled):
+            self._loop.remove_signal_handler(number)
 
     # -- what the loop tells ------------------------------------------------------------------------------------------
 
@@ -85,6 +93,13 @@ class Left:
         """A timer was set."""
         if self._run is not None and _RUN.get() is self._run and not _is_asyncios(callback):
             self._timers.append((handle, callback))
+
+    def handles(self, number: int, *, is_so: bool) -> None:
+        """A handler of an OS signal was added to the loop, or removed."""
+        if is_so and self._run is not None and _RUN.get() is self._run:
+            self._handled.append(number)
+        elif not is_so and number in self._handled:
+            self._handled.remove(number)
 
     def handed_over(self, function: Callable[[*_Ts], _T]) -> HandedOver[*_Ts, _T]:
         """A function is handed to a thread."""
@@ -106,6 +121,10 @@ class Left:
         return HandedOver(works, wait)
 
     # -- what is left -------------------------------------------------------------------------------------------------
+
+    def handlers(self) -> list[str]:
+        """The OS signals that it handles since."""
+        return [f"the loop still handles {signal.Signals(one).name}" for one in self._handled]
 
     def timers(self) -> list[str]:
         """The timers that are still to fire."""

@@ -130,14 +130,14 @@ class Run:
 
     async def _operate(self, outcome: Outcome, state: Any, before: set[Any]) -> None:
         scene, in_loop = outcome.scene, self.ground.left
+        if self.shared is not None:
+            self.shared.look(state, self.roots.of(state))
+        held = Held(self.roots.of(state)) if self.looks else None
         try:
             coro = self.case.start(state)
         except Exception as error:
             outcome.error = error
             return
-        if self.shared is not None:
-            self.shared.look(state, self.roots.of(state))
-        held = Held(self.roots.of(state)) if self.looks else None
         self.ground.spawn = scene.spawn
         task = self.ground.start(scene.probe(coro), None if in_loop is None else in_loop.begin())
         outcome.stuck = await self.end_of(task, scene)
@@ -159,6 +159,7 @@ class Run:
             outcome.in_threads = in_loop.threads()
             if not are_left:  # whose timers they would be
                 outcome.found += in_loop.timers()
+            outcome.found += in_loop.handlers()
             if self.new(in_loop.files()):
                 outcome.found += await self._for_a_while(in_loop.files)
         if held is not None:
