@@ -17,8 +17,8 @@ KNOWN: dict[tuple[str, str], str] = {
     ),
     ("httpx", "`get()` in a client, one connection"): (
         "cancelled just after it has connected, a request keeps its place in the pool for good: `PoolTimeout` "
-        "from then on (`httpx_pool.py`); anyio's `connect_tcp` raises a ValueError when only its own child is cancelled "
-        "(`anyio_connect.py`)"
+        "from then on (`httpx_pool.py`); anyio's `connect_tcp` raises a ValueError when only its own child is "
+        "cancelled (`anyio_connect.py`)"
     ),
     (
         "httpx",
