@@ -317,3 +317,24 @@ def test_an_operation_of_five_hundred_awaits_is_explored():
     exploration.assert_passed()
     assert (exploration.runs, len(exploration.points)) == (500, 500)
     gc.collect()
+
+
+def test_a_second_use_that_hangs_is_over_before_the_next_run():
+    async def lock():
+        return asyncio.Lock()
+
+    async def holds(lock):
+        await lock.acquire()
+        await asyncio.sleep(1)
+        lock.release()
+
+    async def waits(lock):
+        if lock.locked():
+            await lock.acquire()
+
+    found = explore(holds, setup=lock, check=waits, signals=(Terminate, PLAIN)).failures
+    assert len(found) == 2
+    assert [one for one in found if any("runs on" in words for words in one.found)] == []
+    held, again = explore(holds, setup=lock, signals=(Terminate, PLAIN)).failures[1].found
+    assert held == "state, a Lock, is still held"
+    assert again.startswith("not usable again: nothing is ready, and no timer is set, and it waits at ")

@@ -50,7 +50,7 @@ class Outcome:
     in_threads: list[str] = field(default_factory=list)
     """The functions that were still at work in a thread."""
     made: int = -1
-    """How many tasks the loop had made when the operation had left none behind."""
+    """How many tasks the loop had made when the operation had left none behind; -1 when something may run on."""
 
     def is_quiet(self, made: int) -> bool:
         """Whether nothing was left behind then, and no task was made since."""
@@ -260,6 +260,7 @@ class Run:
             return
         task = self.ground.start(found)
         if why := await self.end_of(task):
+            outcome.made = -1
             outcome.found.append(f"check() did not end: {why}, and it waits at {task_place(task)}")
         elif task.cancelled():
             outcome.found.append("check() itself failed: CancelledError")
@@ -272,6 +273,7 @@ class Run:
             return
         task = self.ground.start(self.case.start(state))
         if why := await self.end_of(task):
+            outcome.made = -1
             outcome.again = f"{why}, and it waits at {task_place(task)}"
         elif task.cancelled():
             outcome.again = "it was cancelled, and nobody had asked for that"
