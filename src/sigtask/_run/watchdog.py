@@ -26,7 +26,7 @@ LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
 OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
 _CONTROL = os.path.join("sigtask", "control", "_server.py").encode()
-PATIENCE = 0.5
+PATIENCE = 2.0
 """Seconds for the last words: whoever reads our stderr may have stopped reading."""
 
 
@@ -52,15 +52,13 @@ class Watchdog:
         self._armed = False
         self._orders: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sigtask-watchdog", daemon=True)
-        # Started beforehand: an interpreter that is at its atexit handlers starts no thread (3.12).
+        self._speaker: threading.Thread | None = None
         self._may_speak: SimpleQueue[bool] = SimpleQueue()
         self._has_spoken: SimpleQueue[bool] = SimpleQueue()
-        self._speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
         start_deaf(self._thread)
-        start_deaf(self._speaker)
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
@@ -76,13 +74,19 @@ class Watchdog:
             self._faulthandler.cancel_dump_traceback_later()
         self._orders.put(False)
         if self._thread.ident is not None:
-            self._may_speak.put(False)
             self._thread.join()
+        if self._speaker is not None:
+            self._may_speak.put(False)
             self._speaker.join()
 
     def _run(self) -> None:
         if not self._orders.get():
             return
+        # Before it is needed: an interpreter that has come to its atexit handlers meanwhile starts no thread (3.12).
+        speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
+        with contextlib.suppress(RuntimeError):
+            speaker.start()
+            self._speaker = speaker
         while (status := self._tick()) is None:
             with contextlib.suppress(Empty):
                 if not self._orders.get(timeout=TICK):
@@ -92,6 +96,8 @@ class Watchdog:
     def _end(self, status: int) -> None:
         try:
             self._may_speak.put(True)
+            if self._speaker is None:
+                self._speak()  # faulthandler's timer is all that bounds it
             with contextlib.suppress(Empty):
                 self._has_spoken.get(timeout=PATIENCE)
             for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
