@@ -11,8 +11,14 @@ from pages import blocks_of
 from venvs import ROOT
 
 FOLDER = ROOT / "build" / "programs"
-PAGES = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/users-of/*.md")
-PAGES += tuple(f"docs/how-to/{name}.md" for name in ("fastapi", "redis-worker", "ctrl-c", "hangs"))
+GUIDES = ("fastapi", "redis-worker", "ctrl-c", "hangs")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/tutorial.md",
+    "docs/users-of/*.md",
+    *(f"docs/how-to/{g}.md" for g in GUIDES),
+)
 OTHERS = ("examples/*.py", "tests/house/everything.py")
 
 _PYRIGHT = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
