@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,7 @@ class Run:
 
 def screen_of(run: Run) -> Any:
     """Run it, and give its screen."""
-    import pyte
-
+    pyte: Any = import_module("pyte")  # of the extra `docs`; nothing else here needs it
     screen = pyte.Screen(COLUMNS, run.rows or 40)
     stream = pyte.ByteStream(screen)
     with tempfile.TemporaryDirectory() as folder:
