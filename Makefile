@@ -49,7 +49,7 @@ harm: python
 
 explore: python
 	@$(PYTHON) tools/check.py venv
-	@$(DEFAULT)/python -m pip install -q aiosqlite asyncpg httpx 'psycopg[binary]' websockets
+	@$(DEFAULT)/python -m pip install -q aiohttp aiosqlite anyio asyncpg httpx 'psycopg[binary]' redis websockets
 	@$(DEFAULT)/python tests/explored/explored.py $(if $(EXPLORE),$(EXPLORE),--write docs/explored.md)
 
 soak: python

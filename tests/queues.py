@@ -59,6 +59,7 @@ class Queue:
     modules = ()
     broker = staticmethod(redis_server)
     where = "REDIS_URL"
+    warnings = ("-W", "error")
     lost_after = 10.0  # seconds, longer than any job here
 
     def __init__(self, address):
@@ -76,7 +77,7 @@ class Queue:
     def start(self):
         """A worker process under `sigtask run`."""
         environment = {self.where: self.address, "LOST_AFTER_MS": str(int(self.lost_after * 1000)), "WORKERS": "1"}
-        words = ["-W", "error", "-m", "sigtask", "run", "--ladder", LADDER, *self.command]
+        words = [*self.warnings, "-m", "sigtask", "run", "--ladder", LADDER, *self.command]
         self.workers.append(Process([sys.executable, *words], ROOT, environment))
         return self.workers[-1]
 
@@ -103,6 +104,7 @@ class Streams(Queue):
 
 class Arq(Queue):
     modules = ("arq",)
+    warnings = ("-W", "error", "-W", "ignore::DeprecationWarning")  # of redis-py, which arq calls as it was
     command = ["-m", "arq", "examples.workers.arq_worker.WorkerSettings"]
 
     async def _put(self, jobs):

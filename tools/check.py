@@ -201,6 +201,7 @@ def types_steps(venv: Venv) -> list[Step]:
     config, files = programs.write()
     return [
         Step("mypy --strict", [venv.exe, "-m", "mypy"]),
+        Step("mypy, examples in docstrings", [venv.exe, "tools/docexamples.py"]),
         Step("mypy --strict, programs", [venv.exe, "-m", "mypy", "--strict", "--config-file=", *map(str, files)]),
         Step("pyright", pyright, quiet),
         Step("pyright, programs", [*pyright, "-p", str(config)], quiet),

@@ -1,14 +1,11 @@
 """The reference is made from the docstrings: each public name has a promise, what it raises, and an example that runs.
 
-An example is the literal block after `Example::`. It may use `await` at its top level, and finds `asyncio`, `logging`,
-`sigtask`, and the public names of `sigtask` and of its own module. A comment behind code is what is printed.
+`tools/docexamples.py` says what an example is. A comment behind code is what it prints.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib
-import importlib.util
 import inspect
 import io
 import os
@@ -18,22 +15,13 @@ import sys
 import textwrap
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docexamples import Name, program_of, public
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDS = {"aiohttp": "aiohttp", "dask": "distributed", "grpc": "grpc"}
-MODULES = [
-    "sigtask",
-    *(
-        f"sigtask.{name}"
-        for name in ("aiohttp", "asgi", "control", "dask", "grpc", "serving", "telemetry", "testing")
-        if name not in NEEDS or importlib.util.find_spec(NEEDS[name])
-    ),
-]
 PROCESSES = {"Program", "ProcessPool", "ProcessResult", "RemoteError", "WorkerDied"}
 """Examples of these, and of what has `process` in its name, start processes."""
 MADE_BY_US = {
@@ -43,45 +31,6 @@ MADE_BY_US = {
 """Classes of which a user gets objects, and makes none."""
 ANYTHING = {"Exception", "BaseException", "Signal"}
 """What a docstring says of a function that raises what others raise."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """A public name, or a public method of one."""
-
-    module: str
-    name: str
-    thing: Any
-
-    @property
-    def doc(self) -> str:
-        return inspect.getdoc(self.thing) or ""
-
-    @property
-    def example(self) -> str:
-        _, found, rest = self.doc.partition("Example::\n")
-        lines = []
-        for line in rest.splitlines():
-            if line and not line.startswith(" "):
-                break
-            lines.append(line)
-        return textwrap.dedent("\n".join(lines)).strip() + "\n" if found else ""
-
-    def __str__(self) -> str:
-        return f"{self.module.removeprefix('sigtask.')}.{self.name}"
-
-
-def public() -> Iterator[Name]:
-    seen = set()
-    for where in MODULES:
-        module = importlib.import_module(where)
-        for name in module.__all__:
-            thing = getattr(module, name)
-            documented = inspect.isclass(thing) or inspect.isroutine(thing)
-            if documented and thing.__module__.startswith("sigtask") and getattr(thing, "__name__", "") == name:
-                if id(thing) not in seen:
-                    seen.add(id(thing))
-                    yield Name(where, name, thing)
 
 
 def methods() -> Iterator[Name]:
@@ -167,26 +116,6 @@ def test_an_example_runs_and_prints_what_its_comments_say(one, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [*comments(one.example)], one.example
-
-
-def program_of(one: Name) -> str:
-    """The example as a program that imports what it uses, and runs in a loop if it awaits."""
-    code = compile(one.example, str(one), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    used = {node.id for node in ast.walk(ast.parse(one.example)) if isinstance(node, ast.Name)}
-    modules = "asyncio", "logging", "sigtask", one.module
-    body = "".join(f"import {module}\n" for module in dict.fromkeys(modules))
-    homes = ("sigtask",) if one.module in ("sigtask.control", "sigtask.dask") else ("sigtask", one.module)
-    for home in dict.fromkeys(homes):
-        if names := used & {*importlib.import_module(home).__all__}:
-            body += f"from {home} import {', '.join(sorted(names))}\n"
-    example = one.example
-    if code.co_flags & inspect.CO_COROUTINE:
-        example = f"async def example():\n{textwrap.indent(example, '    ')}\n"
-        example += 'if __name__ == "__main__":\n    sigtask.run(example())\n'  # a worker process imports it, too
-    if one.module == "sigtask.dask":
-        body += "from distributed import Client\n"
-        example = f"with Client(processes=False, dashboard_address=None) as client:\n{textwrap.indent(example, '    ')}"
-    return body + example
 
 
 def test_the_task_factory_in_c_has_the_docstring_of_the_one_in_python():
