@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import programs
 import pythons
 from progress import Progress, Work
+from pythons import Python
 from steps import Step, run_all
 from venvs import ROOT, Venv, ensure, plain
 
@@ -172,21 +173,21 @@ def cluster_steps(venv: Venv) -> list[Step]:
     ]
 
 
-def docs_python(venv: Venv) -> str:
+def docs_python(python: Python) -> str:
     """The Python with what builds the site."""
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]["docs"]
-    exe, lacks = plain("docs", venv.python, tuple(extra))
+    exe, lacks = plain("docs", python, tuple(extra))
     if lacks:
         sys.exit(f"could not install {', '.join(lacks)}")
     return exe
 
 
-def docs_steps(venv: Venv, what: str = "docs") -> list[Step]:
+def docs_steps(python: Python, what: str = "docs") -> list[Step]:
     """The site, with every warning an error: a link that leads nowhere, a name without an entry. No network needed.
 
     `docs-links` asks the sites of others whether the links to them lead somewhere; `pictures` draws the terminals anew.
     """
-    exe = docs_python(venv)
+    exe = docs_python(python)
     if what == "pictures":
         return [Step("pictures", [exe, "tools/terminal.py"], lines=20)]
     builder, out = ("linkcheck", "build/links") if what == "docs-links" else ("html", "build/docs")
@@ -222,13 +223,13 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 def main(what: str) -> int:
     """Do what the Makefile has of that name, or make the `venv(s)`; 0 if it passed."""
+    if what in ("docs", "docs-links", "pictures"):  # they need no environment to test in
+        return 0 if run_all(docs_steps(pythons.default(pythons.find()), what), ROOT, at_a_time=1) else 1
     venvs = environments(every=what in ("test", "compat", "stress", "venvs"))
     default = venvs[0]
     if what == "test":
         steps = [*test_steps(venvs), dask_in_one_process(oldest_dask(default)), *cost_steps(default)]
-        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default), *docs_steps(default)]
-    elif what in ("docs", "docs-links", "pictures"):
-        steps = docs_steps(default, what)
+        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default), *docs_steps(default.python)]
     elif what == "compat":
         steps = compat_steps(venvs)
     elif what == "stress":
