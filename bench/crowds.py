@@ -116,6 +116,7 @@ def in_a_row(run: Run, n: int) -> float:
 def main(what: str, kind: str, n: str) -> None:
     """Measure, and print."""
     run: Run = asyncio.run if kind == "stock" else import_module("sigtask").run
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
     sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # a report of a million rows is not read here
     found = in_a_row(run, int(n)) if what == "run" else crowd(run, int(n), ticking=what == "pause")
     print(json.dumps(found))

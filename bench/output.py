@@ -11,7 +11,7 @@ import subprocess
 import textwrap
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,13 @@ class Run:
     def minor(self) -> tuple[int, ...]:
         """Of the Python, as in (3, 11)."""
         return tuple(map(int, re.findall(r"\d+", self.python)[:2]))
+
+    def with_rows_of(self, later: Run) -> Run:
+        """What a later run of the same Python has measured, in the place of what this has."""
+        rows = {key: values for key, values in self.numbers.items() if key not in later.numbers}
+        notes = list(dict.fromkeys((*self.notes, *later.notes)))
+        loops = list(dict.fromkeys((*self.loops, *later.loops)))
+        return replace(later, numbers=rows | later.numbers, notes=notes, loops=loops)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,7 +105,8 @@ def write(run: Run) -> list[Path]:
     RESULTS.mkdir(exist_ok=True)
     IMAGES.mkdir(exist_ok=True)
     kept = RESULTS / f"{version()}.json"
-    runs = {one.minor: one for one in (*(read(kept) if kept.exists() else ()), run)}
+    runs = {one.minor: one for one in (read(kept) if kept.exists() else ())}
+    runs[run.minor] = runs[run.minor].with_rows_of(run) if run.minor in runs else run
     in_order = [runs[minor] for minor in sorted(runs)]
     kept.write_text(as_json(in_order), "utf-8")
     written = [kept]

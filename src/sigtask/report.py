@@ -104,8 +104,8 @@ class TaskReport:
 
     @property
     def _label(self) -> str:
-        what = _short(self.coroutine)
-        return f"{self.name} ({what})" if what and what != self.name else self.name
+        what, name = _short(self.coroutine), printable(self.name, keep="")
+        return f"{name} ({what})" if what and what != self.name else name
 
     @property
     def _ending(self) -> str:
@@ -169,7 +169,7 @@ def _grouped(rows: Iterable[TaskReport]) -> list[str]:
             lines += str(first).splitlines()
             continue
         what = f" ({name})" if (name := _short(first.coroutine)) else ""
-        lines.append(f"{counted(len(group))}{what}, e.g. {first.name}: {first._ending}")
+        lines.append(f"{counted(len(group))}{what}, e.g. {printable(first.name, keep='')}: {first._ending}")
         lines += first._details("each")
     if rest := sum(map(len, entries[SHOWN:])):
         lines.append(f"and {counted(rest, 'other task')}")
@@ -392,7 +392,7 @@ class Report:
     @property
     def _said(self) -> list[str]:
         """What happened, in a line; and how the process ends, in another, if that is known."""
-        reason = f" (reason: {self.reason})" if self.reason else ""
+        reason = f" (reason: {printable(self.reason, keep='')})" if self.reason else ""
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
         what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
         lines = [f"{what} in {self.seconds:.2f} s{reason}"]

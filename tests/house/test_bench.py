@@ -158,6 +158,18 @@ def test_a_page_has_the_goals_of_each_python_side_by_side(bench):
     assert "All rows, on CPython 3.11.7" in page
 
 
+def test_a_run_of_some_rows_keeps_what_is_known_of_the_others(bench):
+    output, rows = bench("output"), bench("rows")
+    step, queue = (rows.Key(name, "count", "asyncio") for name in ("step", "queue"))
+    before = output.Run(
+        "3.11.7", {}, {step: {"stock": [1.0]}, queue: {"stock": [2.0]}}, ["old"], ["asyncio"], "2026-01-01"
+    )
+    later = output.Run("3.11.8", {}, {queue: {"stock": [3.0]}}, ["new"], ["asyncio", "uvloop"], "2026-01-02")
+    both = before.with_rows_of(later)
+    assert both.numbers == {step: {"stock": [1.0]}, queue: {"stock": [3.0]}}
+    assert (both.date, both.python, both.notes) == ("2026-01-02", "3.11.8", ["old", "new"])
+
+
 def test_plots_and_json_hold_no_path(bench):
     output = bench("output")
     run = output.Run("3.11.7", {}, made_up(bench, worse=2.0), [], ["asyncio"], "2026-01-01")

@@ -362,7 +362,7 @@ def test_a_function_that_is_not_async_is_refused_in_words():
 )
 def test_a_wrong_argument_is_refused_in_words(options, words):
     with pytest.raises((TypeError, ValueError, RuntimeError), match=words):
-        explore(box, **options)
+        explore(fills if "setup" in options else box, **options)
 
 
 def test_an_operation_that_is_never_suspended_does_not_pass():

@@ -124,9 +124,9 @@ class LineView:
         self._pen.put_away()
 
     def forced(self, report: Report, told: bool) -> None:
-        """Why the process is ended by force."""
-        self._write(report)
+        """Why the process is ended by force; and then the file, for which there may be too little time."""
         self._tell("forced", report.last_words if told else str(report), "error", report=report)
+        self._write(report)
 
     def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
         """What happened, in the words of a person; a view for programs has the rest, too."""

@@ -70,7 +70,7 @@ class Supervisor:
         """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._clock, self._first = LadderClock(ladder, systemd.stopping), 0
+        self._clock, self._first, self._told_in = LadderClock(ladder, systemd.stopping), 0, -1
         self._heard = self._overdue = self.reraised = False
         """Whether the program's own handler is gone again, and it has asked for the signal's default action."""
         self._yet_to_turn: set[AbstractEventLoop] = set()  # loops that have not turned since they were told to go on
@@ -145,6 +145,7 @@ class Supervisor:
 
     def tell_main_thread(self, signum: int) -> NoReturn:
         """Raise in the main thread what plain Python raises for SIGINT; SystemExit for a signal that would end it."""
+        self._told_in = self._clock.index
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
                 self._die_of(signum)
@@ -234,14 +235,14 @@ class Supervisor:
         return stopping
 
     def _order(self, loop: AbstractEventLoop, tasks: Iterable[Any]) -> Order:
-        """Main first: the code around a loop that runs for no coroutine in particular, or where none runs in main."""
-        coro, signum = self._mains.get(loop), self.signum or signal.SIGTERM
+        """Main first: the code around a loop, once for each rung, where that runs for no coroutine in particular."""
+        coro, signum, tell = self._mains.get(loop), self.signum or signal.SIGTERM, self.tell_main_thread
         main = None if coro is None else next((task for task in tasks if task.get_coro() is coro), None)
         outside: Callable[[], object] | None = None
         if threading.current_thread() is not threading.main_thread():
             outside = told_already  # by its own signal handler
         elif loop not in self._mains:
-            outside = lambda: loop.call_soon(self.tell_main_thread, signum)  # noqa: E731
+            outside = lambda: self._told_in == self._clock.index or loop.call_soon(tell, signum)  # noqa: E731
         return Order(main, outside, heard=self._heard, main_first=self.main_first)
 
     def _on_rung(self, rung: Rung) -> None:
@@ -373,8 +374,7 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = report_of((), str(self.ladder), self.cause, self._clock.seconds)
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
-        report.status, report.threads = 128 + (self.signum or signal.SIGTERM), threads()
-        report.children = children()
+        report.status, report.threads, report.children = 128 + (self.signum or signal.SIGTERM), threads(), children()
         self.observer.forced(report, self.report is not None)
         told(report, "force")
 

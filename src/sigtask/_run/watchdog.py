@@ -8,6 +8,7 @@ cannot run while C code holds the GIL, or in an interpreter that is finalizing. 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -26,8 +27,10 @@ LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
 OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
 _CONTROL = os.path.join("sigtask", "control", "_server.py").encode()
-PATIENCE = 2.0
-"""Seconds for the last words: whoever reads our stderr may have stopped reading."""
+LAST_WORDS = 2.0
+"""Seconds for the last words, which wait for no reader, and for the report's file: of very many tasks both are long."""
+PATIENCE = 0.5
+"""Seconds for the stacks: whoever reads our stderr may have stopped reading."""
 
 
 class Watchdog:
@@ -95,11 +98,13 @@ class Watchdog:
 
     def _end(self, status: int) -> None:
         try:
+            gc.disable()  # so many new rows would have it look at all the tasks, again and again
             self._may_speak.put(True)
             if self._speaker is None:
                 self._speak()  # faulthandler's timer is all that bounds it
             with contextlib.suppress(Empty):
-                self._has_spoken.get(timeout=PATIENCE)
+                for seconds in (LAST_WORDS, PATIENCE):
+                    self._has_spoken.get(timeout=seconds)
             for act in (*_last_acts.acts, take_along):  # this last: a parent may restart its children
                 with contextlib.suppress(Exception):
                     act()
@@ -109,10 +114,11 @@ class Watchdog:
     def _speak(self) -> None:
         if not self._may_speak.get():
             return
-        for step in (self._last_words, self._dump, flush):
-            with contextlib.suppress(Exception):
-                step()
-        self._has_spoken.put(True)
+        for steps in ((self._last_words,), (self._dump, flush)):
+            for step in steps:
+                with contextlib.suppress(Exception):
+                    step()
+            self._has_spoken.put(True)
 
     def _dump(self) -> None:
         # By way of a file, as faulthandler holds the GIL while it writes: on a full pipe it would hold it for ever.

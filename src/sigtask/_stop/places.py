@@ -21,6 +21,7 @@ _NOT_THE_USERS = (
     _OURS,
     "<frozen",
 )
+_COMMAND = os.path.join(_OURS, "cli") + os.sep
 _NOWHERE = "no Python frame"
 DEEPEST = 50
 """How many lines of a stack a person would read."""
@@ -149,7 +150,7 @@ def thread_stack(ident: int) -> str:
     """The stack of a thread without frames of the interpreter and of sigtask, innermost first."""
     frame = sys._current_frames().get(ident)
     places: list[str] = []
-    while frame is not None:
+    while frame is not None and not frame.f_code.co_filename.startswith(_COMMAND):
         if is_the_users(frame.f_code.co_filename):
             places.append(frame_place(frame))
         frame = frame.f_back

@@ -163,5 +163,5 @@ def report_of(tasks: Iterable[AnyTask], ladder: str, reason: str, seconds: float
     for task in tasks:
         rows.append(new_row(task))
         rows[-1].stack = places.stack_of(task)
-        rows[-1].note = f"at {task_place(task)}"
+        rows[-1].note = f"at {place_of(task, places)}"
     return Report(ladder, reason, seconds, tuple(rows), (), began=since(seconds))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 
 class BadDeadline(ValueError):
@@ -35,21 +35,18 @@ class Deadlines:
 
         Raises: `BadDeadline`, whose text is sent to the client.
         """
-        named = dict(headers) if self._timeout_header or self._deadline_header else {}
         seconds = self._budget
-        if self._timeout_header is not None and (given := _number(named, self._timeout_header)) is not None:
-            seconds = min(seconds, given)
-        if self._deadline_header is not None and (given := _number(named, self._deadline_header)) is not None:
-            seconds = min(seconds, given - time.time())
+        for name, text in headers:
+            if name == self._timeout_header:
+                seconds = min(seconds, _number(name, text))
+            elif name == self._deadline_header:
+                seconds = min(seconds, _number(name, text) - time.time())
         if seconds <= 0:
             raise BadDeadline("the deadline of this request is in the past")
         return seconds
 
 
-def _number(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
-    text = headers.get(name)
-    if text is None:
-        return None
+def _number(name: bytes, text: bytes) -> float:
     try:
         number = float(text)
     except ValueError:

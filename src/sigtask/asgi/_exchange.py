@@ -147,15 +147,18 @@ class Exchange:
         try:
             await self._ended
         except CancelledError as error:
-            self._pass_on(error)
+            signals = int(self._pass_on(error))
+            times = 1
             while not self.task.done():  # here, so that this task is still seen to handle its signal
                 try:
                     await asyncio.wait([self.task])
                 except CancelledError as again:
-                    self._pass_on(again)
-            if not isinstance(error, Signal):  # else a ladder's: it has got what it wanted
+                    signals += self._pass_on(again)
+                    times += 1
+            if signals < times:
                 await self._finish_quietly(self.task)
                 raise
+            _consume(signals)  # a ladder's: it has got what it wanted
         finally:
             if timer is not None:
                 timer.cancel()
@@ -169,12 +172,13 @@ class Exchange:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    def _pass_on(self, error: CancelledError) -> None:
-        """The server's own task got this signal or cancel: pass it on to the app."""
+    def _pass_on(self, error: CancelledError) -> bool:
+        """The server's own task got this signal or cancel: pass it on to the app; whether it was a signal."""
         if isinstance(error, Signal):
             self.task.send_signal(error)
-        else:
-            self._in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
+            return True
+        self._in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
+        return False
 
     def _too_late(self) -> None:
         self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
@@ -327,6 +331,14 @@ def _carry_back(context: Context) -> None:
     for var, value in context.items():
         if var is not CURRENT and var.get(_UNSET) is not value:
             var.set(value)
+
+
+def _consume(signals: int) -> None:
+    """They were passed on, and taken there: the requests are taken back here (R8)."""
+    task = asyncio.current_task()
+    assert task is not None
+    for _ in range(signals):
+        task.uncancel()
 
 
 _UNSET: Any = object()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +11,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..control._client import Connection, Declined, Found, Unreachable, programs
+from ..control._checked import process_of
+from ..control._client import SHORT_PATIENCE, Connection, Declined, Found, Unreachable, is_there, programs
 from ..control._model import Program, look
 from ..control._text import clipped, duration, shown
 from ._command import in_own_words
@@ -61,7 +63,7 @@ class Pid(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic i
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number. Raises: `click.BadParameter` for other text."""
         text = str(value)
-        if not text.isdecimal() or len(text) > 10:
+        if not text.isdecimal() or len(text) > 10 or int(text) == 0:
             self.fail(
                 f"{text!r} is not a process id; `sigtask ps` lists the programs with a control socket", param, ctx
             )
@@ -90,16 +92,28 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
             return []
         words = [(str(row["id"]), str(row.get("name"))) for row in rows]
         words += [(str(row.get("name")), str(row.get("where"))) for row in rows if incomplete]
-        return [CompletionItem(word, help=shown(told)) for word, told in words if word.startswith(incomplete)]
+        fit = [(word, told) for word, told in words if word.startswith(incomplete) and word.isprintable()]
+        return [CompletionItem(word, help=shown(told)) for word, told in fit]
 
 
 def _command_of(one: Found) -> str:
+    said = facts_of(one.pid)
+    return shown(clipped(str(said.get("error") or said.get("command")), 60))
+
+
+def facts_of(pid: int) -> dict[str, Any]:
+    """What that process says of itself; or an `error` that says why it does not."""
     try:
-        with Connection(one.pid) as connection:
-            said = next(connection.ask("hello"), {}).get("process") or {}
+        with Connection(pid, patience=SHORT_PATIENCE) as connection:
+            said = process_of(next(connection.ask("hello"), {}).get("process"), pid)
     except (Unreachable, Declined) as error:
-        return str(error)
-    return shown(clipped(str(said.get("command")), 60))
+        return {"error": str(error)}
+    return said or {"error": f"process {pid} does not say what it is"}
+
+
+def styled(text: str, **style: Any) -> str:
+    """In colour, or bold, unless the person has asked for none: https://no-color.org."""
+    return text if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else click.style(text, **style)
 
 
 def pid_argument(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,21 +130,24 @@ def needs_pid(pid: int | None) -> int:
     return pid
 
 
+def programs_and_facts() -> list[tuple[int, dict[str, Any]]]:
+    """The programs that can be looked at, and what each says of itself; not those that have left a socket behind."""
+    found = [(one.pid, facts_of(one.pid)) for one in programs()[:1000]]
+    return [(pid, facts) for pid, facts in found if "error" not in facts or is_there(pid)]
+
+
 def list_programs(*, err: bool = False) -> None:
     """Print a line for each program with a control socket."""
-    found = programs()
+    found = programs_and_facts()
     if not found:
         click.echo("no program of yours has a control socket; start one with: sigtask run --control PROGRAM", err=err)
         return
     click.echo(f"{'PID':>8}  {'UP':>12}  {'TASKS':>7}  COMMAND", err=err)
-    for one in found[:1000]:
-        try:
-            with Connection(one.pid) as connection:
-                process = next(connection.ask("hello"), {}).get("process") or {}
-        except (Unreachable, Declined) as error:
-            click.echo(f"{one.pid:>8}  {error}", err=err)
+    for pid, process in found:
+        if why_not := process.get("error"):
+            click.echo(f"{pid:>8}  {why_not}", err=err)
             continue
         up = duration(Program(process).age(process.get("began")))
         stopping = "  (being stopped)" if process.get("stopping") else ""
         command = shown(clipped(str(process.get("command")), 200))
-        click.echo(f"{one.pid:>8}  {up:>12}  {process.get('tasks')!s:>7}  {command}{stopping}", err=err)
+        click.echo(f"{pid:>8}  {up:>12}  {shown(str(process.get('tasks'))):>7}  {command}{stopping}", err=err)

@@ -122,7 +122,7 @@ class _StopsAtTheProgram(click.Command):
 # -- what the options say ---------------------------------------------------------------------------------------------
 
 
-def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
+def parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
     """A callback that gives what `parse` makes of the option's text."""
 
     def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> object:
@@ -150,7 +150,7 @@ def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, cli
     return callback
 
 
-def _report_file(text: str) -> Path:
+def report_file(text: str) -> Path:
     from pathlib import Path
 
     file = Path(text).absolute()  # the program may go to another directory
@@ -176,7 +176,7 @@ def _check_grace(grace: float, ladder: Ladder) -> str:
     return f"a stop takes {most:g} s at most ({sums}), of {grace:g} s"
 
 
-def _make_way(file: Path) -> None:
+def make_way(file: Path) -> None:
     """Check that the report can be written, and remove an older one. Raises: `BadInput`."""
     if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
         return
@@ -238,22 +238,22 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     context_settings={**HELP, "show_default": True},
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
-@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=_parsed(Ladder.parse),
+@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=parsed(Ladder.parse),
               envvar="SIGTASK_LADDER", show_envvar=True, help="The rungs, weakest first.")  # fmt: skip
-@click.option("--signals", metavar="SIGNALS", callback=_parsed(parse_signals), envvar="SIGTASK_SIGNALS",
+@click.option("--signals", metavar="SIGNALS", callback=parsed(parse_signals), envvar="SIGTASK_SIGNALS",
               show_envvar=True, help="Further OS signals that stop the program, and the rung each starts at: "
               "HUP=drain,QUIT=terminate. INT=drain and TERM=drain are preset; INT=default leaves SIGINT "
               "to Python.")  # fmt: skip
 @click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
               help="Send each rung to main first, to the others when main has ended or half of the grace is over; "
               "or to all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
-@click.option("--check-grace", metavar="SECONDS", callback=_parsed(duration), envvar="SIGTASK_CHECK_GRACE",
+@click.option("--check-grace", metavar="SECONDS", callback=parsed(duration), envvar="SIGTASK_CHECK_GRACE",
               show_envvar=True, help="Refuse to start if a stop may take longer than this. Give the time after which "
               "your supervisor sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
 @click.option("--init", is_flag=True, show_default=False, callback=_flag("SIGTASK_INIT", YES_NO),
               help="For process 1 of a container: run the program in a child process, forward signals to it, "
               "reap orphans. [env var: SIGTASK_INIT, 1 or 0]")  # fmt: skip
-@click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
+@click.option("--report", metavar="FILE", callback=parsed(report_file), envvar="SIGTASK_REPORT", show_envvar=True,
               type=click.Path(), help="Write the report to this file: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
               is_eager=True, help="The format of messages: text, or one JSON object per line.")  # fmt: skip
@@ -286,7 +286,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
                 return
         program = Program.named(module, words)
         if settings.report_file is not None:
-            _make_way(settings.report_file)
+            make_way(settings.report_file)
         if said["init"]:
             _split()
         status = _run(program, settings)

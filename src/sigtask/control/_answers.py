@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import math
 import os
 import sys
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -31,6 +33,9 @@ from ._text import clipped, said
 
 PATIENCE = 0.5
 """Seconds in which a loop that turns begins with what it is handed."""
+MOST_CHILDREN = 200
+LONGEST_TEXT = 500
+"""Characters of a text in a report."""
 _Answer = Generator[bytes | None, None, None]
 _T = TypeVar("_T")
 
@@ -73,6 +78,16 @@ class Call(Generic[_T]):
         return self.results[0]
 
 
+def _began() -> float:
+    """When this process began, on the clock of `monotonic()`; now, where the system does not say."""
+    try:
+        with open("/proc/self/stat") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        return monotonic() - max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, IndexError, AttributeError):
+        return monotonic()
+
+
 @dataclass
 class Context:
     """What the answers need to know about the process."""
@@ -83,7 +98,7 @@ class Context:
     """How the stopping of the whole program goes; `None` while it is not being stopped."""
     children: Callable[[], list[tuple[int, str]]] = list
     """The processes that this one has started, and their commands."""
-    began: float = field(default_factory=monotonic)
+    began: float = field(default_factory=_began)
 
 
 def answer(request: dict[str, Any], context: Context, peer: Peer) -> _Answer:
@@ -103,7 +118,7 @@ def _process(context: Context, *, family: bool) -> dict[str, Any]:
     books, stopping = context.books(), None
     with contextlib.suppress(RuntimeError):  # it is read while the loops go on: next time, then
         stopping = context.stopping()
-    children = context.children() if family else []  # to find them is to go through all processes
+    children = context.children()[:MOST_CHILDREN] if family else []  # to find them is to go through all processes
     return {
         "protocol": VERSION,
         "sigtask": sys.modules[__name__.partition(".")[0]].__version__,
@@ -180,16 +195,20 @@ def _ps(context: Context, fresh: bool, stacks: bool, only: frozenset[int] | None
 
 def _in_lines(number: int, rows: list[str]) -> Iterator[bytes]:
     """Split rows into lines of limited length."""
+    return (rows_line(number, part) for part in _not_too_long(rows))
+
+
+def _not_too_long(rows: Iterable[str]) -> Iterator[list[str]]:
     part: list[str] = []
     size = 0
     for row in rows:
         if size + len(row) > LONGEST_ANSWER // 4 and part:
-            yield rows_line(number, part)
+            yield part
             part, size = [], 0
         part.append(row)
         size += len(row)
     if part:
-        yield rows_line(number, part)
+        yield part
 
 
 # -- steering ---------------------------------------------------------------------------------------------------------
@@ -220,13 +239,24 @@ def _send(context: Context, request: dict[str, Any], peer: Peer) -> _Answer:
                 names = [{"id": book.number_of(task), "name": clipped(task.get_name())} for task in tasks[:20]]
                 yield line(sent=[{**one, "fate": "waiting for the loop"} for one in names], blocked=book.place())
                 break
-            for part in _parts(call.result):
-                yield line(sent=part)
+            yield from _in_parts("sent", call.result)
 
 
-def _parts(rows: list[dict[str, Any]], size: int = 500) -> Iterator[list[dict[str, Any]]]:
-    for at in range(0, len(rows), size):
-        yield rows[at : at + size]
+def _in_parts(name: str, rows: list[dict[str, Any]]) -> Iterator[bytes]:
+    """Lines with some of the rows each, that are not too long; nor are the texts in a row."""
+    return (f'{{"{name}":[{",".join(part)}]}}\n'.encode("ascii") for part in _not_too_long(map(_as_json, rows)))
+
+
+def _as_json(row: dict[str, Any]) -> str:
+    return json.dumps(_all_clipped(row), separators=(",", ":"))
+
+
+def _all_clipped(facts: Any) -> Any:
+    if isinstance(facts, str):
+        return clipped(facts, LONGEST_TEXT)
+    if isinstance(facts, dict):
+        return {key: _all_clipped(value) for key, value in facts.items()}
+    return [_all_clipped(one) for one in facts] if isinstance(facts, list | tuple) else facts
 
 
 def _stop(context: Context, request: dict[str, Any], peer: Peer) -> _Answer:
@@ -281,9 +311,8 @@ def _report_lines(report: Report) -> Iterator[bytes]:
     """The report; its tasks come in lines of their own before it."""
     facts = report.to_dict()
     tasks = facts.pop("tasks")
-    for part in _parts(tasks, 200):
-        yield line(report_tasks=part)
-    yield line(report=facts, text=clipped(str(report), 100_000), seriously=bool(report.resisted))
+    yield from _in_parts("report_tasks", tasks)
+    yield line(report=_all_clipped(facts), text=clipped(str(report), 50_000))
 
 
 def _sender(what: str, peer: Peer) -> str:

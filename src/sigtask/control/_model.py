@@ -11,10 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..signals import Drain, Interrupt, Kill, Terminate
+from ._checked import loop_of, process_of, rows_of
 from ._client import Connection, Declined, Unreachable
 from ._text import duration, shown, stop_lines
 
 Row = dict[str, Any]
+FATES = {
+    "pending": "pending, until it asks for it or its blocks let it in",
+    "in flight": "sent",
+    "delivered": "delivered",
+    "absorbed": "absorbed: it is handling one as strong, or has such a one pending",
+    "superseded": "superseded by a stronger one",
+    "refused": "it was done already",
+    "cancelled": "sent as a plain cancel(), to a task of asyncio's own class",
+    "not sent": "not sent: a task of asyncio's own class hears nothing below a terminate",
+    "waiting for the loop": "it gets it when the loop turns again",
+}
+"""What became of a signal, for people."""
 DEEPEST = 20
 """Levels of the tree that are drawn; below, a line says how deep it stands."""
 ALIKE = 4
@@ -34,7 +47,8 @@ class Program:
     @property
     def pid(self) -> int:
         """Its number."""
-        return int(self.process.get("pid", 0))
+        pid = self.process.get("pid")
+        return pid if isinstance(pid, int) else 0
 
     def put(self, rows: list[Row]) -> None:
         """These rows are newer."""
@@ -44,7 +58,7 @@ class Program:
     def age(self, since: float | None) -> float | None:
         """Seconds from that moment, on the process's clock, to when it was looked at."""
         now = self.process.get("now")
-        return None if since is None or not isinstance(now, int | float) else max(0.0, now - since)
+        return None if since is None or now is None else max(0.0, now - since)
 
 
 def look(
@@ -58,43 +72,21 @@ def look(
     """Look at that process and its children. Raises: `Declined`, `Unreachable`."""
     program = Program()
     for said in connection.ask("ps", fresh=fresh, stacks=stacks, only=only):
-        if isinstance(process := said.get("process"), dict):
+        program.tasks.extend(rows_of(said))
+        if (process := process_of(said.get("process"), connection.pid)) is not None:
             program.process = process
-        elif isinstance(rows := said.get("tasks"), list):
-            loop = said.get("loop")
-            program.tasks.extend({**row, "loop": loop} for row in rows if _is_one(row))
-        elif isinstance(loop := said.get("loop"), dict):
+        elif (loop := loop_of(said.get("loop"))) is not None:
             program.loops.setdefault(str(loop.get("number")), {}).update(loop)
     if family:
         program.children = _below(program, stacks=stacks)
     return program
 
 
-def _is_one(row: object) -> bool:
-    """Whether it is a valid row. Another process sent it, so it may be anything."""
-    if not isinstance(row, dict) or type(row.get("id")) is not int:
-        return False
-    force, pending = row.get("in_force"), row.get("pending") or []
-    if not isinstance(pending, list):
-        return False
-    told = pending if force is None else [force, *pending]
-    times = [row.get("born"), *(one.get("sent_at") for one in told if isinstance(one, dict))]
-    return (
-        all(isinstance(one, dict) and isinstance(one.get("level"), int) for one in told)
-        and all(time is None or isinstance(time, int | float) for time in times)
-        and isinstance(row.get("stack") or [], list)
-        and all(isinstance(row.get(name), int | None) for name in ("parent", "threshold"))
-        and all(isinstance(row.get(name), str | None) for name in ("name", "coroutine", "state", "where"))
-    )
-
-
 def _below(program: Program, *, stacks: bool) -> list[Program | dict[str, Any]]:
     """Its children. Each process lists all its descendants, so one level is enough."""
     found: list[Program | dict[str, Any]] = []
     for child in program.process.get("children") or ():
-        pid = child.get("pid") if isinstance(child, dict) else None
-        if not isinstance(pid, int):
-            continue
+        pid = child["pid"]
         with contextlib.suppress(Unreachable, Declined):
             with Connection(pid) as connection:
                 found.append(look(connection, stacks=stacks, family=False))
@@ -252,11 +244,10 @@ def loop_line(loop: dict[str, Any]) -> str:
 def stop_of(program: Program) -> list[str]:
     """How the stop of the program goes, in two lines; none if it is not being stopped."""
     told = program.process.get("stopping")
-    if not isinstance(told, dict) or not isinstance(left := told.get("rung_left"), int | float):
+    if told is None:
         return []
     cause, rung, then, slowest = (told.get(name) for name in ("cause", "rung", "then", "slowest"))
-    tasks = told.get("left")
-    lines = stop_lines(str(cause), rung, left, then, tasks if isinstance(tasks, int) else 0, str(slowest))
+    lines = stop_lines(str(cause), rung, told["rung_left"], then, told["left"], str(slowest))
     return [shown(line) for line in lines]
 
 

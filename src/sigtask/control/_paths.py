@@ -149,6 +149,21 @@ def folders_of(uid: int) -> list[Path]:
     return [folder for folder in dict.fromkeys(found) if _whats_wrong_with(folder, uid) is None]
 
 
+def folders_in_the_view_of(pid: int, uid: int) -> list[Path]:
+    """Where that process has its socket by its own environment, which may be another than ours (Linux).
+
+    Its temporary folder may be another, too, though of the same name: a service's own.
+    """
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # not there, or not ours to read
+        return []
+    told = {name: os.fsdecode(value) for name, _, value in (word.partition(b"=") for word in words)}
+    inside = [Path(told.get(b"XDG_RUNTIME_DIR", ""), "sigtask"), Path(told.get(b"TMPDIR") or "/tmp", f"sigtask-{uid}")]
+    found = [Path(f"/proc/{pid}/root{folder}") for folder in inside if folder.is_absolute()]
+    return [folder for folder in found if _whats_wrong_with(folder, uid) is None]
+
+
 def sockets_in(folder: Path, uid: int) -> Iterator[tuple[int, Path]]:
     """The sockets in that folder and their process ids, lowest first."""
     try:

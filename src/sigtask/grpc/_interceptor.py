@@ -6,6 +6,7 @@ passed, and when the grace of `server.stop()` is over. The context, and `stop()`
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -89,8 +90,9 @@ class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc ha
                 answer = handler(request, context)
                 if not inspect.isasyncgen(answer):
                     return await answer
-                async for message in answer:
-                    await context.write(message)
+                async with contextlib.aclosing(answer):  # its `finally` runs here, also when the write was interrupted
+                    async for message in answer:
+                        await context.write(message)
 
             cancelled = False
 

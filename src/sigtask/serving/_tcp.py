@@ -59,8 +59,11 @@ async def start_server(
     if not callable(handler):
         raise TypeError(f"start_server() takes an async function of (reader, writer), got {handler!r}")
     connections = _Connections(handler, InFlight(ladder))
-    server = await asyncio.start_server(connections.made, host, port, **options)
+    is_serving = options.pop("start_serving", True)
+    server = await asyncio.start_server(connections.made, host, port, start_serving=False, **options)
     try:
+        if is_serving:
+            await server.start_serving()  # not above: asyncio leaves it open when that is cancelled
         yield server
     finally:
         server.close()

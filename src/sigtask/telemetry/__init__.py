@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .._core import delivery as _core
 from .._stop import told as _stop
+from ..report import printable
 from ._fields import EVENT, about_signal, about_stop
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def log_signals(level: int = logging.DEBUG, logger: logging.Logger | None = None
         if log.isEnabledFor(level) and (fields := about_signal(delivery)) is not None:
             name, reason = fields["sigtask.signal.class"], fields.get("sigtask.signal.reason", "no reason given")
             who, sender = fields["sigtask.task.name"], fields.get("sigtask.signal.sender", "outside any task")
-            log.log(level, "%s (%s) to %s, from %s", name, reason, who, sender, extra={EVENT: "signal", **fields})
+            said = printable(f"{name} ({reason}) to {who}, from {sender}", keep="")
+            log.log(level, "%s", said, extra={EVENT: "signal", **fields})
 
     def stop(report: Report, by: By) -> None:
         if by == "stop":

@@ -15,6 +15,7 @@ The loop uses only public parts of asyncio: a selector that does not wait, and a
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -99,11 +100,17 @@ class _JumpingSelector(selectors.BaseSelector):
         self._loop = loop
         self._real = selectors.DefaultSelector()
 
+    def jump(self, seconds: float) -> None:
+        """Move the clock on; past the loop's resolution, a step more: else the timer would never be due."""
+        self.now += seconds
+        if self.now + 1e-9 == self.now:
+            self.now = math.nextafter(self.now, math.inf)
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         events = self._real.select(0)
         if events or timeout is not None:
             if not events and timeout is not None and timeout > 0:
-                self.now += timeout
+                self.jump(timeout)
             return events
         if events := self._real.select(self._loop.patience):
             return events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -140,7 +141,8 @@ class Exploration:
         """Failures that found the same at the same await are told once, with all their signals."""
         groups: dict[tuple[Any, ...], list[Failure]] = {}
         for one in self.failures:
-            key = (one.where, one.task, one.found, one.second, one.second_where)
+            found = tuple(re.sub(r"\d+", "#", words) for words in one.found)
+            key = (one.where, one.task, found, one.second, one.second_where)
             groups.setdefault(key, []).append(one)
         for group in groups.values():
             first = group[0]
