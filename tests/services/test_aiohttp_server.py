@@ -103,7 +103,7 @@ def test_a_client_that_stops_reading_does_not_keep_the_server(server):
 @pytest.mark.options(deadline=0.3)
 def test_a_body_that_never_ends_has_its_deadline_too(server):
     raw = server.ask("/echo", "Transfer-Encoding: chunked", method="POST", body=b"4\r\nabcd\r\n")
-    assert " 504 " in read_all(raw).splitlines()[0]
+    assert b" 504 " in raw.recv(1000)  # aiohttp lingers, in case there is more
     assert is_well(server)
 
 
