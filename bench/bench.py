@@ -2,7 +2,8 @@
 
     make bench BENCH="--quick"      a look, in a minute or two: one round, nothing is written to the docs
     make bench BENCH="--python P"   on that Python, in place of the default one
-    make bench BENCH="--only a,e"   these rows alone (letters of the table); written nowhere
+    make bench BENCH="--only a,e"   these rows alone (letters of the table); written nowhere, unless --write is said:
+                                    then in the place of those that are kept of the same Python
     make bench BENCH="--again bench/results/0.1.0.json"   the tables and plots anew, of numbers that are there
 
 What is measured how, and why not with pyperf, stands in `counting`. A full run writes `docs/benchmarks.md`, its plots
@@ -22,11 +23,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+import crowds
 import output
 import servers
 from contenders import CONTENDERS, LOOPS, PEERS
 from counting import NO_VALGRIND, ROOT, Failed, Program, TimedOut, Values, valgrind
-from rows import BLOCKS, IDLE, SIGNALS, SIZES, TASKS, Key, Numbers, Row
+from rows import BLOCKS, IDLE, MILLION, PROGRAMS, SIGNALS, SIZES, STOPS, TASKS, Key, Numbers, Row
 from table import faster_peers, goal_grid, grids, missed
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -55,7 +57,7 @@ class Plan:
     """Of the counts of each row."""
     serving: tuple[int, int] = (5, 2)
     """Rounds and seconds of load."""
-    letters: str = "abcdefgh"
+    letters: str = "abcdefghij"
 
     def has(self, letter: str) -> bool:
         """Whether such rows are wanted."""
@@ -118,8 +120,8 @@ class Bench:
         """Instructions of all rows but the large ones: once, for they repeat."""
         if not valgrind():
             self.note(NO_VALGRIND)
-        elif self.rows():
-            self._at_once("count", [f"{row.name}:{_some(row.counted, self.plan.share)}" for row in self.rows()])
+        elif rows := [*self.rows(), *(row for row in STOPS if self.plan.has(row.letter))]:
+            self._at_once("count", [f"{row.name}:{_some(row.counted, self.plan.share)}" for row in rows])
 
     def weigh(self) -> None:
         """Bytes per idle task."""
@@ -151,11 +153,16 @@ class Bench:
     def stop(self) -> None:
         """Stopping many."""
         for size in self.plan.sizes if self.plan.has("e") or self.plan.has("f") else ():
-            if size == SLOW and (room := _gib_free()) < NEEDED_GIB:
-                self.note(f"{size:,} tasks are left out: {room:.0f} GiB of memory are free, {NEEDED_GIB:.0f} wanted")
+            if size == SLOW and not self._has_room():
                 continue
             rounds = 1 if size == SLOW else self.plan.rounds
             self._in_turn(lambda kind, loop, size=size: self._stop(kind, loop, size), rounds)  # type: ignore[misc]
+
+    def _has_room(self) -> bool:
+        room = _gib_free()
+        if room < NEEDED_GIB:
+            self.note(f"{SLOW:,} tasks are left out: {room:.0f} GiB of memory are free, {NEEDED_GIB:.0f} wanted")
+        return room >= NEEDED_GIB
 
     def _stop(self, kind: str, loop: str, size: int) -> None:
         if size > CROWD_OF.get(kind, size) or (size == SLOW and (kind not in IN_MILLION or loop != LOOPS[0])):
@@ -182,9 +189,18 @@ class Bench:
             except Failed as error:  # the other rows have taken their quarter of an hour, and stand
                 self.note(f"{server} on {loop} was not measured to the end: {error}")
 
+    def programs(self) -> None:
+        """Whole programs under `run()`."""
+        for row in PROGRAMS:
+            if self.plan.has(row.letter) and (row.key != MILLION or (self.plan.share == 1.0 and self._has_room())):
+                try:
+                    crowds.measure(self.exe, row.key, self.plan.share, self.numbers)
+                except Failed as error:  # as with the servers
+                    self.note(f"{row.title} was not measured to the end: {error}")
+
     def run(self) -> None:
         """All parts, and how long each took."""
-        for part in (self.count, self.weigh, self.clock, self.stop, self.serve):
+        for part in (self.count, self.weigh, self.clock, self.stop, self.programs, self.serve):
             started = time.monotonic()
             part()
             print(f"{part.__name__}: {time.monotonic() - started:.0f} s", flush=True)
@@ -211,7 +227,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--python", metavar="PATH", help="measure on this one (default: the one make found)")
     parser.add_argument("--only", metavar="LETTERS", help="these rows alone, such as a,e")
     parser.add_argument("--max-tasks", type=int, metavar="N", default=SLOW, help="stop at most so many (row e)")
-    parser.add_argument("--write", action="store_true", help="write the docs, though not all of it was measured")
+    parser.add_argument("--write", action="store_true", help="write the docs, with what is kept of other rows")
     parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing: show and write such a file anew")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     return parser.parse_args()
@@ -234,8 +250,9 @@ def _python(path: str | None) -> Python:
 
 def _show(run: output.Run) -> None:
     print("", *(grid.text() for grid in grids(run.numbers, run.loops)), sep="\n")
-    print(goal_grid(run.numbers).text())
-    print("Peers ahead of sigtask:", *(faster_peers(run.numbers) or ["none"]), sep="\n  ")
+    measured = {run.python: run.numbers}
+    print(goal_grid(measured).text())
+    print("Peers ahead of sigtask:", *(faster_peers(measured) or ["none"]), sep="\n  ")
 
 
 def _write(run: output.Run) -> None:
@@ -246,8 +263,8 @@ def main() -> int:
     """Measure, print the tables, and after a full run write them."""
     options, started = _arguments(), time.monotonic()
     if options.again:
-        run = output.read(options.again)[-1]
-        _show(run)
+        for run in output.read(options.again):
+            _show(run)
         _write(run)
         return 0
     python = _python(options.python)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import statistics
 import subprocess
 import textwrap
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,18 @@ class Run:
     loops: Sequence[str]
     date: str = ""
     cpus: int = os.cpu_count() or 1
+
+    @property
+    def minor(self) -> tuple[int, ...]:
+        """Of the Python, as in (3, 11)."""
+        return tuple(map(int, re.findall(r"\d+", self.python)[:2]))
+
+    def with_rows_of(self, later: Run) -> Run:
+        """What a later run of the same Python has measured, in the place of what this has."""
+        rows = {key: values for key, values in self.numbers.items() if key not in later.numbers}
+        notes = list(dict.fromkeys((*self.notes, *later.notes)))
+        loops = list(dict.fromkeys((*self.loops, *later.loops)))
+        return replace(later, numbers=rows | later.numbers, notes=notes, loops=loops)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -82,26 +95,26 @@ def versions(exe: str, packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def as_json(runs: Sequence[Run | dict[str, Any]]) -> str:
+def as_json(runs: Sequence[Run]) -> str:
     """The numbers of a release, one run per Python."""
-    found = [run.to_dict() if isinstance(run, Run) else run for run in runs]
-    return json.dumps({"sigtask": version(), "runs": found}, indent=1) + "\n"
+    return json.dumps({"sigtask": version(), "runs": [run.to_dict() for run in runs]}, indent=1) + "\n"
 
 
 def write(run: Run) -> list[Path]:
-    """The page, the plots and the JSON; gives their paths."""
+    """The page, the plots and the JSON, with the runs of other Pythons that are kept; gives their paths."""
     RESULTS.mkdir(exist_ok=True)
     IMAGES.mkdir(exist_ok=True)
     kept = RESULTS / f"{version()}.json"
-    old = json.loads(kept.read_text("utf-8"))["runs"] if kept.exists() else []
-    others = [one for one in old if one["python"].rpartition(".")[0] != run.python.rpartition(".")[0]]
-    kept.write_text(as_json([*others, run]), "utf-8")
+    runs = {one.minor: one for one in (read(kept) if kept.exists() else ())}
+    runs[run.minor] = runs[run.minor].with_rows_of(run) if run.minor in runs else run
+    in_order = [runs[minor] for minor in sorted(runs)]
+    kept.write_text(as_json(in_order), "utf-8")
     written = [kept]
-    for name, picture in pictures(run.numbers).items():
+    for name, picture in pictures(in_order[0].numbers).items():
         path = IMAGES / f"{name}.svg"
         path.write_text(picture, "utf-8")
         written.append(path)
-    PAGE.write_text(page(run), "utf-8")
+    PAGE.write_text(page(in_order), "utf-8")
     return [PAGE, *written]
 
 
@@ -201,21 +214,23 @@ costs".
 """
 
 
-def page(run: Run) -> str:
-    """`docs/benchmarks.md`."""
-    facts = run.to_dict()
+def page(runs: Sequence[Run]) -> str:
+    """`docs/benchmarks.md`: the goals on each Python, and all rows on the first."""
+    run, facts = runs[0], runs[0].to_dict()
+    measured = {one.python: one.numbers for one in runs}
+    pythons = ", ".join(f"{one.python} ({one.to_dict()['date']})" for one in runs)
     packages = ", ".join(f"{name} {version}" for name, version in run.packages.items())
     intro = (
-        "Written by `make bench` on {date}: sigtask {version} on CPython {python}, {cpus} cores, beside {packages}. "
+        "Written by `make bench`: sigtask {version} on CPython {pythons}, {cpus} cores, beside {packages}. "
         "The numbers themselves, round by round, are in `bench/results/{version}.json`."
-    ).format(**{**facts, "version": version(), "packages": packages})
+    ).format(**{**facts, "version": version(), "packages": packages, "pythons": pythons})
     head = HEAD.format(intro=textwrap.fill(intro, 118))
-    parts = ["## Goals", "", goal_grid(run.numbers).markdown(), ""]
-    ahead = faster_peers(run.numbers)
+    parts = ["## Goals", "", goal_grid(measured).markdown(), ""]
+    ahead = faster_peers(measured)
     parts += ["Rows on which a peer is ahead of sigtask:", "", *[f"- {one}" for one in ahead or ["none"]], ""]
     for name in pictures(run.numbers):
         parts += [f"![{name}](img/{name}.svg)", ""]
-    parts += ["## All rows", ""]
+    parts += [f"## All rows, on CPython {run.python}", ""]
     for grid in grids(run.numbers, run.loops):
         parts += [grid.markdown(), ""]
     parts += [*(f"- {note}" for note in run.notes)]

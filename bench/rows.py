@@ -45,9 +45,11 @@ SIGNALS = (
 )
 BLOCKS = (
     Row("g", "mask", "`mask`, or a shield", 1 / 12),
-    Row("g", "accept", "`accept`, or a scope, or `timeout`"),
-    Row("g", "catch", "`catch`, or a scope, or `timeout`"),
+    Row("g", "accept", "`accept`, or a scope, or `timeout`", 1.0),
+    Row("g", "catch", "`catch`, or a scope, or `timeout`", 1.0),
 )
+STOPS = (Row("e", "stop", "stop of 1,000, with its report", 1.3, 1000),)
+"""Counted; the larger ones are measured by the clock alone."""
 IDLE = Row("c", "idle", "bytes per idle task", 1.20)
 IN_PROCESS = (*TASKS, *SIGNALS, *BLOCKS)
 
@@ -64,6 +66,28 @@ class Key:
 Numbers = dict[Key, dict[str, list[float]]]
 """By contender, one number per round."""
 
+RUN, PAUSE = Key("run", "wall", "asyncio"), Key("pause", "wall", "asyncio")
+CROWD, MILLION = Key("crowd:200000", "cpu", "asyncio"), Key("crowd:1000000", "cpu", "asyncio")
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole program (`crowds.py`)."""
+
+    letter: str
+    title: str
+    key: Key
+    scale: float
+    """From seconds to the unit in the title."""
+
+
+PROGRAMS = (
+    Whole("i", "200,000 tasks told by Ctrl-C, us of processor each", CROWD, 1e6),
+    Whole("i", "1,000,000 tasks told by Ctrl-C, us of processor each", MILLION, 1e6),
+    Whole("i", "longest pause of the loop while 100,000 end, ms", PAUSE, 1e3),
+    Whole("j", "a program that does nothing, us", RUN, 1e6),
+)
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -72,7 +96,8 @@ class Goal:
     letter: str
     text: str
     ours: Key
-    other: Key
+    other: Key | None
+    """`None`: the number itself is what counts."""
     than: str
     """The contender of the other number."""
     limit: float
@@ -80,7 +105,10 @@ class Goal:
 
     def ratio(self, numbers: Numbers) -> Ratio | None:
         """What came of it; `None` when one of the two was not measured."""
-        return ratio(numbers, self.ours, "sigtask", self.other, self.than)
+        if self.other is not None:
+            return ratio(numbers, self.ours, "sigtask", self.other, self.than)
+        found = numbers.get(self.ours, {}).get("sigtask")
+        return Ratio.of(found, [1.0] * len(found)) if found else None
 
     def kept(self, found: Ratio) -> bool:
         """Whether that is good enough."""
@@ -99,10 +127,11 @@ def ratio(numbers: Numbers, key: Key, contender: str, other: Key, than: str) -> 
 def goals(loop: str = "asyncio") -> list[Goal]:
     """All of them, in the order of the rows."""
     found: list[Goal] = []
-    for row in (*TASKS, IDLE, *SIGNALS):
+    for row in (*TASKS, IDLE, *SIGNALS, *STOPS):
         key = Key(row.name, "bytes" if row is IDLE else "count", loop)
         if row.goal is not None:
-            found.append(Goal(row.letter, row.title, key, key, "stock", row.goal))
+            counted = ", instructions" if row in STOPS else ""
+            found.append(Goal(row.letter, row.title + counted, key, key, "stock", row.goal))
     for size in SIZES:
         key = Key(f"stop:{size}", "cpu", loop)
         found.append(Goal("e", f"stop of {size:,}, to `cancel()` and `asyncio.wait`", key, key, "stock", 1.3))
@@ -116,7 +145,15 @@ def goals(loop: str = "asyncio") -> list[Goal]:
         mask = Key("mask", metric, loop)
         found.append(Goal("g", f"`mask` to `asyncio.shield`, {unit}", mask, mask, "stock", 1 / 12))
         found.append(Goal("g", f"`mask` to anyio's shield, {unit}", mask, mask, "anyio", 1 / 4))
+    for row in BLOCKS[1:]:
+        key, title = Key(row.name, "count", loop), row.title.partition(",")[0]
+        found.append(Goal("g", f"{title} to `asyncio.timeout`, instructions", key, key, "stock", 1.0))
     for server in ("aiohttp", "uvicorn"):
         key = Key(server, "rate", loop)
         found.append(Goal("h", f"{server}, requests per second", key, key, "stock", 0.99, at_least=True))
+    found += [
+        Goal("i", "200,000 tasks under `run()`, to asyncio's cancel-all", CROWD, CROWD, "stock", 1.5),
+        Goal("i", "seconds of the longest pause, 100,000 tasks", PAUSE, None, "", 0.1),
+        Goal("j", "`run()` of nothing, to `asyncio.run`", RUN, RUN, "stock", 1.5),
+    ]
     return found

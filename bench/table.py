@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from contenders import CONTENDERS
-from rows import BLOCKS, IDLE, IN_PROCESS, SIGNALS, SIZES, TASKS, Goal, Key, Numbers, Row, goals, ratio
+from counting import Ratio
+from rows import BLOCKS, IDLE, IN_PROCESS, PROGRAMS, SIGNALS, SIZES, STOPS, TASKS, Goal, Key, Numbers, Row, goals, ratio
 
 ORDER = ("stock", "sigtask", "pure", "pytask", "asynkit", "anyio", "trio", "quattro", "aiotools")
 UNITS = {"count": ("instructions", 1.0, 0), "wall": ("us", 1e6, 2), "cpu": ("us", 1e6, 2), "bytes": ("bytes", 1.0, 0)}
@@ -52,8 +53,10 @@ def grids(numbers: Numbers, loops: Iterable[str]) -> list[Grid]:
             _grid(f"d: instructions per signal, {on}", numbers, SIGNALS, "count", loop),
             _grid(f"g: instructions to enter and leave a block, {on}", numbers, BLOCKS, "count", loop),
             _grid(f"a, b, d, g: the same by the clock, {on}", numbers, IN_PROCESS, "wall", loop),
+            _grid(f"e: instructions per task of a stop, {on}", numbers, STOPS, "count", loop),
             _grid(f"e: stopping many tasks, processor time per task, {on}", numbers, _stops(), "cpu", loop),
             _growth(numbers, loop),
+            _programs(numbers) if loop == "asyncio" else None,
             _servers(numbers, loop),
         ]
     return [grid for grid in found if grid is not None]
@@ -107,6 +110,18 @@ def _growth(numbers: Numbers, loop: str) -> Grid | None:
     return Grid(title, ["tasks stopped", *(f"{size:,}" for size in SIZES)], lines) if lines else None
 
 
+def _programs(numbers: Numbers) -> Grid | None:
+    lines = []
+    for row in PROGRAMS:
+        found = numbers.get(row.key, {})
+        if of := ratio(numbers, row.key, "sigtask", row.key, "stock"):
+            pure = ratio(numbers, row.key, "pure", row.key, "stock")
+            middles = [statistics.median(found[kind]) * row.scale for kind in ("stock", "sigtask")]
+            lines.append([row.title, *(f"{middle:,.1f}" for middle in middles), str(of), str(pure or "")])
+    head = ["whole programs", "asyncio.run", "sigtask.run", "ratio (spread)", "of sigtask, Python only"]
+    return Grid("i, j: what `run()` costs, on asyncio's loop", head, lines) if lines else None
+
+
 def _servers(numbers: Numbers, loop: str) -> Grid | None:
     lines = []
     for server in ("aiohttp", "uvicorn"):
@@ -123,15 +138,19 @@ def _servers(numbers: Numbers, loop: str) -> Grid | None:
 # -- goals ------------------------------------------------------------------------------------------------------------
 
 
-def goal_grid(numbers: Numbers, loop: str = "asyncio") -> Grid:
-    """Every goal, what came of it, and whether that is good enough."""
+def goal_grid(measured: Mapping[str, Numbers], loop: str = "asyncio") -> Grid:
+    """Every goal, and what came of it on each Python: the ratio, its spread, and whether that is good enough."""
     lines = []
     for goal in goals(loop):
-        found = goal.ratio(numbers)
-        verdict = "not measured" if found is None else "ok" if goal.kept(found) else "MISS"
         sign = ">=" if goal.at_least else "<="
-        lines.append([f"{goal.letter}: {goal.text}", f"{sign} {goal.limit:.3f}", str(found or ""), verdict])
-    return Grid(f"Goals, on {LOOPS[loop]}", ["ratio", "goal", "measured (spread)", ""], lines)
+        verdicts = [_verdict(goal, numbers) for numbers in measured.values()]
+        lines.append([f"{goal.letter}: {goal.text}", f"{sign} {goal.limit:.3f}", *verdicts])
+    return Grid(f"Goals, on {LOOPS[loop]}", ["ratio", "goal", *measured], lines)
+
+
+def _verdict(goal: Goal, numbers: Numbers) -> str:
+    found = goal.ratio(numbers)
+    return "not measured" if found is None else f"{found} {'ok' if goal.kept(found) else 'MISS'}"
 
 
 def missed(numbers: Numbers) -> list[Goal]:
@@ -139,16 +158,23 @@ def missed(numbers: Numbers) -> list[Goal]:
     return [goal for goal in goals() if (found := goal.ratio(numbers)) is not None and not goal.kept(found)]
 
 
-def faster_peers(numbers: Numbers, loop: str = "asyncio") -> list[str]:
+def faster_peers(measured: Mapping[str, Numbers], loop: str = "asyncio") -> list[str]:
     """Where a peer is faster than sigtask, or smaller: in instructions, bytes or processor time, not by the clock."""
-    found = []
-    titles = {row.name: row.title for row in (*IN_PROCESS, IDLE, *_stops())}
+    found: dict[str, list[str]] = {}
+    for python, numbers in measured.items():
+        for row, of in _faster_peers(numbers, loop):
+            found.setdefault(row, []).append(f"{of} on {python}")
+    return [f"{row} at {', '.join(ratios)} of sigtask's" for row, ratios in found.items()]
+
+
+def _faster_peers(numbers: Numbers, loop: str) -> Iterator[tuple[str, Ratio]]:
+    rows = (*IN_PROCESS, IDLE, *STOPS, *_stops())
+    titles = {row.name: row.title for row in rows}
     for key, values in numbers.items():
         if key.metric == "wall" or key.loop != loop or key.row not in titles:
             continue
         for kind in ORDER[3:]:
             of = ratio(numbers, key, kind, key, "sigtask")
             if of is not None and of.middle < 1 and kind in values:
-                name = next(row.letter for row in (*IN_PROCESS, IDLE, *_stops()) if row.name == key.row)
-                found.append(f"{name}, {titles[key.row]}: {CONTENDERS[kind].title} at {of} of sigtask's")
-    return found
+                name = next(row.letter for row in rows if row.name == key.row)
+                yield f"{name}, {titles[key.row]}: {CONTENDERS[kind].title}", of

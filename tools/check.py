@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import programs
 import pythons
+from progress import Progress, Work
 from steps import Step, run_all
 from venvs import ROOT, Venv, ensure, plain
 
@@ -21,12 +22,18 @@ def environments(*, every: bool) -> list[Venv]:
         sys.exit(f"No {pythons.SUPPORTED} that can make a venv was found (on Debian: install python3-venv).")
     first = pythons.default(found)
     rest = [python for python in found if python is not first] if every else []
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(ensure, first, "cli", "dev"), *(pool.submit(ensure, python) for python in rest)]
-        venvs = [job.result() for job in jobs]
-    for venv in venvs:
+    wanted = [first, *rest]
+    progress = Progress([Work(f"environment of Python {python.full}", 60.0) for python in wanted], 2)
+
+    def make(index: int) -> Venv:
+        progress.begin(index)
+        venv = ensure(wanted[index], *(("cli", "dev") if index == 0 else ()))
         lacks = f", without {', '.join(venv.missing)} (tests that need it skip)" if venv.missing else ""
-        print(f"Python {venv.python.full}{' (default)' if venv.python is first else ''}{lacks}")
+        progress.end(index, f"Python {venv.python.full}{' (default)' * (index == 0)} is ready{lacks}")
+        return venv
+
+    with progress.shown(), ThreadPoolExecutor(2) as pool:
+        venvs = list(pool.map(make, range(len(wanted))))
     print(f"Environments ready in {time.monotonic() - started:.0f} s.\n", flush=True)
     return venvs
 

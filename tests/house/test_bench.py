@@ -94,11 +94,12 @@ def made_up(bench, *, worse=1.0):
     rows = bench("rows")
     numbers = {}
     for goal in rows.goals():
-        numbers.setdefault(goal.other, {})[goal.than] = [1.0, 1.0, 1.0]
+        if goal.other is not None:
+            numbers.setdefault(goal.other, {})[goal.than] = [1.0, 1.0, 1.0]
     for goal in rows.goals():
         ours = numbers.setdefault(goal.ours, {})
         limit = goal.limit / worse if goal.at_least else goal.limit * worse
-        ours["sigtask"] = [limit * numbers[goal.other][goal.than][0]] * 3
+        ours["sigtask"] = [limit * (numbers[goal.other][goal.than][0] if goal.other else 1.0)] * 3
     return numbers
 
 
@@ -108,8 +109,9 @@ def test_a_number_at_its_limit_is_ok_and_one_beyond_is_a_miss(bench):
     goal = next(goal for goal in rows.goals() if goal.ours == key)
     assert table.missed({key: {"stock": [100.0], "sigtask": [101.0]}}) == []
     assert table.missed({key: {"stock": [100.0], "sigtask": [101.2]}}) == [goal]
-    verdicts = {line[0]: line[-1] for line in table.goal_grid({key: {"stock": [100.0], "sigtask": [101.2]}}).lines}
-    assert verdicts.pop("a: a step: `sleep(0)`") == "MISS"
+    numbers = {key: {"stock": [100.0], "sigtask": [101.2]}}
+    verdicts = {line[0]: line[-1] for line in table.goal_grid({"3.11.7": numbers}).lines}
+    assert verdicts.pop("a: a step: `sleep(0)`") == "1.012 MISS"
     assert set(verdicts.values()) == {"not measured"}
 
 
@@ -128,14 +130,15 @@ def test_a_ratio_is_of_pairs_and_shows_its_spread(bench):
 
 def test_a_peer_that_is_ahead_is_named(bench):
     key = bench("rows").Key("mask", "count", "asyncio")
-    faster = bench("table").faster_peers({key: {"stock": [90.0], "sigtask": [10.0], "anyio": [9.0], "trio": [11.0]}})
-    assert faster == ["g, `mask`, or a shield: anyio at 0.900 of sigtask's"]
+    numbers = {key: {"stock": [90.0], "sigtask": [10.0], "anyio": [9.0], "trio": [11.0]}}
+    faster = bench("table").faster_peers({"3.11.7": numbers})
+    assert faster == ["g, `mask`, or a shield: anyio at 0.900 on 3.11.7 of sigtask's"]
 
 
-def test_page_plots_and_json_hold_the_numbers_and_no_path(bench, tmp_path):
+def test_page_and_json_hold_the_numbers(bench, tmp_path):
     output = bench("output")
     run = output.Run("3.11.7", {"anyio": "4.0"}, made_up(bench, worse=2.0), ["a note"], ["asyncio"], "2026-01-01")
-    page = output.page(run)
+    page = output.page([run])
     assert page.count("MISS") == len(bench("table").missed(run.numbers)) > 30
     assert "a note" in page
     kept = json.loads(output.as_json([run]))
@@ -145,11 +148,45 @@ def test_page_plots_and_json_hold_the_numbers_and_no_path(bench, tmp_path):
     }
     (tmp_path / "kept.json").write_text(output.as_json([run]), "utf-8")
     assert output.read(tmp_path / "kept.json") == [run]
+
+
+def test_a_page_has_the_goals_of_each_python_side_by_side(bench):
+    output, numbers = bench("output"), made_up(bench, worse=0.9)
+    runs = [output.Run(python, {}, numbers, [], ["asyncio"], "2026-01-01") for python in ("3.11.7", "3.15.2")]
+    page = output.page(runs)
+    assert "| ratio | goal | 3.11.7 | 3.15.2 |" in page
+    assert "All rows, on CPython 3.11.7" in page
+
+
+def test_a_run_of_some_rows_keeps_what_is_known_of_the_others(bench):
+    output, rows = bench("output"), bench("rows")
+    step, queue = (rows.Key(name, "count", "asyncio") for name in ("step", "queue"))
+    before = output.Run(
+        "3.11.7", {}, {step: {"stock": [1.0]}, queue: {"stock": [2.0]}}, ["old"], ["asyncio"], "2026-01-01"
+    )
+    later = output.Run("3.11.8", {}, {queue: {"stock": [3.0]}}, ["new"], ["asyncio", "uvloop"], "2026-01-02")
+    both = before.with_rows_of(later)
+    assert both.numbers == {step: {"stock": [1.0]}, queue: {"stock": [3.0]}}
+    assert (both.date, both.python, both.notes) == ("2026-01-02", "3.11.8", ["old", "new"])
+
+
+def test_plots_and_json_hold_no_path(bench):
+    output = bench("output")
+    run = output.Run("3.11.7", {}, made_up(bench, worse=2.0), [], ["asyncio"], "2026-01-01")
     pictures = output.pictures(run.numbers)
     assert set(pictures) == {"bench-tasks", "bench-signals", "bench-blocks", "bench-stop"}
     for picture in pictures.values():
         assert ET.fromstring(picture).find("{http://www.w3.org/2000/svg}title") is not None
-    assert not any(str(ROOT) in text for text in (page, output.as_json([run]), *pictures.values()))
+    assert not any(str(ROOT) in text for text in (output.page([run]), output.as_json([run]), *pictures.values()))
+
+
+@pytest.mark.os
+@pytest.mark.parametrize("what", ["crowd", "pause", "run"])
+@pytest.mark.parametrize("kind", ["stock", "sigtask"])
+def test_whole_programs_are_measured(what, kind):
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, str(BENCH / "crowds.py"), what, kind, "100"]
+    assert float(subprocess.run(command, env=env, capture_output=True, timeout=100, check=True).stdout) > 0
 
 
 # -- the gate -------------------------------------------------------------------------------------------------------

@@ -236,7 +236,7 @@ speed_exec(PyObject *module)
     }
     NAMES(X)
 #undef X
-    if ((state->no_args = PyTuple_New(0)) == NULL ||
+    if ((state->no_args = PyTuple_New(0)) == NULL || (state->context_names = Py_BuildValue("(s)", "context")) == NULL ||
         (state->shim_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_shim_spec, NULL)) == NULL ||
         (state->inbox_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_inbox_spec, NULL)) == NULL ||
         (state->delivery_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sigtask_delivery_spec, NULL)) == NULL ||
@@ -290,7 +290,7 @@ speed_clear(PyObject *module)
 #define X(name) Py_CLEAR(state->name);
     OWN(X)
     SIGTASK_BOUND(X)
-    X(no_args)
+    X(no_args) X(context_names)
 #undef X
 #define X(name, text) Py_CLEAR(state->name);
     NAMES(X)

@@ -18,7 +18,7 @@ roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     if (tasks == NULL) {
         return NULL;
     }
-    PyObject *call[3] = {NULL, NULL, op};
+    PyObject *call[4] = {NULL, NULL, op, self->context};
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(tasks); i++) {
         PyObject *task = PySequence_Fast_GET_ITEM(tasks, i), *done = NULL;
         int known = PyDict_Contains(self->alive, task);
@@ -37,7 +37,7 @@ roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
             if (row != NULL && PyDict_SetItem(self->alive, task, row) == 0 && PyList_Append(self->rows, row) == 0) {
                 self->left += 1;
                 call[1] = task;
-                done = PyObject_VectorcallMethod(state->callback_name, call + 1, 2, NULL);
+                done = PyObject_VectorcallMethod(state->callback_name, call + 1, 2, state->context_names);
             }
             Py_XDECREF(row);
         }
@@ -231,7 +231,7 @@ roll_call(PyObject *op, PyObject *args, PyObject *Py_UNUSED(options))
 /* -- the type ---------------------------------------------------------------------------------------------------------------- */
 
 #define FIELDS(X)                                                                                                      \
-    X(alive) X(rows) X(name) X(clock) X(slow) X(last) X(empty) X(none_swallowed) X(seconds) X(ended_by) X(by_class)
+    X(alive) X(rows) X(context) X(name) X(clock) X(slow) X(last) X(empty) X(none_swallowed) X(seconds) X(ended_by) X(by_class)
 
 static PyObject *
 roll_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
@@ -284,6 +284,7 @@ roll_dealloc(PyObject *op)
 static PyMemberDef roll_members[] = {
     {"alive", T_OBJECT, offsetof(Roll, alive), 0, NULL},
     {"rows", T_OBJECT, offsetof(Roll, rows), 0, NULL},
+    {"context", T_OBJECT, offsetof(Roll, context), 0, NULL},
     {"name", T_OBJECT, offsetof(Roll, name), 0, NULL},
     {"clock", T_OBJECT, offsetof(Roll, clock), 0, NULL},
     {"slow", T_OBJECT, offsetof(Roll, slow), 0, NULL},

@@ -15,7 +15,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *alive, *rows, *name, *clock, *slow, *last;
+    PyObject *alive, *rows, *context, *name, *clock, *slow, *last;
     PyObject *empty, *none_swallowed;       /* {} and [], which rows share as long as there is nothing in them */
     PyObject *seconds, *ended_by, *by_class; /* what the last row had, for the next one; of which class that was */
     double began, seconds_of;

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -321,14 +322,18 @@ def start_deaf(thread: threading.Thread) -> None:
     if not hasattr(signal, "pthread_sigmask"):
         thread.start()
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _blocked())
     try:
         thread.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_FAULTS = {getattr(signal, name, None) for name in ("SIGSEGV", "SIGFPE", "SIGILL", "SIGBUS", "SIGABRT")}
+@cache
+def _blocked() -> frozenset[int]:
+    """All signals but those of a fault, which go to the thread that has made it."""
+    faults = {getattr(signal, name, None) for name in ("SIGSEGV", "SIGFPE", "SIGILL", "SIGBUS", "SIGABRT")}
+    return frozenset(map(int, signal.valid_signals() - faults))
 
 
 def put_back(handlers: Mapping[int, Any]) -> None:

@@ -32,7 +32,6 @@ LAST_WORDS = 2.0
 PATIENCE = 0.5
 """Seconds for the stacks: whoever reads our stderr may have stopped reading."""
 
-
 class Watchdog:
     """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
 
@@ -55,15 +54,13 @@ class Watchdog:
         self._armed = False
         self._orders: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="sigtask-watchdog", daemon=True)
-        # Started beforehand: an interpreter that is at its atexit handlers starts no thread (3.12).
+        self._speaker: threading.Thread | None = None
         self._may_speak: SimpleQueue[bool] = SimpleQueue()
         self._has_spoken: SimpleQueue[bool] = SimpleQueue()
-        self._speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
         start_deaf(self._thread)
-        start_deaf(self._speaker)
 
     def arm(self, seconds: float) -> None:
         """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
@@ -79,13 +76,19 @@ class Watchdog:
             self._faulthandler.cancel_dump_traceback_later()
         self._orders.put(False)
         if self._thread.ident is not None:
-            self._may_speak.put(False)
             self._thread.join()
+        if self._speaker is not None:
+            self._may_speak.put(False)
             self._speaker.join()
 
     def _run(self) -> None:
         if not self._orders.get():
             return
+        # Before it is needed: an interpreter that has come to its atexit handlers meanwhile starts no thread (3.12).
+        speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
+        with contextlib.suppress(RuntimeError):
+            speaker.start()
+            self._speaker = speaker
         while (status := self._tick()) is None:
             with contextlib.suppress(Empty):
                 if not self._orders.get(timeout=TICK):
@@ -96,6 +99,8 @@ class Watchdog:
         try:
             gc.disable()  # so many new rows would have it look at all the tasks, again and again
             self._may_speak.put(True)
+            if self._speaker is None:
+                self._speak()  # faulthandler's timer is all that bounds it
             with contextlib.suppress(Empty):
                 for seconds in (LAST_WORDS, PATIENCE):
                     self._has_spoken.get(timeout=seconds)

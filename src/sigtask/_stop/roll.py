@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from time import monotonic
 from typing import Any
 
@@ -42,6 +43,7 @@ class Roll:
         "alive",
         "began",
         "clock",
+        "context",
         "ended",
         "everything",
         "has_descendants",
@@ -72,6 +74,8 @@ class Roll:
         """How many C has told in this rung, and how many it saw ended."""
         self.clock, self.slow, self.last = clock, slow, last
         self.everything, self.has_descendants = everything, False
+        self.context = copy_context()
+        """For its callbacks: one for all, where asyncio makes one for each."""
 
     def begin(self, name: str, began: float) -> None:
         """A rung begins."""
@@ -96,7 +100,7 @@ class Roll:
         self.alive[task] = row
         self.left += not descendant
         self.has_descendants |= descendant
-        task.add_done_callback(self)
+        task.add_done_callback(self, context=self.context)
 
     def everyone(self) -> list[AnyTask]:
         """Those that have not ended, with what they have spawned."""
