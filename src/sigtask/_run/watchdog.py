@@ -32,6 +32,7 @@ LAST_WORDS = 2.0
 PATIENCE = 0.5
 """Seconds for the stacks: whoever reads our stderr may have stopped reading."""
 
+
 class Watchdog:
     """A daemon thread that sleeps until `arm()`, then calls `tick()` ten times a second.
 
