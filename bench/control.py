@@ -70,7 +70,7 @@ class _Handed:
             run(call)
             self.seconds += time.thread_time() - began
 
-        Call._run = counted  # type: ignore[method-assign]
+        Call._run = counted  # type: ignore[method-assign,assignment]
 
 
 async def _window(handed: _Handed) -> tuple[float, float, float]:
