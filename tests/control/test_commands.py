@@ -406,7 +406,7 @@ def test_a_stopped_process_is_told_from_one_that_is_slow(program, monkeypatch, u
 @pytest.mark.parametrize("word", ["abc", "-1", "1.5", "99999999999999"])
 def test_a_pid_that_is_none_is_a_mistake_in_a_line(sigtask, word):
     done = sigtask("ps", "--", word)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no process number" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "not a process id" in done.stderr
 
 
 # -- several loops, several processes ---------------------------------------------------------------------------------

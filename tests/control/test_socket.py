@@ -384,7 +384,7 @@ def test_run_does_as_it_is_told_and_else_as_the_environment_says(runtime, option
 def test_a_variable_that_says_nothing_known_is_an_error_that_names_it(runtime):
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "SIGTASK_CONTROL": "perhaps"}
     done = subprocess.run([sys.executable, "-c", SAYS, "{}"], env=env, capture_output=True, text=True, timeout=60)
-    assert "ValueError: the environment variable SIGTASK_CONTROL: 'perhaps' is none of 1, yes" in done.stderr
+    assert "ValueError: the environment variable SIGTASK_CONTROL: 'perhaps' is not one of 1, yes" in done.stderr
 
 
 def test_a_fork_leaves_the_parents_socket_to_the_parent(program, raw, runtime):

@@ -89,7 +89,14 @@ def rows_of(module: str, only: str, pairs: bool) -> list[dict[str, Any]]:
     """What the process for that module has found."""
     needs = MODULES[module]
     if lacks := [name for name in needs if importlib.util.find_spec(name) is None]:
-        return [{"library": needs[0], "version": needs[0], "what": "", "missing": f"{', '.join(lacks)} not installed"}]
+        return [
+            {
+                "library": needs[0],
+                "version": needs[0],
+                "what": "",
+                "missing": f"not installed: pip install {' '.join(lacks)}",
+            }
+        ]
     command = [sys.executable, __file__, "--module", module, "--only", only, *["--pairs"] * pairs]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
@@ -98,8 +105,10 @@ def rows_of(module: str, only: str, pairs: bool) -> list[dict[str, Any]]:
         out = late.stdout.decode() if isinstance(late.stdout, bytes) else late.stdout or ""
         errors = f"not done within {LIMIT} s"
     rows = [json.loads(line[4:]) for line in out.splitlines() if line.startswith("ROW ")]
-    if not rows and errors:
+    if not rows and not only:
         print(errors[-2000:], file=sys.stderr)
+        last = (errors.strip().splitlines() or ["it printed nothing"])[-1]
+        rows = [{"library": module, "version": module.removeprefix("use_"), "what": "", "missing": last}]
     return rows
 
 
@@ -139,6 +148,9 @@ def main() -> int:
         rows += found
         for row in found:
             print(f"== {row['version']}: {row['what']}\n{row.get('text', row.get('missing', ''))}", flush=True)
+    for row in rows:
+        if "missing" in row:
+            print(f"NOT TRIED: {row['version']} {row['what']}: {row['missing']}", file=sys.stderr)
     if args.write:
         lines = ["| library | use | awaits | runs with a finding | what was found |", "|---|---|---|---|---|"]
         lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]

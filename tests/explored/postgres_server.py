@@ -73,4 +73,4 @@ async def once_up(connect, *errors):
     raise RuntimeError("PostgreSQL does not start")
 
 
-WHY = None if BIN else "no PostgreSQL server"
+WHY = None if BIN else "no PostgreSQL server here (Debian: apt install postgresql)"

@@ -154,6 +154,14 @@ async def talks(port):
         writer.close()
 
 
+async def serves(thing):
+    async def answer(reader, writer):
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0):
+        await asyncio.sleep(1)
+
+
 NO_REUSE = {"reuse": False}
 USES = [
     Use("asyncio", "`Lock`, contended", uses_lock, beside(holds_lock)),
@@ -164,5 +172,6 @@ USES = [
     Use("asyncio", "`Barrier`", meets_once, beside(meets), nobody_is_in_the_barrier),
     Use("asyncio", "`timeout()` in `timeout()`", within, beside(nobody)),
     Use("asyncio", "`TaskGroup` and a `Lock`", in_a_group, beside(holds_lock)),
+    Use("asyncio", "`start_server()` and its end", serves, beside(nobody)),
     Use("asyncio", "streams: a line and its echo", talks, echo, options={"real_time": True}),
 ]

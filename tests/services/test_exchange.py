@@ -5,8 +5,9 @@ import contextvars
 
 import pytest
 
-from sigtask import Interrupt, Ladder, Task
+from sigtask import Interrupt, Ladder, Task, create_task
 from sigtask.asgi import ClientDisconnected, SignalMiddleware, on_disconnect
+from sigtask.testing import turns
 
 HTTP = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/", "headers": [], "client": ("c", 1)}
 POST = {**HTTP, "method": "POST", "headers": [(b"content-length", b"6")]}
@@ -189,6 +190,37 @@ async def test_a_disconnect_after_the_whole_response_is_no_departure():
     assert seen == [()]
 
 
+START = {"type": "http.response.start", "status": 200, "headers": []}
+WHOLE = {
+    "pathsend": [START, {"type": "http.response.pathsend", "path": "/etc/hostname"}],
+    "zerocopysend": [START, {"type": "http.response.zerocopysend", "file": 3}],
+    "trailers": [
+        START | {"trailers": True},
+        {"type": "http.response.body", "body": b"x"},
+        {"type": "http.response.trailers", "headers": [(b"a", b"b")], "more_trailers": True},
+        {"type": "http.response.trailers", "headers": [(b"c", b"d")]},
+    ],
+}
+
+
+@pytest.mark.parametrize("messages", WHOLE.values(), ids=WHOLE)
+async def test_a_response_by_an_extension_of_asgi_is_whole_too(messages):
+    """It comes out as it is, and a disconnect after it is no departure, so what is done in the background is done."""
+    line, seen = Line(piece(b"")), []
+
+    async def app(scope, receive, send):
+        await asyncio.sleep(1)
+        for message in messages:
+            await send(message)
+        line.queue.put_nowait(GONE)
+        await asyncio.sleep(1)
+        seen.append(asyncio.current_task().history)
+
+    await call(app, HTTP, line)
+    assert line.sent == messages
+    assert seen == [()]
+
+
 async def test_an_error_of_the_servers_receive_is_the_apps_to_meet():
     async def app(scope, receive, send):
         await asyncio.sleep(1)
@@ -299,3 +331,29 @@ def test_an_option_that_makes_no_sense_is_refused_at_the_start(options, error):
 def test_a_negative_grace_is_refused_by_the_ladder():
     with pytest.raises(ValueError, match="-1"):
         SignalMiddleware(good, ladder=Ladder.parse("drain=-1s,kill"))
+
+
+async def test_a_signal_and_then_a_plain_cancel_of_the_servers_task_raises_and_signals_alone_are_taken_back():
+    ended = asyncio.Event()
+
+    async def app(scope, receive, send):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await ended.wait()
+
+    async def request():
+        await call(app, HTTP, Line())
+        return asyncio.current_task().cancelling()
+
+    task, other = create_task(request()), create_task(request())
+    await turns(3)
+    task.terminate()
+    other.terminate()
+    await turns(3)
+    task.cancel()
+    await turns(3)
+    ended.set()
+    assert await other == 0
+    with pytest.raises(asyncio.CancelledError):
+        await task

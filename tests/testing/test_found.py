@@ -413,3 +413,28 @@ def test_with_pairs_the_cleanups_of_spawned_tasks_are_tried_too():
 
     tokens = [one.token for one in explore(group, setup=account, signals=Terminate, pairs=True).failures]
     assert "terminate.t0.p1+cancel@t1.1" in tokens
+
+
+async def test_a_signal_that_a_task_has_ended_without_a_fate_for_is_found():
+    from sigtask._core.delivery import Fate
+    from sigtask._core.factory import create_task
+    from sigtask.testing._explore.scene import without_a_fate
+
+    task = create_task(asyncio.sleep(1))
+    await asyncio.sleep(0)
+    task.terminate("enough")
+    assert without_a_fate(task) == []  # it has not ended
+    await asyncio.wait([task])
+    assert without_a_fate(task) == []
+    (delivery,) = task.history
+    lost = type("Lost", (), {"signal": delivery.signal, "fate": Fate.IN_FLIGHT})()
+
+    class Ended(type(task)):
+        history = (lost,)
+
+        def done(self):
+            return True
+
+    stuck = Ended(asyncio.sleep(0), loop=asyncio.get_running_loop())
+    assert without_a_fate(stuck) == [f"{delivery.signal!r} has no fate"]
+    await stuck

@@ -213,7 +213,7 @@ def test_open_process_leaves_no_process_and_no_task():
             assert [line async for line in program.stdout] == [b"a line\n"]
             assert (await program.wait()).returncode == 0
 
-    explore(talks, setup=place, signals=(Interrupt, Terminate, Kill, PLAIN), real_time=True).assert_passed()
+    explore(talks, setup=place, signals=ALL, pairs=True, real_time=True).assert_passed()
 
 
 @POSIX
@@ -230,8 +230,8 @@ def test_to_process_and_a_pool_leave_nothing():
     async def calls_by_itself(place):
         assert await to_process(rests, 0.001) == 0.001
 
-    explore(calls, setup=pool, signals=(Terminate, PLAIN), real_time=True).assert_passed()
-    explore(calls_by_itself, setup=place, signals=Interrupt, real_time=True).assert_passed()
+    explore(calls, setup=pool, signals=(Terminate, Kill, PLAIN), pairs=True, real_time=True).assert_passed()
+    explore(calls_by_itself, setup=place, signals=(Interrupt, PLAIN), pairs=True, real_time=True).assert_passed()
 
 
 @POSIX

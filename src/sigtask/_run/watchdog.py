@@ -1,8 +1,8 @@
 """The thread that ends the process when nothing else does (R30).
 
-It does not care about a blocked loop, non-daemon threads, a stuck executor or a stubborn atexit. What it cannot
-outlast is C code that holds the GIL, and an interpreter that is finalizing; for those there is `faulthandler`'s own
-timer, which needs neither, a little later, and with exit status 1.
+It works while the loop is blocked, and against non-daemon threads, a stuck executor or a stubborn atexit handler. It
+cannot run while C code holds the GIL, or in an interpreter that is finalizing. For these there is the timer of
+`faulthandler`, which needs neither; it fires a little later, and with exit status 1.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ class Watchdog:
         start_deaf(self._thread)
 
     def arm(self, seconds: float) -> None:
-        """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
+        """Start the countdown: the process exits in so many seconds, plus a little for the last message."""
         self._armed = True
         with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
             self._faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=_stderr())
         self._orders.put(True)
 
     def stop(self) -> None:
-        """Call the whole thing off: the thread is gone when this returns."""
+        """Cancel everything. The thread has ended when this returns."""
         # Not armed, the timer is somebody else's, a test runner's for example.
         if self._armed and self._faulthandler is not None:
             self._faulthandler.cancel_dump_traceback_later()
@@ -105,7 +105,7 @@ class Watchdog:
             with contextlib.suppress(Empty):
                 for seconds in (LAST_WORDS, PATIENCE):
                     self._has_spoken.get(timeout=seconds)
-            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
+            for act in (*_last_acts.acts, take_along):  # this last: a parent may restart its children
                 with contextlib.suppress(Exception):
                     act()
         finally:

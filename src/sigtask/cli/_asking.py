@@ -1,4 +1,4 @@
-"""What the commands for a running program have in common: its PID and its tasks as arguments, and their mistakes."""
+"""What the commands for a running program share: the arguments PID and TASK, and their errors."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ SHOWN = 30
 
 
 class Failed(click.ClickException):
-    """It could not be done: one line on stderr, exit status 1."""
+    """The command failed: one line on stderr, exit status 1."""
 
     exit_code = FAILED
 
     def show(self, file: Any = None) -> None:
-        """Say it."""
+        """Print the message."""
         click.echo(f"sigtask: {self.message}", err=True)
 
 
 def fails_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What cannot be reached, or says no, is one line; and a pipe that nobody reads any more is none."""
+    """Decorate a command: a process that cannot be reached, or refuses, is one line on stderr."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -55,7 +55,7 @@ def on_a_terminal() -> bool:
 
 
 class Plain(click.Command):
-    """A command whose mistakes are told in our own words."""
+    """A command whose usage errors are one line with a hint."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does."""
@@ -66,21 +66,21 @@ class Plain(click.Command):
 
 
 class Pid(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in later releases
-    """The number of a process with a control socket."""
+    """The process id of a program with a control socket."""
 
     name = "pid"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number. Raises: `click.BadParameter` for what is none."""
+        """The number. Raises: `click.BadParameter` for other text."""
         text = str(value)
         if not text.isdecimal() or len(text) > 10 or int(text) == 0:
             self.fail(
-                f"{text!r} is no process number; `sigtask ps` lists the programs that can be looked at", param, ctx
+                f"{text!r} is not a process id; `sigtask ps` lists the programs with a control socket", param, ctx
             )
         return int(text)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The programs there are, with their commands."""
+        """All programs with a control socket, and their commands."""
         found = [one for one in programs() if str(one.pid).startswith(incomplete)]
         return [CompletionItem(str(one.pid), help=_command_of(one)) for one in found]
 
@@ -91,7 +91,7 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
     name = "task"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The tasks of the process that has been named: ids, and names that are nobody else's."""
+        """The tasks of that process: their ids and names."""
         pid = ctx.params.get("pid")
         if not isinstance(pid, int):
             return []
@@ -127,12 +127,12 @@ def styled(text: str, **style: Any) -> str:
 
 
 def pid_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`[PID]`; left out, the programs are listed."""
+    """Add the argument `[PID]` to a command."""
     return click.argument("pid", type=Pid(), required=False)(command)
 
 
 def needs_pid(pid: int | None) -> int:
-    """The number. Left out, the programs are listed on stderr, and the status is 2."""
+    """The process id. Without one, list the programs on stderr and exit with status 2."""
     if pid is None:
         click.echo("sigtask: name a process:", err=True)
         list_programs(err=True)
@@ -147,7 +147,7 @@ def programs_and_facts() -> list[tuple[int, dict[str, Any]]]:
 
 
 def list_programs(*, err: bool = False) -> None:
-    """The programs that can be looked at, a line each."""
+    """Print a line for each program with a control socket."""
     found = programs_and_facts()
     if not found:
         click.echo("no program of yours has a control socket; start one with: sigtask run --control PROGRAM", err=err)

@@ -42,17 +42,16 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 @click.command(cls=Plain, context_settings=HELP, short_help="Show the tasks of a running program.")
 @pid_argument
-@click.option("--json", "as_json", is_flag=True, help="A list of objects: tasks or, without PID, programs.")
-@click.option("--stacks", is_flag=True, help="Where each task stands, and how it came there.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of JSON objects: tasks or, without PID, programs.")
+@click.option("--stacks", is_flag=True, help="Show each task's stack.")
 @click.option("--sort", type=click.Choice(["tree", *SORTS]), default="tree", show_default=True, help="The order.")
-@click.option("--all", "every", is_flag=True, help="A line for each task, also where many are alike.")
+@click.option("--all", "every", is_flag=True, help="Print a line for each task, also where many are alike.")
 @fails_plainly
 def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> None:
-    """Show the tasks of a running program: who has spawned whom, what each waits for, and its signals.
+    """Show the tasks of a running program: who spawned whom, what each waits for, and its signals.
 
-    Without PID, the programs that can be looked at. They have been started with `sigtask run --control`, with
-    run(..., control=True), or with SIGTASK_CONTROL=1 in the environment. A program whose loop is blocked is shown, too,
-    with the line where it is.
+    Without PID, list the programs that have a control socket: those started with `sigtask run --control`, with
+    run(..., control=True), or with SIGTASK_CONTROL=1. If a loop is blocked, the line that blocks it is shown.
     """
     if pid is None and as_json:
         click.echo(json.dumps([{"pid": pid, **facts} for pid, facts in programs_and_facts()], indent=2))
@@ -118,7 +117,7 @@ def _table(program: Program, lines: list[Line], indent: int) -> Iterator[str]:
 @pid_argument
 @fails_plainly
 def top(pid: int | None) -> None:
-    """Watch the tasks of a running program. Press ? there for the keys.
+    """Watch the tasks of a running program. Press ? for the keys.
 
     Needs the extra `top`: pip install 'sigtask[top]'.
     """
@@ -131,5 +130,5 @@ def top(pid: int | None) -> None:
                 raise
             raise Failed("top needs textual; install it with: pip install 'sigtask[top]'") from None
         if not on_a_terminal():
-            raise Failed(f"top draws on a terminal, and there is none; use: sigtask ps {pid}")
+            raise Failed(f"top needs a terminal, and stdout is not one; use: sigtask ps {pid}")
         Top(connection).run()

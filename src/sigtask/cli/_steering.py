@@ -38,9 +38,9 @@ def _task_arguments(command: Any) -> Any:
     "--terminate", "signal", flag_value="terminate", default="terminate", help="Clean up and end. The default."
 )
 @click.option("--kill", "signal", flag_value="kill", help="End now.")
-@click.option("--signal", "other", metavar="NAME", help="A class of the program's own: package.module:Class.")
-@click.option("--tree", is_flag=True, help="Also to all that these tasks have spawned.")
-@click.option("--reason", metavar="TEXT", help="Why; the task, its logs and reports have it.")
+@click.option("--signal", "other", metavar="NAME", help="A signal class of the program: package.module:Class.")
+@click.option("--tree", is_flag=True, help="Also send it to all tasks that these have spawned.")
+@click.option("--reason", metavar="TEXT", help="The reason, shown to the task and in logs and reports.")
 @_task_arguments
 @fails_plainly
 def kill(
@@ -70,7 +70,7 @@ def _needs(tasks: tuple[str, ...], pid: int) -> None:
 
 
 def _ladder(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
-    """Its mistakes are told here; classes of the program's own are the program's to know."""
+    """Check a ladder here, unless it has classes that only the program knows."""
     if text is not None and ":" not in text:
         try:
             Ladder.parse(text)
@@ -81,17 +81,17 @@ def _ladder(ctx: click.Context, param: click.Parameter, text: str | None) -> str
 
 @click.command(cls=Plain, context_settings=HELP, short_help="Stop tasks of a running program by a ladder, and report.")
 @click.option("--ladder", metavar="LADDER", callback=_ladder, help="The rungs; drain=10s,terminate=5s,kill by default.")
-@click.option("--reason", metavar="TEXT", help="Why; the tasks, their logs and the report have it.")
-@click.option("--json", "as_json", is_flag=True, help="The report as an object.")
+@click.option("--reason", metavar="TEXT", help="The reason, shown to the tasks and in logs and reports.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--report", "file", metavar="FILE", callback=parsed(report_file), type=click.Path(),
-              help="Write the report there, too: .html, .txt, .json or .trace.json.")  # fmt: skip
+              help="Also write the report to this file: .html, .txt, .json or .trace.json.")  # fmt: skip
 @_task_arguments
 @fails_plainly
 def stop(pid: int | None, tasks: tuple[str, ...], file: Path | None, **said: Any) -> None:
     """Stop tasks of a running program by a ladder, wait for them, and print the report.
 
-    The program goes on. A Ctrl-C here ends the ladder where it is: the tasks keep what they have been sent.
-    The exit status is 1 if a task still runs.
+    The program goes on. Ctrl-C ends this command and its ladder; signals that were sent stay sent. The exit status is 1
+    if a task still runs.
     """
     pid = needs_pid(pid)
     _needs(tasks, pid)
@@ -136,18 +136,17 @@ def _stopped(pid: int, tasks: tuple[str, ...], ladder: str | None, reason: str |
 @click.command(
     cls=Plain, context_settings=HELP, short_help="Open a control socket in a program that has none (Python 3.14)."
 )
-@click.option("--wake", is_flag=True, help="Interrupt its sleep by a SIGSTOP and a SIGCONT (Linux).")
+@click.option("--wake", is_flag=True, help="Wake an idle loop with a SIGSTOP and a SIGCONT (Linux).")
 @pid_argument
 @fails_plainly
 def attach(pid: int | None, wake: bool) -> None:
-    """Open a control socket in a running program that has none, so that `sigtask ps` and the others can see it.
+    """Open a control socket in a running program that has none, so that `sigtask ps` and `top` can find it.
 
-    Both need Python 3.14 or later, of the same version. The system must allow one process to debug the other: as the
-    same user where ptrace_scope is 0, else as root, or with CAP_SYS_PTRACE.
+    Both processes need the same version of Python, 3.14 or later. The system must allow one to debug the other: the
+    same user if ptrace_scope is 0, else root or CAP_SYS_PTRACE.
 
-    The program's main thread opens the socket at its next line of Python. A loop that waits for something comes to
-    none until that happens, unless it is woken by --wake: a shell may then say that the program was stopped for a
-    moment.
+    The program's main thread opens the socket when it next runs a line of Python. An idle loop runs none until
+    something happens; --wake makes it run one. A shell may then report that the program was stopped for a moment.
     """
     from ..control._attach import attach_to
 

@@ -1,8 +1,8 @@
-"""What each request is answered: generators that run in the control thread, and give lines, or `None` to be called on.
+"""Answer each request of the control socket, in generators that run in the control thread.
 
-What has to be done in a loop is handed to it, in slices, and waited for. A loop that has not begun with it after
-`PATIENCE` is blocked: looking is then done from here, and the answer says where the loop stands; sending is left to
-the loop, for when it turns again.
+A generator yields lines, or `None` to be called again later. Work that must happen in a loop is handed to that loop in
+slices and waited for. A loop that has not started it after `PATIENCE` counts as blocked: then its tasks are read from
+this thread, and the answer says where the loop is blocked. Signals are left for the loop to send when it turns again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 
 
 class Call(Generic[_T]):
-    """Something that a loop is to do; whoever takes its ticket first, does it."""
+    """Work for a loop. Whoever takes its ticket first does it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, do: Callable[[], _T], wake: Callable[[], None]) -> None:
         self._ticket = deque([do])
@@ -59,7 +59,7 @@ class Call(Generic[_T]):
             self._wake()
 
     def take(self) -> Callable[[], _T] | None:
-        """What is to be done, for whoever asks first; `None` for all others."""
+        """The work, for the first caller; `None` for all others."""
         try:
             return self._ticket.pop()
         except IndexError:
@@ -72,7 +72,7 @@ class Call(Generic[_T]):
 
     @property
     def result(self) -> _T:
-        """What came of it. Raises: what it has raised."""
+        """The result. Raises: what the work raised."""
         if self.error is not None:
             raise self.error
         return self.results[0]
@@ -90,7 +90,7 @@ def _began() -> float:
 
 @dataclass
 class Context:
-    """What the answers need to know of the process."""
+    """What the answers need to know about the process."""
 
     books: Callable[[], list[Book]]
     wake: Callable[[], None]
@@ -102,7 +102,7 @@ class Context:
 
 
 def answer(request: dict[str, Any], context: Context, peer: Peer) -> _Answer:
-    """The lines of the answer, the last one aside. Raises: `NotFound`, and what a loop raises."""
+    """The lines of the answer, except the last. Raises: `NotFound`, and what a loop raises."""
     do = request["do"]
     if do == "ps":
         yield from _ps(context, request["fresh"], request["stacks"], request["only"])
@@ -136,7 +136,7 @@ def _process(context: Context, *, family: bool) -> dict[str, Any]:
 
 
 def _command() -> str:
-    """How it was started, without the folders of the interpreter and of `sigtask` itself."""
+    """The command line, without the folders of the interpreter and of `sigtask` itself."""
     words = [os.path.basename(sys.orig_argv[0]), *sys.orig_argv[1:]] if sys.orig_argv else list(sys.argv)
     if len(words) > 1 and os.path.basename(words[1]) == "sigtask":
         words = ["sigtask", *words[2:]]
@@ -144,7 +144,7 @@ def _command() -> str:
 
 
 def _in_loop(book: Book, do: Callable[[], _T], context: Context) -> Generator[None, None, Call[_T] | None]:
-    """Have it done in the loop, for as long as `PATIENCE`; `None` where no loop runs that could."""
+    """Have the loop do it, waiting for up to `PATIENCE`; `None` when no loop could."""
     loop = book.loop()
     if loop is None or not loop.is_running():
         return None
@@ -159,7 +159,7 @@ def _in_loop(book: Book, do: Callable[[], _T], context: Context) -> Generator[No
 
 
 def _begun(call: Call[_T]) -> Generator[None, None, _T]:
-    """The loop is at it: it will be done."""
+    """Whether the loop has started it, so it will be done."""
     while not call.is_done:
         yield None
     return call.result
@@ -194,7 +194,7 @@ def _ps(context: Context, fresh: bool, stacks: bool, only: frozenset[int] | None
 
 
 def _in_lines(number: int, rows: list[str]) -> Iterator[bytes]:
-    """Rows in lines that are not too long."""
+    """Split rows into lines of limited length."""
     return (rows_line(number, part) for part in _not_too_long(rows))
 
 
@@ -294,7 +294,7 @@ def _stop(context: Context, request: dict[str, Any], peer: Peer) -> _Answer:
 
 
 def _leave(stopping: Stopping) -> None:
-    """Whoever asked has the report, or is gone: then the targets stay where they are, with what they were sent."""
+    """The client has its report, or has gone: the targets keep what they were sent."""
     done = stopping.done
     done.cancel()
     stopping.detach()

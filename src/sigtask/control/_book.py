@@ -1,7 +1,7 @@
-"""The tasks of one loop, as they are told to others: each has a number, and a row that is made anew when it has moved.
+"""The tasks of one loop, as others see them: each has a number, and a row that is rebuilt when the task has moved.
 
-Numbers are given in the order in which tasks are made, as pids are. To know when a task was made, the loop's
-`create_task` is put behind one that writes it down: less than half a microsecond for each.
+Numbers are given in the order in which tasks are made, like pids. To know when a task was made, the loop's
+`create_task` is wrapped by one that records it, which takes less than half a microsecond.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Seen = tuple[int, str, Callable[[], object]]
 
 
 class Book:
-    """One loop and its tasks. To be made before the loop runs, or in it."""
+    """One loop and its tasks. Make it before the loop runs, or in it."""
 
     def __init__(self, loop: AbstractEventLoop, number: int, numbers: Iterator[int]) -> None:
         self.loop = ref(loop)
@@ -71,13 +71,13 @@ class Book:
         return undo
 
     def close(self) -> None:
-        """Note no more births."""
+        """Stop recording new tasks."""
         self._undo()
 
     # -- who there is -------------------------------------------------------------------------------------------------
 
     def find_strangers(self) -> None:
-        """Note the tasks that were made in another way, or before."""
+        """Record tasks that were made in another way, or before."""
         loop = self.loop()
         if loop is None or len(self._tasks) > MANY:
             return
@@ -106,24 +106,24 @@ class Book:
         return len(self._tasks)
 
     def keep(self, one: ref[AnyTask], seen: _Seen) -> None:
-        """Keep that row for the next look; the rows of tasks that are gone are dropped when there are as many."""
+        """Keep this row for the next look; drop rows of tasks that are gone when there are as many."""
         self._seen[one] = seen
         if len(self._seen) > 2 * len(self._tasks) + 1000:
             for gone in [one for one in list(self._seen) if one not in self._tasks]:
                 self._seen.pop(gone, None)
 
     def forget_rows(self) -> None:
-        """Nobody looks any more."""
+        """No client is looking any more: drop the rows."""
         self._seen = {}
 
     # -- where the loop is --------------------------------------------------------------------------------------------
 
     def place(self) -> str:
-        """Where the loop's thread stands: any thread may ask."""
+        """Where the loop's thread is. Any thread may ask."""
         return thread_place(self._ident)
 
     def stack(self) -> str:
-        """The same, and how it came there."""
+        """The stack of the loop's thread."""
         return thread_stack(self._ident)
 
     @property
@@ -138,7 +138,7 @@ class Book:
 
 
 class Look:
-    """One look at all tasks of a loop, taken in slices of `SLICE` seconds; each gives rows as JSON."""
+    """One look at all tasks of a loop, in slices of `SLICE` seconds; each slice returns rows as JSON."""
 
     def __init__(self, book: Book, *, fresh: bool, stacks: bool, only: frozenset[int] | None = None) -> None:
         self._book = book
@@ -169,7 +169,7 @@ class Look:
         return rows
 
     def _begin(self) -> Iterator[ref[AnyTask]]:
-        """The tasks there are, beginning where the look before has left off."""
+        """The tasks of the loop, starting where the last look stopped."""
         book = self._book
         if self._fresh:
             book.find_strangers()

@@ -1,4 +1,4 @@
-"""The other end of the socket: finding the programs that have one, and asking them."""
+"""The client's end of the socket: find the programs that have one, and ask them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SHORT_PATIENCE = 1.0
 
 
 class Unreachable(Exception):
-    """That process cannot be asked: why not, and the next move."""
+    """The process cannot be asked; the text says why, and the next move."""
 
 
 class Declined(Exception):
-    """The process has answered, and not done it: why not."""
+    """The process has refused the request; the text says why."""
 
 
 class Found(NamedTuple):
@@ -40,7 +40,7 @@ class Found(NamedTuple):
 
 
 def programs() -> list[Found]:
-    """The programs with a control socket that this user may ask; for root, everybody's."""
+    """The programs with a control socket that this user may ask; all of them for root."""
     found: dict[int, Found] = {}
     for uid in _uids():
         for folder in folders_of(uid):
@@ -142,7 +142,7 @@ class Connection:
 
 
 def _socket_of(pid: int) -> Found:
-    """Raises: `Unreachable`, which says what that process is, if it is one."""
+    """The socket of that process. Raises: `Unreachable`, with what that process is."""
     uid = owner_of(pid)
     places = [(each, folder) for each in {uid, os.geteuid()} if each is not None for folder in folders_of(each)]
     if uid is not None:
@@ -155,7 +155,7 @@ def _socket_of(pid: int) -> Found:
 
 
 def owner_of(pid: int) -> int | None:
-    """Whose process that is; `None` where there is none, or the system does not say."""
+    """The user of that process; `None` if it does not exist or the system does not say."""
     try:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
@@ -209,7 +209,7 @@ def _why_not(pid: int, error: OSError) -> str:
 
 
 def _stuck(pid: int) -> str:
-    """Why not even its control thread runs."""
+    """Why even its control thread does not run."""
     state = ""
     with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", errors="replace") as file:
         state = file.read().rpartition(")")[2].split()[0]

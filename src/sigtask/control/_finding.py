@@ -1,7 +1,7 @@
-"""Which tasks are meant: by an id, a name, or a pattern of names.
+"""Find tasks by id, by name, or by a pattern of names.
 
-All tasks are gone through, and only those that are meant are kept: with so many new objects, the garbage collector
-would look at all there are, and hold the loops meanwhile.
+All tasks are looked at, and only those that match are kept: many new objects would make the garbage collector walk all
+there are, and hold up the loops meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST = 500
 
 
 class NotFound(LookupError):
-    """What was asked for cannot be done, and the next move."""
+    """No task, or more than one, has that name; the text says what to do."""
 
 
 class _Named:

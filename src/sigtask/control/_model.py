@@ -1,6 +1,6 @@
-"""What is known of a program that is looked at, and how it is shown: the same for `sigtask ps` and `sigtask top`.
+"""What is known about a program, and how `sigtask ps` and `sigtask top` show it.
 
-Everything that another process says goes through `shown` on its way to a terminal.
+All text from another process goes through `shown` before it is printed on a terminal.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ALIKE = 4
 
 @dataclass
 class Program:
-    """One process, as it has been seen at one moment."""
+    """One process at one moment."""
 
     process: dict[str, Any] = field(default_factory=dict)
     loops: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def look(
     family: bool = True,
     only: list[int] | None = None,
 ) -> Program:
-    """See that process, and those below it. Raises: `Declined`, `Unreachable`."""
+    """Look at that process and its children. Raises: `Declined`, `Unreachable`."""
     program = Program()
     for said in connection.ask("ps", fresh=fresh, stacks=stacks, only=only):
         program.tasks.extend(rows_of(said))
@@ -83,7 +83,7 @@ def look(
 
 
 def _below(program: Program, *, stacks: bool) -> list[Program | dict[str, Any]]:
-    """Its children, as far as they can be looked at. Each process names all that are below it, so one level will do."""
+    """Its children. Each process lists all its descendants, so one level is enough."""
     found: list[Program | dict[str, Any]] = []
     for child in program.process.get("children") or ():
         pid = child["pid"]
@@ -99,7 +99,7 @@ def _below(program: Program, *, stacks: bool) -> list[Program | dict[str, Any]]:
 
 
 def as_objects(program: Program) -> Iterator[Row]:
-    """What `ps --json` prints of each task, those of the processes below included."""
+    """What `ps --json` prints for each task, including those of child processes."""
     for row in program.tasks:
         force = row.get("in_force")
         yield {
@@ -131,7 +131,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 @dataclass
 class Line:
-    """One row of what is shown: a task, or several that are alike."""
+    """One line of the table: a task, or several that are alike."""
 
     row: Row
     prefix: str = ""
@@ -156,7 +156,7 @@ def _strength(row: Row) -> int:
 
 
 def arranged(rows: Iterable[Row], sort: str = "tree", *, fold: bool = True) -> list[Line]:
-    """The rows in their order; in a `tree`, children stand below the task that has spawned them."""
+    """The rows in order. In a `tree`, children are below the task that spawned them."""
     if sort != "tree":
         return [Line(row) for row in sorted(rows, key=SORTS[sort])]
     known = {row["id"]: row for row in rows}
@@ -206,13 +206,13 @@ def _likeness(row: Row) -> tuple[object, ...]:
 
 
 def label(row: Row) -> str:
-    """Its name, and its coroutine where that says more."""
+    """Its name, and its coroutine unless the name says as much."""
     name, what = shown(str(row.get("name"))), shown(str(row.get("coroutine") or "").rpartition("<locals>.")[2])
     return f"{name} ({what})" if what and what != name else name
 
 
 def hears(row: Row) -> str:
-    """The weakest signal that is thrown into it now; weaker ones are pending. A task of asyncio's own has none."""
+    """The weakest signal that is thrown into it now; weaker ones are pending. `None` for a stock task."""
     threshold = row.get("threshold")
     if not isinstance(threshold, int):
         return "-"
@@ -221,7 +221,7 @@ def hears(row: Row) -> str:
 
 
 def signals_of(row: Row, program: Program) -> list[str]:
-    """What it has been sent, a line each: what it is handling, and what is pending."""
+    """Its signals, one line each: the one it is handling, and those that are pending."""
     force = row.get("in_force")
     said = [] if force is None else [_signal("in force", force, program)]
     return said + [_signal(str(one.get("fate")), one, program) for one in row.get("pending") or ()]
@@ -242,7 +242,7 @@ def loop_line(loop: dict[str, Any]) -> str:
 
 
 def stop_of(program: Program) -> list[str]:
-    """How its stop goes, in two lines; none while it is not being stopped."""
+    """How the stop of the program goes, in two lines; none if it is not being stopped."""
     told = program.process.get("stopping")
     if told is None:
         return []
@@ -252,7 +252,7 @@ def stop_of(program: Program) -> list[str]:
 
 
 def head(program: Program) -> str:
-    """The process in a line."""
+    """The process, in one line."""
     process = program.process
     age = duration(program.age(process.get("began")))
     count = len(program.tasks)

@@ -7,11 +7,13 @@ free returns at once, and what was taken is given back.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import inspect
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 MOST = 5_000
@@ -24,6 +26,9 @@ _LEAVES = (
     types.FrameType, types.TracebackType, types.BuiltinFunctionType, types.CoroutineType, types.GeneratorType,
     asyncio.AbstractEventLoop, asyncio.Future,
 )  # fmt: skip
+
+_LOCKS = (asyncio.Lock, asyncio.Semaphore)
+_PRIMITIVES = (asyncio.Lock, asyncio.Semaphore, asyncio.Condition)
 
 
 class Held:
@@ -70,50 +75,146 @@ def state_of(thing: Any) -> int:
     return taken
 
 
-def roots_of(function: Callable[..., Any], state: object) -> dict[str, Any]:
+class Roots:
     """Where to look: what `setup()` gave, and what the operation has got hold of otherwise."""
-    roots: dict[str, Any] = {"state": state}
-    function = inspect.unwrap(function)
-    if (owner := getattr(function, "__self__", None)) is not None:
-        roots["self"] = owner
-    if (code := getattr(function, "__code__", None)) is not None:
-        for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False):
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._fixed: dict[str, Any] = {}
+        self._cells: list[tuple[str, types.CellType]] = []
+        self._globals: list[tuple[str, dict[str, Any]]] = []
+        self._add(function)
+
+    def _add(self, function: Any) -> None:
+        function = inspect.unwrap(function)
+        if isinstance(function, functools.partial):
+            self._fixed["arguments"] = [*function.args, *function.keywords.values()]
+            self._add(function.func)
+            return
+        if (owner := getattr(function, "__self__", None)) is not None:
+            self._fixed["self"] = owner
+        elif not hasattr(function, "__code__"):  # an object that can be called
+            self._fixed[type(function).__name__] = function
+        if (code := getattr(function, "__code__", None)) is not None:
+            cells = getattr(function, "__closure__", None) or ()
+            self._cells += zip(code.co_freevars, cells, strict=False)
+            self._globals += [(name, function.__globals__) for name in code.co_names if name in function.__globals__]
+
+    def of(self, state: object) -> dict[str, Any]:
+        """With this state."""
+        roots = {"state": state, **self._fixed}
+        for name, cell in self._cells:
             try:
                 roots[name] = cell.cell_contents
             except ValueError:  # not filled yet
                 continue
-        known = getattr(function, "__globals__", {})
-        for name in code.co_names:
-            if isinstance(known.get(name), (asyncio.Lock, asyncio.Semaphore, asyncio.Condition)):
-                roots[name] = known[name]
-    return roots
+        for name, known in self._globals:
+            if issubclass(type(found := known.get(name)), _PRIMITIVES):
+                roots[name] = found
+        return roots
+
+
+Way = tuple[Any, str, object]
+"""How a thing was come to: from where (a way, or the name of a root), by what kind of step, and which."""
 
 
 def primitives(roots: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every lock, condition and semaphore, with the way to it."""
-    queue = deque(roots.items())
+    """Every lock and semaphore, with the way to it."""
+    return ((told(way), thing) for way, thing in reachable(roots) if issubclass(type(thing), _LOCKS))
+
+
+def reachable(roots: dict[str, Any]) -> Iterator[tuple[Way, Any]]:
+    """Every object that is no mere value, with the way to it; nothing of what is inside a lock or semaphore.
+
+    Types are asked, not objects: those may be proxies, which raise when they are asked anything.
+    """
+    queue: deque[tuple[Way, Any]] = deque(((name, "", None), thing) for name, thing in roots.items())
     seen: set[int] = set()
+    leaves: dict[type, bool] = {}
     while queue and len(seen) < MOST:
-        path, thing = queue.popleft()
-        if isinstance(thing, _LEAVES) or id(thing) in seen:
+        way, thing = queue.popleft()
+        kind = type(thing)
+        if (is_leaf := leaves.get(kind)) is None:
+            is_leaf = leaves[kind] = issubclass(kind, _LEAVES)
+        if is_leaf or id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, (asyncio.Lock, asyncio.Semaphore)):
-            yield path, thing
-        else:
-            queue.extend(_inside(path, thing))
+        yield way, thing
+        if not issubclass(kind, _LOCKS):
+            queue.extend(islice(_inside(way, thing, kind), MOST - len(queue)))
 
 
-def _inside(path: str, thing: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(thing, dict):
-        return ((f"{path}[{key!r:.40}]", value) for key, value in list(thing.items()))
-    if isinstance(thing, (list, tuple, set, frozenset, deque)):
-        return ((f"{path}[{at}]", value) for at, value in enumerate(list(thing)))
-    if isinstance(thing, types.FunctionType):
+def _inside(way: Way, thing: Any, kind: type) -> Iterator[tuple[Way, Any]]:
+    if issubclass(kind, dict):
+        return (((way, "[]", key), value) for key, value in list(dict.items(thing)))
+    if issubclass(kind, (list, tuple, set, frozenset, deque)):
+        return (((way, "[]", at), value) for at, value in enumerate(list(thing)))
+    if issubclass(kind, types.FunctionType):
         return iter(())
-    if isinstance(thing, types.MethodType):
-        return iter([(path.rpartition(".")[0] or path, thing.__self__)])
-    attributes = getattr(thing, "__dict__", None)
-    if isinstance(attributes, dict) and attributes:
-        return ((f"{path}.{name}", value) for name, value in list(attributes.items()))
-    return ((path, value) for value in gc.get_referents(thing))
+    if issubclass(kind, types.MethodType):
+        return iter([((way, "self", None), thing.__self__)])
+    if attributes := _attributes(thing):
+        return (((way, ".", name), value) for name, value in list(attributes.items()))
+    return ((way, value) for value in gc.get_referents(thing))
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    try:
+        found = object.__getattribute__(thing, "__dict__")
+    except Exception:  # whatever a descriptor or a proxy raises: it shows none
+        return {}
+    return found if type(found) is dict else {}
+
+
+def told(way: Way) -> str:
+    """The way, as one would write it."""
+    before, step, which = way
+    path = before if isinstance(before, str) else told(before)
+    if step == ".":
+        return f"{path}.{which}"
+    if step == "[]":
+        try:
+            return f"{path}[{which!r:.40}]"
+        except Exception:  # a key that cannot be shown
+            return f"{path}[a {type(which).__name__}]"
+    return path.rpartition(".")[0] or path if step == "self" else path
+
+
+class Shared:
+    """What two runs have in common: what can be reached from both, and was changed between."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, tuple[Any, tuple[int, ...]]] | None = None
+        self._state: Any = None
+        self.state: str | None = None
+        """The type of the state, if both have the same."""
+        self.changed: list[str] = []
+        """The first three things that both have, and that were changed; the outermost first."""
+
+    def look(self, state: Any, roots: dict[str, Any]) -> None:
+        """A run begins: called once for each of the two."""
+        if self._first is None:
+            self._first = {id(thing): (thing, _contents(thing)) for _, thing in reachable(roots)}
+            self._state = state
+            return
+        if state is self._state and state is not None and not isinstance(state, (str, int, type)):
+            self.state = type(state).__name__
+        for way, thing in reachable(roots):
+            known, before = self._first.get(id(thing), (None, ()))
+            if known is thing and before != _contents(thing) and len(self.changed) < 3:
+                self.changed.append(f"{told(way)}, a {type(thing).__name__}")
+
+    def forget(self) -> None:
+        """Let go of them."""
+        self._first, self._state = {}, None
+
+
+def _contents(thing: Any) -> tuple[int, ...]:
+    """What is in a container or an object, by identity."""
+    kind = type(thing)
+    if issubclass(kind, dict):
+        return tuple(id(part) for pair in list(dict.items(thing)) for part in pair)
+    if issubclass(kind, (list, tuple, deque)):
+        return tuple(map(id, list(thing)))
+    if issubclass(kind, (set, frozenset)):
+        return tuple(sorted(map(id, list(thing))))
+    return _contents(_attributes(thing))

@@ -18,7 +18,7 @@ from asyncio import CancelledError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, name_of_class
+from ...signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate
 
 Strike = type[Signal] | Signal | type[CancelledError]
 """What is delivered: a signal, or `asyncio.CancelledError`, which stands for a plain `cancel()`."""
@@ -28,13 +28,19 @@ _SECOND = re.compile(r"(?P<signal>[^@+]+)@(?:t(?P<task>\d+)\.)?(?P<nth>\d+)")
 _KNOWN: tuple[Strike, ...] = (Drain, Interrupt, Terminate, Kill, CancelledError)
 
 
-def name_of(strike: Strike) -> str:
-    """As a token and a table have it."""
-    if isinstance(strike, Signal):
-        return name_of_class(type(strike)).rpartition(":")[2].lower()
-    if issubclass(strike, Signal):
-        return name_of_class(strike).rpartition(":")[2].lower()
-    return "cancel"
+def name_of(strike: Strike, signals: Sequence[Strike] = ()) -> str:
+    """As a token has it: the class's name, or where another of `signals` has that, too, `s` and its number."""
+    name = _plain_name(strike)
+    for number, one in enumerate(signals):
+        if one is strike and any(_plain_name(other) == name for other in signals if other is not strike):
+            return f"s{number}"
+    return name
+
+
+def _plain_name(strike: Strike) -> str:
+    if strike is CancelledError:
+        return "cancel"
+    return (type(strike) if isinstance(strike, Signal) else strike).__name__.lower()
 
 
 def level_of(strike: Strike) -> int:
@@ -71,15 +77,14 @@ class Plan:
     """`file:line`, and how many times a task has been suspended there."""
     second: Second | None = None
 
-    @property
-    def token(self) -> str:
-        """All of it in one word, for `repeat()`."""
+    def token(self, signals: Sequence[Strike] = ()) -> str:
+        """All of it in one word, for `repeat()`, when `signals` are those explored."""
         where = f"t{self.task}.p{self.point}" if self.line is None else f"{self.line[0]}#{self.line[1]}"
-        token = f"{name_of(self.signal)}.{where}"
+        token = f"{name_of(self.signal, signals)}.{where}"
         if (second := self.second) is None:
             return token
         task = "" if second.task == self.task else f"t{second.task}."
-        return f"{token}+{name_of(second.signal)}@{task}{second.nth}"
+        return f"{token}+{name_of(second.signal, signals)}@{task}{second.nth}"
 
 
 def parse(token: str, signals: Sequence[Strike]) -> Plan:
@@ -92,7 +97,7 @@ def parse(token: str, signals: Sequence[Strike]) -> Plan:
     first, plus, second = token.strip().partition("+")
     found, also = _FIRST.fullmatch(first), _SECOND.fullmatch(second)
     if found is None or (plus and also is None):
-        raise ValueError(f"{token!r} is no token; one looks like terminate.t0.p7 or terminate.t0.p7+kill@2")
+        raise ValueError(f"{token!r} is not a token; a token looks like terminate.t0.p7 or terminate.t0.p7+kill@2")
     task = int(found["task"] or 0)
     line = None if found["file"] is None else (f"{found['file']}:{found['line']}", int(found["nth"]))
     plan = Plan(_named(found["signal"], signals), task, int(found["point"] or 0), line)
@@ -108,4 +113,4 @@ def _named(name: str, signals: Sequence[Strike]) -> Strike:
     for one in (*signals, *_KNOWN):
         if name_of(one) == name.lower():
             return one
-    raise ValueError(f"{name!r} is none of the signals: {', '.join(map(name_of, signals))}")
+    raise ValueError(f"{name!r} is not one of the signals: {', '.join(name_of(one, signals) for one in signals)}")

@@ -7,22 +7,23 @@ import gc
 import re
 import traceback
 from asyncio import CancelledError
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..._core.task import Task
 from ..._stop.places import short, task_place
 from ...signals import Interrupt
 from .case import Case
-from .held import Held, roots_of
+from .held import Held, Roots, Shared
 from .lab import Ground
+from .left import nothing
 from .plan import Plan, level_of
 from .probe import Probe
-from .scene import Scene, nothing, without_a_fate
-from .sites import Place, Site, brief
-from .watching import Watch, told
+from .scene import Scene, without_a_fate
+from .setup import Setup, kill, settle_once
+from .sites import Place, Sights, Site, brief
+from .watching import Watch, is_the_kits, told
 
 SETTLE = 20
 """Turns of the loop that what the operation leaves behind has to end by itself."""
@@ -46,142 +47,187 @@ class Outcome:
     """What was wrong when the operation ran once more on the same state."""
     detail: str = ""
     """The traceback of what `check()` raised."""
-    state: Any = None
-    """What `setup()` gave, where that is to be compared."""
+    in_threads: list[str] = field(default_factory=list)
+    """The functions that were still at work in a thread."""
+    made: int = -1
+    """How many tasks the loop had made when the operation had left none behind; -1 when something may run on."""
+
+    def is_quiet(self, made: int) -> bool:
+        """Whether nothing was left behind then, and no task was made since."""
+        return self.made == made
 
 
 class Run:
     """Does one run after another in one place. `reuse` is whether the operation runs once more after each."""
 
-    def __init__(self, case: Case, ground: Ground, watch: Watch) -> None:
+    def __init__(self, case: Case, ground: Ground, watch: Watch, sights: Sights) -> None:
         self.case = case
         self.ground = ground
         self.loop = ground.get_loop()
         self.watch = watch
+        self.sights = sights
         self.reuse = case.reuse
+        self.plain_setup = False  # whether setup() is known to give the state without being suspended
+        self.is_empty = False  # whether there is known to be no task before an operation
         self.looks = True  # whether there are any locks to look at
+        self.roots = Roots(case.operation)
+        self.shared: Shared | None = None  # what compares the states of the first two runs
         self.excused: frozenset[str] = frozenset()  # what is found without a signal, too
+        self.ignored: set[str] = set()  # what was found, and was to be ignored
         self.undead: list[Any] = []  # tasks that even a Kill has not ended
 
     async def __call__(self, plan: Plan | None, expected: Site | None = None, *, collect: bool = False) -> Outcome:
         """Do one. Cancelled, it kills what it has started."""
-        scene = Scene(self.loop, plan, expected)
+        scene = Scene(self.loop, plan, expected, self.sights)
         scene.pairs = self.case.pairs or (plan is not None and plan.second is not None)
         outcome = Outcome(scene)
-        before: set[Any] = set()
+        state = Setup(self)
+        before: set[Any] | None = None
         try:
-            state = _State(self)
             await state.open(outcome)
             if outcome.error is None:
-                before = asyncio.all_tasks(self.loop)
+                before = self._before()
                 await self._operate(outcome, state.value, before)
                 if outcome.stuck is None and outcome.error is None:
                     await self._check(outcome, state.value)
                     await self._use_again(outcome, state.value)
             await state.close(outcome)
-            del state
         finally:
             self.ground.spawn = None
             scene.is_open = False
-            left = asyncio.all_tasks(self.loop) - before if before else set()
+            state.end()
+            self.ground.install()
+            self.watch.listen(self.loop)
+            if (in_loop := self.ground.left) is not None:
+                in_loop.end()
+            left = set() if before is None or outcome.is_quiet(self.ground.made) else self._left(before)
             for task in left:
-                _kill(task)
-        if left:
+                kill(task)
+        del state
+        if left and before is not None:
             del left
             self.undead += await self._settle(before)
         if collect:
             gc.collect()
             await asyncio.sleep(0)
-        outcome.found += [*self.watch.open_generators(), *self.watch.take()]
-        outcome.found = [one for one in dict.fromkeys(outcome.found) if key_of(one) not in self.excused]
+        if found := [*outcome.found, *self.watch.open_generators(), *self.watch.take()]:
+            outcome.found = self.new(list(dict.fromkeys(found)))
         return outcome
+
+    def _before(self) -> set[Any]:
+        """The tasks that are there before the operation begins; what makes them is the same in each run."""
+        if self.is_empty:
+            return set()
+        before = asyncio.all_tasks(self.loop)
+        self.is_empty = not before
+        return before
+
+    def _left(self, before: set[Any]) -> set[Any]:
+        left = asyncio.all_tasks(self.loop)
+        return left - before if left and before else left
 
     # -- the operation ------------------------------------------------------------------------------------------------
 
     async def _operate(self, outcome: Outcome, state: Any, before: set[Any]) -> None:
-        scene = outcome.scene
+        scene, in_loop = outcome.scene, self.ground.left
+        if self.shared is not None:
+            self.shared.look(state, self.roots.of(state))
+        held = Held(self.roots.of(state)) if self.looks else None
         try:
             coro = self.case.start(state)
         except Exception as error:
             outcome.error = error
             return
-        held = Held(roots_of(self.case.operation, state)) if self.looks else None
         self.ground.spawn = scene.spawn
-        task = self.loop.create_task(scene.probe(coro), name="explored")
-        outcome.stuck = await self._end_of(task, scene)
-        if outcome.stuck is None:
-            outcome.found += self._ending(outcome, task)
-        elif scene.plan is not None and not self._may_go_on(scene):
-            outcome.found.append(f"did not end: {outcome.stuck}, and it waits at {task_place(task)}")
-        else:
-            outcome.stuck = f"{outcome.stuck}, and it waits at {task_place(task)}"
-        fates = without_a_fate(task)
-        left = await self._settle({*before, task})
+        task = self.ground.start(scene.probe(coro), None if in_loop is None else in_loop.begin())
+        outcome.stuck = await self.end_of(task, scene)
+        outcome.found += self._ending(outcome, task)
+        outcome.found += without_a_fate(task)
+        del coro
+        left = await self._settle(before | {task} if outcome.stuck is not None else before)
         del task
         scene.is_open = False
         self.ground.spawn = None
-        outcome.found += [*fates, *(f"{_what(one)} runs on at {task_place(one)}" for one in left)]
+        outcome.found += [f"{_what(one)} runs on at {task_place(one)}" for one in left]
+        await self._look_around(outcome, held, alone=len(before) <= self.ground.own_tasks, are_left=bool(left))
+        if not left and outcome.stuck is None:
+            outcome.made = self.ground.made
+
+    async def _look_around(self, outcome: Outcome, held: Held | None, *, alone: bool, are_left: bool) -> None:
+        """Whatever else it has left behind."""
+        if (in_loop := self.ground.left) is not None and outcome.stuck is None:
+            outcome.in_threads = in_loop.threads()
+            if not are_left:  # whose timers they would be
+                outcome.found += in_loop.timers()
+            outcome.found += in_loop.handlers()
+            if self.new(in_loop.files()):
+                outcome.found += await self._for_a_while(in_loop.files)
         if held is not None:
-            outcome.found += await self._still_held(held, alone=len(before) <= 2)  # ourselves, and who keeps the state
-            self.looks = self.looks and (bool(held) or scene.plan is not None)
+            if held.changes(alone=alone):
+                outcome.found += await self._for_a_while(lambda: held.changes(alone=alone))
+            self.looks = self.looks and (bool(held) or outcome.scene.plan is not None)
 
-    async def _end_of(self, task: Any, scene: Scene | None = None) -> str | None:
+    async def end_of(self, task: Any, scene: Scene | None = None) -> str | None:
         """Wait until it is done; else why it is not waited for any longer."""
-        gone: asyncio.Future[str | None] = self.loop.create_future()
-
-        def stuck(why: str) -> None:
-            if not gone.done():
-                gone.set_result(why)
+        gone: asyncio.Future[str | None] = asyncio.Future(loop=self.loop)
+        if scene is not None:
+            scene.enough = lambda: settle_once(gone, f"after {scene.most:,} suspensions")
 
         def ended(_: object) -> None:
-            if not gone.done():
-                gone.set_result(None)
+            settle_once(gone)
 
-        if scene is not None:
-            scene.enough = lambda: stuck(f"after {scene.most:,} suspensions")
         task.add_done_callback(ended)
-        self.ground.bound(stuck)
+        self.ground.bound(partial(settle_once, gone))
         try:
             return await gone
         finally:
             self.ground.release()
             if scene is not None:
-                scene.enough = (
-                    nothing  # no cycle: nothing is left for the garbage collector but what is the operation's
-                )
+                scene.enough = nothing  # no cycle: the garbage collector is to find what is the operation's alone
 
     async def _settle(self, before: set[Any]) -> set[Any]:
         """Give what is left some turns to end; gives what has not."""
         for _ in range(SETTLE):
-            if not asyncio.all_tasks(self.loop) - before:
+            if not self._left(before):
                 return set()
             await asyncio.sleep(0)
-        return asyncio.all_tasks(self.loop) - before
+        return self._left(before)
 
-    async def _still_held(self, held: Held, *, alone: bool) -> list[str]:
-        """What stays held: others, a thread perhaps, may hold it for a while."""
-        found = held.changes(alone=alone)
-        for _ in range(LOOKS if found else 0):
+    async def _for_a_while(self, look: Callable[[], list[str]]) -> list[str]:
+        """What stays so: others, a thread perhaps, may hold something for a while."""
+        for _ in range(LOOKS):
             await asyncio.sleep(LATER)
-            if not (found := held.changes(alone=alone)):
-                break
-        return found
+            if not self.new(look()):
+                return []
+        return look()
 
-    def _ending(self, outcome: Outcome, task: Any) -> Iterator[str]:
+    def new(self, found: list[str]) -> list[str]:
+        """Without what is found without a signal, too, and what is to be ignored."""
+        new = [one for one in found if key_of(one) not in self.excused]
+        for words in self.case.ignore:
+            self.ignored.update(one for one in new if words in one)
+            new = [one for one in new if words not in one]
+        return new
+
+    def _ending(self, outcome: Outcome, task: Any) -> list[str]:
         """How the operation ended, as far as that is a finding."""
         scene = outcome.scene
+        if outcome.stuck is not None:
+            outcome.stuck = f"{outcome.stuck}, and it waits at {task_place(task)}"
+            return [] if scene.plan is None or self._may_go_on(scene) else [f"did not end: {outcome.stuck}"]
         if task.cancelled():
             if scene.struck is None:
                 outcome.error = CancelledError("nobody had cancelled it")
-            return
+            return []
         error = task.exception()
         try:
             if error is not None and scene.struck is None:
                 outcome.error = error
             elif error is not None:
-                yield f"raised {told(error)}, in answer to the signal"
+                return [f"raised {told(error)}, in answer to the signal"]
             elif (place := self._swallowed_at(scene)) is not None and task.cancelling() > 0:
-                yield f"swallowed the signal, and went on at {place}"
+                return [f"swallowed the signal, and went on at {place}"]
+            return []
         finally:
             del error
 
@@ -207,24 +253,27 @@ class Run:
             return
         try:
             found = check() if self.case.setup is None else check(state)
-            if asyncio.iscoroutine(found):
-                task = self.loop.create_task(found)
-                if why := await self._end_of(task):
-                    outcome.found.append(f"check() did not end: {why}, and it waits at {task_place(task)}")
-                else:
-                    task.result()
-        except AssertionError as error:
-            outcome.found.append(f"check: {str(error).partition(chr(10))[0] or _asserted(error)}")
-            outcome.detail = traceback.format_exc()
-        except Exception as error:
-            outcome.found.append(f"check() itself failed: {told(error)}")
-            outcome.detail = traceback.format_exc()
+            if not asyncio.iscoroutine(found):
+                return
+        except (Exception, CancelledError, SystemExit) as error:
+            _failed_check(outcome, error)
+            return
+        task = self.ground.start(found)
+        if why := await self.end_of(task):
+            outcome.made = -1
+            outcome.found.append(f"check() did not end: {why}, and it waits at {task_place(task)}")
+        elif task.cancelled():
+            outcome.found.append("check() itself failed: CancelledError")
+        elif (wrong := task.exception()) is not None:
+            _failed_check(outcome, wrong)
+            del wrong
 
     async def _use_again(self, outcome: Outcome, state: Any) -> None:
         if not self.reuse:
             return
-        task = self.loop.create_task(self.case.start(state), name="explored again")
-        if why := await self._end_of(task):
+        task = self.ground.start(self.case.start(state))
+        if why := await self.end_of(task):
+            outcome.made = -1
             outcome.again = f"{why}, and it waits at {task_place(task)}"
         elif task.cancelled():
             outcome.again = "it was cancelled, and nobody had asked for that"
@@ -235,68 +284,15 @@ class Run:
             outcome.found.append(f"not usable again: {outcome.again}")
 
 
-class _State:
-    """What `setup()` gave: a value, or what an async context manager gives, which ends in the task that it began in."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.value: Any = None
-        self._task: Any = None
-        self._gone: asyncio.Future[None] | None = None
-
-    async def open(self, outcome: Outcome) -> None:
-        """Make it. An error is noted in the outcome."""
-        setup, loop = self.run.case.setup, self.run.loop
-        if setup is None:
-            return
-        try:
-            made = setup()
-            if hasattr(type(made), "__aenter__"):
-                self._gone = loop.create_future()
-                self._task = loop.create_task(self._hold(made, entered := loop.create_future()), name="setup")
-                self._task.add_done_callback(partial(_settle_once, entered))
-                why = await self.run._end_of(entered)
-            elif asyncio.iscoroutine(made):
-                self._task = loop.create_task(made, name="setup")
-                why = await self.run._end_of(self._task)
-            else:
-                raise TypeError(
-                    f"setup() gave {made!r}: it is to be an async function, or an async context manager such as "
-                    f"@contextlib.asynccontextmanager makes"
-                )
-            if why:
-                raise RuntimeError(f"setup() did not end: {why}, and it waits at {task_place(self._task)}")
-            if self._task.done():
-                self.value = self._task.result()
-            if outcome.scene.plan is None and not self.run.excused:
-                outcome.state = self.value
-        except Exception as error:
-            outcome.error = error
-            outcome.detail = "setup"
-
-    async def _hold(self, manager: Any, entered: asyncio.Future[None]) -> None:
-        assert self._gone is not None
-        async with manager as self.value:
-            _settle_once(entered)
-            await self._gone
-
-    async def close(self, outcome: Outcome) -> None:
-        """Leave it, and forget it."""
-        task, gone, self.value, self._task = self._task, self._gone, None, None
-        if gone is None or task.done():
-            return
-        gone.set_result(None)
-        if why := await self.run._end_of(task):
-            outcome.found.append(f"the end of setup() did not come: {why}, and it waits at {task_place(task)}")
-            _kill(task)
-        elif not task.cancelled() and (error := task.exception()) is not None:
-            outcome.found.append(f"the end of setup() raised {told(error)}")
-            del error
-
-
-def _settle_once(future: asyncio.Future[None], _: object = None) -> None:
-    if not future.done():
-        future.set_result(None)
+def _failed_check(outcome: Outcome, error: BaseException) -> None:
+    if isinstance(error, AssertionError):
+        outcome.found.append(f"check: {str(error).partition(chr(10))[0] or _asserted(error)}")
+    else:
+        outcome.found.append(f"check() itself failed: {told(error)}")
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and is_the_kits(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    outcome.detail = "".join(traceback.format_exception(type(error), error, trace))
 
 
 def key_of(found: str) -> str:
@@ -309,13 +305,6 @@ def _what(task: Any) -> str:
     if type(coro) is Probe:
         coro = coro.coro
     return f"the task of {brief(getattr(coro, '__qualname__', type(coro).__name__))}()"
-
-
-def _kill(task: Any) -> None:
-    if isinstance(task, Task):
-        task.kill("the run is over")
-    elif not task.done():
-        task.cancel()
 
 
 def _asserted(error: AssertionError) -> str:

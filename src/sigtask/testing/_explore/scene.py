@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import weakref
 from asyncio import CancelledError
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from ..._core.delivery import Fate
 from ..._core.handling import is_handling
 from ..._core.task import Task
 from ...signals import Signal
+from .left import nothing
 from .plan import Plan, Strike
 from .probe import NEVER, Probe
-from .sites import Place, Site, brief, frames_of, is_own, place_of, site_of
+from .sites import Place, Sight, Sights, Site, brief
 
 MOST = 10_000
 """How many suspensions of one run are noted."""
@@ -31,10 +30,22 @@ class Suspension:
 
     task: int
     number: int
-    site: Site
-    place: Place
-    own: Place | None
-    """The line of one's own that led there, where that is another."""
+    sight: Sight
+
+    @property
+    def site(self) -> Site:
+        """The await."""
+        return self.sight.site
+
+    @property
+    def place(self) -> Place:
+        """Its line."""
+        return self.sight.place
+
+    @property
+    def own(self) -> Place | None:
+        """The line of one's own that led there, where that is another."""
+        return self.sight.own
 
 
 @dataclass(slots=True)
@@ -54,14 +65,21 @@ class Seen:
 class Scene:
     """One run. `spawn` makes the probes; `plan` says what is sent, and `expected` where that should be."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, plan: Plan | None, expected: Site | None) -> None:
+    __slots__ = (
+        "__weakref__", "_all", "_sights", "differs", "enough", "expected", "is_open", "lines", "lingers", "loop",
+        "most", "pairs", "plan", "struck", "struck_second", "suspensions", "tasks",
+    )  # fmt: skip
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, plan: Plan | None, expected: Site | None, sights: Sights
+    ) -> None:
         self.loop = loop
         self.plan = plan
         self.expected = expected
         self.tasks: list[Seen] = []
         self.suspensions: list[Suspension] = []
-        self.spots: set[tuple[Any, int]] = set()
-        self.lines: Counter[str] = Counter()
+        self.lines: dict[str, int] = {}
+        self._sights = sights
         self.is_open = True
         self.most = MOST
         self.struck: Suspension | None = None  # where the signal was sent
@@ -96,8 +114,10 @@ class Scene:
         if not self.is_open:
             probe.at = NEVER
             return
-        seen, frames = self.tasks[probe.number], frames_of(probe.coro)
-        here = self._note(probe, frames)
+        seen = self.tasks[probe.number]
+        here = Suspension(probe.number, probe.count, self._sights.of(probe.coro))
+        if self._all:
+            self._count(here)
         if seen.struck_at >= 0:
             self._after(probe, seen, here)
         if (plan := self.plan) is None:
@@ -111,17 +131,11 @@ class Scene:
             if self.pairs:
                 self.loop.call_soon(self._linger, seen, here, weakref.ref(_current(self.loop)), ON_ITS_WAY)
 
-    def _note(self, probe: Probe, frames: list[FrameType]) -> Suspension:
-        own = [frame for frame in frames if is_own(frame.f_code.co_filename)]
-        place = place_of(frames)
-        by = None if not own or own[-1].f_code is frames[-1].f_code else place_of(own)
-        here = Suspension(probe.number, probe.count, site_of(frames), place, None if by == place else by)
-        self.spots.update((frame.f_code, frame.f_lasti) for frame in own)
-        if self._all:
-            self.lines[place.short] += 1
-            if self.plan is None and len(self.suspensions) < self.most:
-                self.suspensions.append(here)
-        return here
+    def _count(self, here: Suspension) -> None:
+        line = here.place.short
+        self.lines[line] = self.lines.get(line, 0) + 1
+        if self.plan is None and len(self.suspensions) < self.most:
+            self.suspensions.append(here)
 
     def _is_due(self, plan: Plan, probe: Probe, here: Suspension) -> bool:
         if plan.line is not None:
@@ -200,7 +214,3 @@ def without_a_fate(task: Any) -> list[str]:
     if not isinstance(task, Task) or not task.done():
         return []
     return [f"{one.signal!r} has no fate" for one in task.history if one.fate is Fate.IN_FLIGHT]
-
-
-def nothing() -> None:
-    """Do nothing."""

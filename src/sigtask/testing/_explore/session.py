@@ -14,6 +14,7 @@ filled a cache, or left something. Else suspensions have no numbers that mean an
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections import Counter, deque
@@ -24,11 +25,12 @@ from typing import Any
 from ...signals import Signal
 from .case import Case
 from .exploration import Exploration, Failure, Point
+from .held import Shared
 from .lab import Ground
 from .plan import Plan, Second, Strike, parse, stronger
 from .run import Outcome, Run, key_of
 from .scene import Suspension
-from .sites import Place, awaits_in, own_code, spot_of
+from .sites import Place, Sights, awaits_in, own_code, spot_of
 from .watching import Watch, told
 
 BATCH = 0.1
@@ -41,7 +43,7 @@ class Session:
     def __init__(self, case: Case, *, first: Iterable[str] = (), only: str | None = None) -> None:
         self.case = case
         self.only = None if only is None else parse(only, case.signals)
-        self.first = [parse(token, case.signals) for token in first]
+        self.first = [parse(token, case.signals) for token in ([first] if isinstance(first, str) else first)]
         self.queue: deque[Plan] = deque()
         self.begun = False
         self.by_line = False
@@ -54,8 +56,9 @@ class Session:
         self.failures: list[Failure] = []
         self.results: list[tuple[str, int, int, bool]] = []
         self.notes: list[str] = []
-        self.spots: set[tuple[Any, int]] = set()
+        self.sights = Sights()
         self.missed: list[str] = []
+        self.ignored: set[str] = set()
         self.did_io = False
         self.progress: Callable[[Session], None] = lambda _: None
 
@@ -63,8 +66,8 @@ class Session:
         """Do what can be done in this loop; `False` when another is needed, as something was left in it."""
         watch = Watch()
         with watch.at_work(ground.get_loop()):
-            run = Run(self.case, ground, watch)
-            run.excused, run.reuse = self.excused, self.reuse
+            run = Run(self.case, ground, watch, self.sights)
+            run.excused, run.reuse, run.ignored = self.excused, self.reuse, self.ignored
             if not self.begun:
                 self.begun = True
                 await self._begin(run)
@@ -88,14 +91,22 @@ class Session:
     # -- without a signal ---------------------------------------------------------------------------------------------
 
     async def _begin(self, run: Run) -> None:
+        run.shared = shared = Shared()
         one = await self._plain(run)
+        reuse, run.reuse = run.reuse, False  # it has been seen whether it works once more
         two = await self._plain(run)
-        if one.state is not None and one.state is two.state and not isinstance(one.state, (str, int, type)):
+        run.shared, run.reuse = None, reuse
+        if shared.state is not None:
             self.notes.append(
-                f"setup() gave the same {type(one.state).__name__} to two runs: each begins with what the one before "
+                f"setup() gave the same {shared.state} to two runs: each begins with what the one before "
                 f"has left. Make a new one in setup()"
             )
-        one.state = two.state = None
+        elif shared.changed:
+            self.notes.append(
+                f"each run begins with what the one before has left in {', '.join(shared.changed)}: if that matters, "
+                f"make it anew in setup()"
+            )
+        await self._forget(run, shared)
         if _sites(one) != _sites(two):
             three = await self._plain(run)
             self._compare(one, two, three)
@@ -105,12 +116,21 @@ class Session:
         self.excused, self.reuse = run.excused, run.reuse
         if not self.suspensions:
             self.notes.append(f"{self.case.name}() is never suspended: there is no await at which a signal could come")
+        elif not any(self.case.takes(one.task) for one in self.suspensions):
+            numbers = ", ".join(f"{one}" for one in sorted({one.task for one in self.suspensions}))
+            self.notes.append(f"none of the tasks that were asked for is ever suspended; those that are: {numbers}")
         self._schedule()
+
+    async def _forget(self, run: Run, shared: Shared) -> None:
+        """Let go of the first states; what the garbage collector says of them is no finding."""
+        shared.forget()
+        gc.collect()
+        await asyncio.sleep(0)
+        run.excused |= {key_of(one) for one in run.watch.take()}
 
     async def _plain(self, run: Run) -> Outcome:
         outcome = await run(None, collect=True)
         name = self.case.name
-        self.spots |= outcome.scene.spots
         if (error := outcome.error) is not None:
             what = "setup()" if outcome.detail == "setup" else f"{name}()"
             if isinstance(error, TypeError) and ("() gave " in str(error)):
@@ -142,9 +162,10 @@ class Session:
         """Why the plain runs differ."""
         if _sites(two) == _sites(three):
             a, b = len(one.scene.suspensions), len(two.scene.suspensions)
+            how = f"{a} times, each later one {b} times" if a != b else "at other places than each later one"
             self._note(
-                f"the first run is suspended {a} times, each later one {b} times: it fills a cache, or the runs share "
-                f"state that setup() should make anew"
+                f"the first run is suspended {how}: it fills a cache, or the runs share state that setup() should "
+                f"make anew"
             )
             return
         self.by_line = True
@@ -194,7 +215,11 @@ class Session:
         known = self.expected.get((plan.task, plan.point)) if plan.line is None else None
         outcome = await run(plan, None if known is None or self.only else known.site, collect=collect)
         scene = outcome.scene
-        self.spots |= scene.spots
+        for function in outcome.in_threads:
+            self._note(
+                f"{function} goes on in its thread when the operation has ended: asyncio cannot stop it, and does not "
+                f"wait; sigtask.to_thread() does"
+            )
         if scene.struck is None:
             self._miss(plan, known, outcome)
             return False
@@ -209,14 +234,14 @@ class Session:
         return True
 
     def _miss(self, plan: Plan, known: Suspension | None, outcome: Outcome) -> None:
-        if known is not None and plan.second is None:
+        if known is not None and plan.second is None and outcome.error is None:
             self._note("suspensions differ from run to run: where a number led elsewhere, the signal went by line")
             upto = self.suspensions[: self.suspensions.index(known) + 1]
             nth = sum(one.place.short == known.place.short for one in upto)
             self.queue.append(replace(plan, task=0, point=0, line=(known.place.short, nth)))
             return
         why = "" if outcome.error is None else f" ({told(outcome.error)})"
-        self.missed.append(f"{plan.token}{why}")
+        self.missed.append(f"{plan.token(self.case.signals)}{why}")
 
     def _fail(self, plan: Plan, outcome: Outcome) -> None:
         scene, struck = outcome.scene, outcome.scene.struck
@@ -228,7 +253,7 @@ class Session:
             _where(struck),
             struck.place.source,
             tuple(outcome.found),
-            plan.token,
+            plan.token(self.case.signals),
             None if second is None else shown(second.signal),
             None if at is None else _where(at),
             outcome.detail,
@@ -244,10 +269,10 @@ class Session:
         """Let the garbage collector look for what the last runs have left; if there is anything, which one it was."""
         plans, batch[:] = list(batch), []
         gc.collect()
-        if not [one for one in run.watch.take() if key_of(one) not in run.excused]:
+        if not run.new(run.watch.take()):
             return
         for plan in plans:
-            if plan.token not in {one.token for one in self.failures}:
+            if plan.token(self.case.signals) not in {one.token for one in self.failures}:
                 await self._try(run, plan, collect=True)
 
     # -- afterwards ---------------------------------------------------------------------------------------------------
@@ -257,6 +282,9 @@ class Session:
         notes = list(self.notes)
         if self.left_out:
             notes.append(f"limit={self.case.limit}: {self.left_out} more runs were left out")
+        if self.ignored:
+            kinds = {key_of(one): one for one in sorted(self.ignored)}
+            notes.append(f"ignored, as asked: {'; '.join(kinds.values())}")
         if self.missed:
             shown_first = ", ".join(self.missed[:5]) + (", ..." if len(self.missed) > 5 else "")
             notes.append(f"{len(self.missed)} runs did not come to their await: {shown_first}")
@@ -274,15 +302,17 @@ class Session:
 
     def _untried(self) -> list[Place]:
         """The `await` expressions of the operation's own code that were never suspended."""
-        codes = dict.fromkeys([*own_code(self.case.operation), *(code for code, _ in self.spots)])
-        suspended = {(code, spot_of(code, instruction)) for code, instruction in self.spots}
+        codes = dict.fromkeys([*own_code(self.case.operation), *(code for code, _ in self.sights.spots)])
+        suspended = {(code, spot_of(code, instruction)) for code, instruction in self.sights.spots}
         found = [place for code in codes for spot, place in awaits_in(code).items() if (code, spot) not in suspended]
         return sorted(set(found), key=lambda place: (place.file, place.line))
 
 
 def shown(strike: Strike) -> str:
     """A signal, for a person."""
-    return (type(strike) if isinstance(strike, Signal) else strike).__name__
+    if not isinstance(strike, Signal):
+        return strike.__name__
+    return type(strike).__name__ + ("" if strike.reason is None else f"({strike.reason!r:.40})")
 
 
 def _where(at: Suspension) -> str:

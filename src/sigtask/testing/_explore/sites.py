@@ -8,7 +8,7 @@ import inspect
 import linecache
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any
 
 from ..._core.handling import chain
@@ -50,13 +50,14 @@ def brief(name: str) -> str:
 
 def frames_of(coro: Any) -> list[FrameType]:
     """The frames of a suspended coroutine and of what it awaits, the outermost first."""
-    found = ((getattr(one, name, None) for name in _FRAMES) for one in chain(coro))
-    return [frame for frames in found if (frame := next(filter(None, frames), None)) is not None]
-
-
-def site_of(frames: list[FrameType]) -> Site:
-    """The await that these frames are suspended in."""
-    return tuple((frame.f_code, frame.f_lasti) for frame in frames)
+    frames: list[FrameType] = []
+    while type(coro) is CoroutineType and (frame := coro.cr_frame) is not None:  # nearly all of them, and quicker
+        frames.append(frame)
+        coro = coro.cr_await
+    if coro is not None:
+        found = ((getattr(one, name, None) for name in _FRAMES) for one in chain(coro))
+        frames += [frame for frames in found if (frame := next(filter(None, frames), None)) is not None]
+    return frames
 
 
 def place_of(frames: list[FrameType]) -> Place:
@@ -71,6 +72,44 @@ def place_of(frames: list[FrameType]) -> Place:
 def is_own(path: str) -> bool:
     """Whether a file belongs to whoever explores: not the interpreter's, not an installed library's, not ours."""
     return is_the_users(path) and "site-packages" not in path and not path.startswith("<")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One await, and what is to be said of it."""
+
+    site: Site
+    place: Place
+    own: Place | None
+    """The line of one's own that led there, where that is another."""
+    spots: frozenset[tuple[CodeType, int]]
+    """The instructions of one's own code on the way there."""
+
+
+class Sights:
+    """Every await that was seen: each is looked at once, and then known."""
+
+    def __init__(self) -> None:
+        self.spots: set[tuple[CodeType, int]] = set()
+        self._known: dict[tuple[int, ...], Sight] = {}  # which keep the code objects, so that no id serves twice
+
+    def of(self, coro: Any) -> Sight:
+        """The await that this coroutine is suspended in."""
+        frames = frames_of(coro)
+        key = tuple([number for frame in frames for number in (id(frame.f_code), frame.f_lasti)])
+        if (known := self._known.get(key)) is None:
+            known = self._known[key] = _sight(frames)
+            self.spots |= known.spots
+        return known
+
+
+def _sight(frames: list[FrameType]) -> Sight:
+    place = place_of(frames)
+    own = [frame for frame in frames if is_own(frame.f_code.co_filename)]
+    by = None if not own or own[-1].f_code is frames[-1].f_code else place_of(own)
+    site = tuple((frame.f_code, frame.f_lasti) for frame in frames)
+    spots = frozenset((frame.f_code, frame.f_lasti) for frame in own)
+    return Sight(site, place, None if by == place else by, spots)
 
 
 def own_code(function: Callable[..., Any]) -> list[CodeType]:

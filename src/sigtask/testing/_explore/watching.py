@@ -7,6 +7,7 @@ async generators that are open.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import warnings
 import weakref
@@ -16,6 +17,8 @@ from typing import Any
 
 from ..._stop.places import short
 from .sites import brief
+
+_KIT = os.path.dirname(__file__) + os.sep
 
 
 class Watch:
@@ -27,20 +30,29 @@ class Watch:
 
     def take(self) -> list[str]:
         """What was found."""
+        if not self._found:
+            return []
         found, self._found = self._found, []
         return list(dict.fromkeys(found))
 
     def open_generators(self) -> list[str]:
         """The async generators begun since this was last called that nobody has finished or closed."""
+        if not self._generators:
+            return []
         begun, self._generators = self._generators, []
         alive: list[Any] = [one for ref in begun if (one := ref()) is not None]
         return [f"the async generator {named(one)} is open" for one in alive if one.ag_frame is not None]
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Be the loop's exception handler; again, after a run that has put another in."""
+        if loop.get_exception_handler() != self._complained:
+            loop.set_exception_handler(self._complained)
 
     @contextmanager
     def at_work(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         """Put our hooks in the place of whatever is there, for as long as the block lasts."""
         handler, unraisable = loop.get_exception_handler(), sys.unraisablehook
-        loop.set_exception_handler(self._complained)
+        self.listen(loop)
         sys.unraisablehook = self._unraisable
         with warnings.catch_warnings(), self._hooks():
             for kind in (ResourceWarning, RuntimeWarning):  # the latter: a coroutine that was never awaited
@@ -92,6 +104,11 @@ def named(generator: Any) -> str:
     return f"{brief(generator.ag_code.co_qualname)} ({short(generator.ag_code.co_filename)})"
 
 
+def is_the_kits(path: str) -> bool:
+    """Whether it is one of the files that explore."""
+    return path.startswith(_KIT)
+
+
 def told(error: BaseException | None) -> str:
     """An error in one line, with the place that it comes from."""
     if error is None:
@@ -99,7 +116,7 @@ def told(error: BaseException | None) -> str:
     trace, where = error.__traceback__, ""
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "sigtask/testing/_explore" not in code.co_filename.replace("\\", "/"):
+        if not is_the_kits(code.co_filename):
             where = f" at {short(code.co_filename)}:{trace.tb_lineno}"
         trace = trace.tb_next
     text = str(error).partition("\n")[0]
