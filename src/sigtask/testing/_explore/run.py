@@ -131,8 +131,8 @@ class Run:
     async def _operate(self, outcome: Outcome, state: Any, before: set[Any]) -> None:
         scene, in_loop = outcome.scene, self.ground.left
         if self.shared is not None:
-            self.shared.look(state, self.roots.of(state))
-        held = Held(self.roots.of(state)) if self.looks else None
+            self.shared.look(state, self.roots.of(state), self.roots.kinds)
+        held = Held(self.roots.of(state), self.roots.kinds) if self.looks else None
         try:
             coro = self.case.start(state)
         except Exception as error:
