@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _KEPT = "sigtask/explore"
 _PROPERTY = "sigtask.explore"
 _MARK = (
-    "explore(setup=None, check=None, signals=..., pairs=False, tasks='all', limit=None, reuse=True, ends=True, "
-    "ignore=(), real_time=False): send the async test a signal at each of its awaits in turn; the options are those of "
-    "sigtask.testing.explore"
+    "explore(setup=None, check=None, signals=..., pairs=False, late=False, tasks='all', limit=None, reuse=True, "
+    "ends=True, ignore=(), real_time=False): send the async test a signal at each of its awaits in turn; the options "
+    "are those of sigtask.testing.explore"
 )
 
 

@@ -30,6 +30,7 @@ def explore(
     check: Callable[..., Any] | None = None,
     signals: Sequence[Strike] | type[Signal] = SIGNALS,
     pairs: bool = False,
+    late: bool = False,
     tasks: Literal["all"] | int | Collection[int] = "all",
     limit: int | None = None,
     reuse: bool = True,
@@ -45,7 +46,8 @@ def explore(
     is an async function (`operation()` without a setup); what `setup` has after its `yield` comes last. For each of
     `signals` (`asyncio.CancelledError` is a plain `cancel()`), for each task that the operation spawns (`tasks="all"`,
     or their numbers: 0 is its own), there is a run for each time that it is suspended. With `pairs`, whatever passes
-    is tried with a second, stronger signal, or a plain `cancel()`, at each await of the cleanup.
+    is tried with a second, stronger signal, or a plain `cancel()`, at each await of the cleanup. With `late`, each
+    signal is also sent when what is awaited is done, and the task is about to wake up: what it was given may be lost.
 
     After each run `check(state)`, async or not, may assert what should hold. Besides, it is a finding when: a task
     runs on; a timer is still to fire; a lock or semaphore that can be reached from the state is held; a connection is
@@ -66,7 +68,7 @@ def explore(
     _no_loop_runs()
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,
-        ends=ends, real_time=real_time, ignore=ignore,
+        ends=ends, real_time=real_time, ignore=ignore, late=late,
     )  # fmt: skip
     return explored(case, Session(case, first=first, only=only))
 
@@ -111,6 +113,7 @@ async def explore_async(
     check: Callable[..., Any] | None = None,
     signals: Sequence[Strike] | type[Signal] = SIGNALS,
     pairs: bool = False,
+    late: bool = False,
     tasks: Literal["all"] | int | Collection[int] = "all",
     limit: int | None = None,
     reuse: bool = True,
@@ -127,7 +130,7 @@ async def explore_async(
     """
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,
-        ends=ends, real_time=True, ignore=ignore,
+        ends=ends, real_time=True, ignore=ignore, late=late,
     )  # fmt: skip
     session = Session(case, first=first, only=only)
     session.did_io = True
