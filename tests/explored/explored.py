@@ -43,10 +43,11 @@ HEAD = """\
 # What `explore` finds in real libraries
 
 `make explore` makes this page. Each row is an honest use of a library, as its documentation has it, with fresh state
-for each run, and one signal (Interrupt, Terminate, Kill, or a plain `cancel()`) at each of its awaits. The uses and the
-checks are in `tests/explored/`; scripts that show a finding with plain asyncio, without sigtask, in
-`tests/explored/scripts/`. A finding is of that version and that use. A row without one says that nothing was found by
-these runs, no more. A Kill answers every further `await` of a cleanup: what only a Kill leaves behind is by design.
+for each run, and one signal (Interrupt, Terminate, Kill, or a plain `cancel()`) at each of its awaits: as the wait
+begins, and, but for a mere turn of the loop, as it ends (`late=True`). The uses and the checks are in
+`tests/explored/`; scripts that show a finding with plain asyncio, without sigtask, in `tests/explored/scripts/`. A
+finding is of that version and that use. A row without one says that nothing was found by these runs, no more. A Kill
+answers every further `await` of a cleanup: what only a Kill leaves behind is by design.
 
 """
 
