@@ -4,12 +4,13 @@ PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 DEFAULT = .venv/$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')/bin
 
-.PHONY: help python test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control services clean
+.PHONY: help python docs docs-links pictures test compat stress cluster harm explore soak leaks demo lint types layers format bench bench-core bench-cluster bench-startup bench-control services sdist clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make test        tests on every CPython 3.11 to 3.15 found here, lint, types, layers"
 	@echo "make demo        a worker pool under 'sigtask run', told to stop by real signals"
+	@echo "make docs        the site, into build/docs; warnings are errors (make docs-links also asks other sites' links)"
 	@echo "make compat      CPython's own asyncio tests and those of five libraries on our tasks, against stock ones"
 	@echo "make stress      100,000 signals to functions in threads, each at the moment the function ends, on every CPython"
 	@echo "make cluster     jobs on a Dask cluster of real processes, which are killed, blocked and frozen, on the newest"
@@ -19,6 +20,7 @@ help:
 	@echo "make explore     signals at every await of a dozen real libraries; writes docs/explored.md"
 	@echo "make soak        random programs against a model of the rules, and a million tasks: ten minutes"
 	@echo "make leaks       counts that stay flat over a million tasks, spawned, signalled and ended"
+	@echo "make sdist       the sdist, and its own tests from it, in an environment of its own"
 	@echo "make lint        ruff: rules and format"
 	@echo "make types       mypy and pyright, both strict"
 	@echo "make layers      imports point down"
@@ -34,7 +36,7 @@ help:
 python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found on PATH." >&2; exit 1; }
 
-test compat stress cluster lint types layers format: python
+test docs docs-links pictures compat stress cluster lint types layers format: python
 	@$(PYTHON) tools/check.py $@
 
 demo: python
@@ -83,6 +85,10 @@ bench-cluster: python
 	@$(PYTHON) tools/check.py venv
 	@mkdir -p build && $(DEFAULT)/python bench/cluster.py --json build/cluster.json $(BENCH)
 	@$(DEFAULT)/python bench/cluster_model.py build/cluster.json
+
+sdist: python
+	@$(PYTHON) tools/check.py venv
+	@$(DEFAULT)/python tools/sdist.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -65,11 +65,13 @@ async def worker(name: str, book: Book, queue: asyncio.Queue[int]) -> None:
             return
         try:
             await pack(number)
-            with mask(Terminate):  # nobody pays for an order that is not booked: here nothing but a Kill comes in
+            # Nobody pays for an order that is not booked: here nothing but a Kill comes in. plain=True holds back the
+            # cancel by main's group, too: main is told first.
+            with mask(Terminate, plain=True):
                 await pay(number)
                 book.book(number, name)
                 done += 1
-        except Terminate:
+        except asyncio.CancelledError:  # a Terminate, or the group's
             if number in book.open_orders():
                 queue.put_nowait(number)
                 print(f"{name}: put order {number} back")

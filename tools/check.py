@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import programs
@@ -42,6 +43,7 @@ INSIDE = ("core", "stop", "testing", "compat", "props")
 """Tests in one process, nearly all of them on a clock that jumps."""
 OUTSIDE = ("edges", "programs", "control")
 """Tests with real processes, servers and OS signals. They wait more than they work."""
+DOCS = "tests/house/test_docs.py"
 NO_PROCESSES = (
     *("tests/edges", "tests/programs", "tests/control"),
     *("-m", "not os", "--ignore=tests/edges/test_dask.py"),
@@ -63,6 +65,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     - "no C": the rules on the Python twin, on every Python; on the default one the model and the libraries, too.
     - "services": other people's web servers, on the default one: what differs between Pythons is theirs.
     - "harm": a part of `make harm`, on the default one; the whole of it has three Pythons.
+    - "docs' programs": on the oldest Python and on the newest.
     - "house", "pictures", "wheel": the docs' programs and the project's own rules, what Chromium makes of a report's
       page, and what is packed: on the default one.
 
@@ -91,6 +94,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     for venv in in_order:
         steps.append(pytest("no C", venv, *(inside if venv is default else folders(*INSIDE[:3])), env=pure))
     steps += [pytest(part, default, f"tests/{part}") for part in ("house", "pictures")]
+    steps += [pytest("docs' programs", v, DOCS) for v in in_order if v in (oldest, newest) and v is not default]
     return [*steps, Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
 
 
@@ -161,6 +165,28 @@ def cluster_steps(venv: Venv) -> list[Step]:
     ]
 
 
+def docs_python(venv: Venv) -> str:
+    """The Python with what builds the site."""
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]["docs"]
+    exe, lacks = plain("docs", venv.python, tuple(extra))
+    if lacks:
+        sys.exit(f"could not install {', '.join(lacks)}")
+    return exe
+
+
+def docs_steps(venv: Venv, what: str = "docs") -> list[Step]:
+    """The site, with every warning an error: a link that leads nowhere, a name without an entry. No network needed.
+
+    `docs-links` asks the sites of others whether the links to them lead somewhere; `pictures` draws the terminals anew.
+    """
+    exe = docs_python(venv)
+    if what == "pictures":
+        return [Step("pictures", [exe, "tools/terminal.py"], lines=20)]
+    builder, out = ("linkcheck", "build/links") if what == "docs-links" else ("html", "build/docs")
+    command = [exe, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "-j", "2", "-b", builder, "docs", out]
+    return [Step("the site", command, lines=20, timeout=600)]
+
+
 def lint_steps(venv: Venv) -> list[Step]:
     """Style: ruff's rules, and its format."""
     ruff = str(venv.bin / "ruff")
@@ -175,6 +201,7 @@ def types_steps(venv: Venv) -> list[Step]:
     config, files = programs.write()
     return [
         Step("mypy --strict", [venv.exe, "-m", "mypy"]),
+        Step("mypy, examples in docstrings", [venv.exe, "tools/docexamples.py"]),
         Step("mypy --strict, programs", [venv.exe, "-m", "mypy", "--strict", "--config-file=", *map(str, files)]),
         Step("pyright", pyright, quiet),
         Step("pyright, programs", [*pyright, "-p", str(config)], quiet),
@@ -187,12 +214,14 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 
 def main(what: str) -> int:
-    """Do `test`, `compat`, `stress`, `cluster`, `lint`, `types`, `layers`, `format` or `venv(s)`; 0 if it passed."""
+    """Do what the Makefile has of that name, or make the `venv(s)`; 0 if it passed."""
     venvs = environments(every=what in ("test", "compat", "stress", "venvs"))
     default = venvs[0]
     if what == "test":
         steps = [*test_steps(venvs), dask_in_one_process(oldest_dask(default)), *cost_steps(default)]
-        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default)]
+        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default), *docs_steps(default)]
+    elif what in ("docs", "docs-links", "pictures"):
+        steps = docs_steps(default, what)
     elif what == "compat":
         steps = compat_steps(venvs)
     elif what == "stress":

@@ -1,4 +1,4 @@
-"""Programs for the type checkers: README's and the tutorial's, the examples, and one that uses every name."""
+"""Programs for the type checkers: those of README and docs, the examples, and one that uses every name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from pages import blocks_of
 from venvs import ROOT
 
 FOLDER = ROOT / "build" / "programs"
-PAGES = ("README.md", "docs/tutorial.md")
+GUIDES = ("fastapi", "redis-worker", "ctrl-c", "hangs")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/tutorial.md",
+    "docs/users-of/*.md",
+    *(f"docs/how-to/{g}.md" for g in GUIDES),
+)
 OTHERS = ("examples/*.py", "tests/house/everything.py")
 
 _PYRIGHT = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}
@@ -21,7 +28,7 @@ def write() -> tuple[Path, list[Path]]:
     """Write down those of the pages. Gives a configuration for pyright, and all files."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    files = [file for page in PAGES for file in _programs_of(ROOT / page)]
+    files = [file for pattern in PAGES for page in sorted(ROOT.glob(pattern)) for file in _programs_of(page)]
     files += [file for pattern in OTHERS for file in sorted(ROOT.glob(pattern))]
     config = FOLDER / "pyrightconfig.json"
     include = [os.path.relpath(file, FOLDER) for file in files]
@@ -34,7 +41,9 @@ def _programs_of(page: Path) -> list[Path]:
     files = []
     for block in blocks_of(page):
         if not block.is_fragment:
-            file = FOLDER / f"{page.stem.lower()}_{block.line}.py"
+            file = (
+                FOLDER / f"{'_'.join(page.relative_to(ROOT).with_suffix('').parts).replace('-', '_')}_{block.line}.py"
+            )
             file.write_text(block.code, "utf-8")
             files.append(file)
     return files

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .signals import Drain, Interrupt, Kill, Signal, Terminate
     from .threads import checkpoint, defer, to_thread
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ChildReport",

@@ -21,31 +21,57 @@ _CLOSE = 1e-6  # a rung that is over but for a microsecond is over: timers fire 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One signal and the seconds to wait for it to work."""
+    """One step of a `Ladder`: a signal class, and the seconds to wait for it to work.
+
+    Example::
+
+        rung = Ladder((Terminate, 5), Kill).rungs[0]
+        print(rung.name, rung.grace)  # terminate 5.0
+
+    .. versionadded:: 0.1.0
+    """
 
     signal: type[Signal]
+    """The class that is sent."""
     grace: float
+    """Seconds to wait, from the moment its signal has been delivered."""
     name: str = field(init=False, repr=False, compare=False)
-    """The signal's name in small letters, as `Ladder.parse` takes it."""
+    """The signal class's name in lower case, as `Ladder.parse` takes it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.signal.__name__.lower())
 
 
 class Ladder:
-    """Signals of rising strength, each with its grace period in seconds. Immutable.
+    """A list of signals of rising strength, each with a grace period in seconds.
 
-    `Ladder((Drain, 10), (Terminate, 5), (Kill, 1))`. `Kill` alone may leave its grace out; it is 1 second then.
-    `limit` is the number of seconds that tasks may add with `extend()`, in all; none by default.
+    `stop()` and `run()` send each in turn until all tasks have ended. Ladders are immutable, hashable and equal by
+    value. `str()` gives text that `parse` takes, unless a rung is a signal class of your own: that is shown by its name
+    in lower case, without its module.
 
-    Raises: `TypeError` for a rung that is no signal class with a number; `ValueError` for no rung at all, a level that
-    does not rise, and a grace or limit that is negative or not finite.
+    Args:
+        rungs: Pairs `(signal class, seconds)`, weakest first. `Kill` may be given without seconds; it then has 1.
+        limit: How many seconds tasks may add with `extend()`, in all.
+
+    Raises:
+        TypeError: For a rung that is not a signal class with a number of seconds.
+        ValueError: Without rungs; when the levels do not rise; for seconds that are negative or not finite.
+
+    Example::
+
+        ladder = Ladder((Drain, 10), (Terminate, 5), Kill)
+        print(ladder)  # drain=10s,terminate=5s,kill=1s
+        print(ladder == Ladder.parse("drain=10s,terminate=5s,kill"))  # True
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = ("limit", "rungs")
 
     rungs: tuple[Rung, ...]
+    """The rungs, weakest first."""
     limit: float
+    """Seconds that `extend()` may add, in all."""
 
     def __init__(self, *rungs: tuple[type[Signal], float] | type[Signal] | Rung, limit: float = 0.0) -> None:
         made = tuple(_rung(rung) for rung in rungs)
@@ -68,12 +94,16 @@ class Ladder:
 
     @classmethod
     def parse(cls, text: str) -> Ladder:
-        """The ladder that `text` describes, as in `"drain=10s,terminate=5s,kill"`.
+        """Make the ladder that `text` describes, for example `"drain=10s,terminate=5s,kill"`.
 
-        A rung is a name (`drain`, `interrupt`, `terminate`, `kill`, or `package.module:Class`), `=` and a duration in
-        `ms`, `s` (or nothing), `m` or `h`. `limit=30s` sets the limit.
+        Args:
+            text: Rungs, separated by commas. A rung is a name (`drain`, `interrupt`, `terminate`, `kill`, or
+                `package.module:Class` for your own), `=`, and a time in `ms`, `s`, `m` or `h`; without a unit, in
+                seconds. `limit=30s` sets the limit.
 
-        Raises: `ValueError` that names the part that is wrong; `TypeError` when `text` is no text.
+        Raises:
+            TypeError: When `text` is not a string.
+            ValueError: When `text` is not a ladder. The message names the part that is wrong.
         """
         if not isinstance(text, str):
             raise TypeError(f"Ladder.parse() takes text such as 'drain=10s,kill', got {text!r}")
@@ -92,20 +122,20 @@ class Ladder:
 
     @property
     def total(self) -> float:
-        """Seconds from the first signal to the end of the last grace."""
+        """Seconds from the first signal to the end of the last grace period."""
         return sum(rung.grace for rung in self.rungs)
 
     @property
     def before_kill(self) -> float:
-        """Seconds from the first signal to the first Kill; without one, the same as `total`."""
+        """Seconds from the first signal to the first Kill; without a Kill, the same as `total`."""
         return sum(rung.grace for rung in self.rungs if not issubclass(rung.signal, Kill))
 
     def start(self, index: int) -> float:
-        """Elapsed seconds at which that rung begins."""
+        """Seconds from the start of the ladder to the start of that rung."""
         return sum(rung.grace for rung in self.rungs[:index])
 
     def index_at(self, elapsed: float) -> int:
-        """Which rung is under way after so many seconds; `len(rungs)` when the ladder is over."""
+        """The index of the rung that is in progress after `elapsed` seconds; `len(rungs)` when the ladder is over."""
         end = 0.0
         for index, rung in enumerate(self.rungs):
             end += rung.grace
@@ -114,11 +144,11 @@ class Ladder:
         return len(self.rungs)
 
     def left(self, elapsed: float) -> float:
-        """Seconds until the next rung, or until the ladder is over; 0 when it is."""
+        """Seconds until the next rung, or until the end of the ladder; 0 when it is over."""
         return max(0.0, self.start(self.index_at(elapsed) + 1) - elapsed)
 
     def within(self, seconds: float) -> Ladder:
-        """The same rungs in at most so many seconds, the limit counted in, each shortened in proportion (R27)."""
+        """The same rungs in at most that many seconds, the limit included. Each is shortened in proportion."""
         seconds = max(0.0, seconds)
         if self.total + self.limit <= seconds:
             return self
@@ -130,7 +160,7 @@ class Ladder:
         return Ladder(*((rung.signal, rung.grace * share) for rung in self.rungs))
 
     def from_level(self, level: int) -> Ladder:
-        """The rungs at that level and above; the strongest if there is none."""
+        """The rungs at that level and above; the strongest one if there are none."""
         rungs = tuple(rung for rung in self.rungs if rung.signal.level >= level) or self.rungs[-1:]
         return Ladder(*rungs, limit=self.limit)
 
@@ -191,7 +221,7 @@ def duration(text: str) -> float:
     """The seconds that `text` says, as in `500ms`, `10s`, `10`, `2m`, `1h`. Raises: `ValueError` for anything else."""
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text)
     if found is None:
-        raise ValueError(f"{text!r} is no duration; write it as 10s, 500ms or 2m")
+        raise ValueError(f"{text!r} is not a duration; write it as 10s, 500ms or 2m")
     return float(found[1]) * _UNITS[found[2]]
 
 

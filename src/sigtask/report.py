@@ -1,4 +1,4 @@
-"""The report: what a stop did, which rung ended which task, and who refused (R28)."""
+"""The report: what a stop did, which rung ended which task, and which tasks refused (R28)."""
 
 from __future__ import annotations
 
@@ -48,36 +48,51 @@ def _all_printable(facts: Any) -> Any:
 
 @dataclass(slots=True)
 class TaskReport:
-    """How one task took being stopped."""
+    """One task in a `Report`: how it ended, and what it did with the signals.
+
+    What it did with a signal is noted when the next rung begins: nothing is noted for a task that ended before.
+
+    Example::
+
+        report = await stop(create_task(asyncio.sleep(3600), name="sleeper"), reason="closing")
+        print(report.tasks[0].name, report.tasks[0].ended)  # sleeper ended by Terminate
+
+    .. versionadded:: 0.1.0
+    """
 
     name: str
+    """The task's name."""
     ended: str = "still running"
-    """`ended before`, `returned`, `ended by Terminate`, `cancelled`, `cancelled by its parent: Terminate (REASON)`,
-    `raised ValueError`, `abandoned`, `ended with the process`, `never started` (a job on a cluster) or `still
-    running`."""
+    """How it ended: `ended before`, `returned`, `ended by Terminate`, `cancelled`, `raised ValueError`, `abandoned`,
+    `cancelled by its parent: Terminate (REASON)`, `ended with the process`, `never started` (a job on a cluster) or
+    `still running`."""
     rung: str | None = None
-    """The rung under way when it ended; `None` if it had ended before, or runs still."""
+    """The rung in progress when it ended; `None` if it had ended before, or still runs."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """For each rung it saw, the seconds it spent on it."""
+    """For each rung that it saw, the seconds it spent on it."""
     stood: dict[str, str] = field(default_factory=dict)
-    """For each rung it saw, where it stood when that rung began (`file:line in function`)."""
+    """For each rung that it saw, where it was when that rung began (`file:line in function`)."""
     cleaning_up: str | None = None
-    """The signal it was still answering when the last rung began, or the report was made, and where it stood: in an
-    `except`, `finally` or `with` that the signal led to (`Terminate at file:line in function`)."""
+    """The signal that it was still handling when the last rung began, or the report was made, and where it was
+    (`Terminate at file:line in function`): in an `except`, `finally` or `with` that the signal led to, or leaving a
+    `TaskGroup`, waiting for its children."""
     swallowed: list[str] = field(default_factory=list)
-    """Where it caught a signal of this stop, went on, and had not ended by the next rung (`Terminate at file:line`)."""
+    """Where it caught a signal of this stop and went on, without ending by the next rung (`Terminate at file:line`).
+    With "first caught at", the signal was swallowed there or in a caller."""
     refused: int = 0
-    """How many awaits a Kill had to refuse it."""
+    """How many more awaits the Kill had to answer."""
     abandoned: bool = False
-    """Whether its coroutine had to be left behind, unfinished, because even a Kill did not end it."""
+    """Whether its coroutine was left behind, unfinished, because even a Kill did not end it."""
     descendant: bool = False
     """Whether it was not a target itself, but spawned by one."""
     note: str | None = None
+    """What else to know: which mask held a signal, that a signal was caught and kept, or taken back by `catch`, `until`
+    or `uncancel()`, or what a thread or a program it waited for did."""
     coroutine: str = ""
-    """The `__qualname__` of what it runs, `Producer.send` for example; empty where that is not known."""
+    """The `__qualname__` of its coroutine, such as `Producer.send`; empty if unknown."""
     stack: tuple[str, ...] = ()
-    """How it came to where it stood when the last rung that it saw began, the innermost line last: of a task that had
-    not ended by the rung before. Without lines of asyncio and of sigtask."""
+    """Its stack when the last rung that it saw began, innermost line last, at most 50 lines, without those of asyncio
+    and sigtask. Empty for a task that ended before a second rung began."""
 
     @property
     def resisted(self) -> bool:
@@ -89,8 +104,8 @@ class TaskReport:
 
     @property
     def _label(self) -> str:
-        what = _short(self.coroutine)
-        return f"{self.name} ({what})" if what and what != self.name else self.name
+        what, name = _short(self.coroutine), printable(self.name, keep="")
+        return f"{name} ({what})" if what and what != self.name else name
 
     @property
     def _ending(self) -> str:
@@ -154,7 +169,7 @@ def _grouped(rows: Iterable[TaskReport]) -> list[str]:
             lines += str(first).splitlines()
             continue
         what = f" ({name})" if (name := _short(first.coroutine)) else ""
-        lines.append(f"{counted(len(group))}{what}, e.g. {first.name}: {first._ending}")
+        lines.append(f"{counted(len(group))}{what}, e.g. {printable(first.name, keep='')}: {first._ending}")
         lines += first._details("each")
     if rest := sum(map(len, entries[SHOWN:])):
         lines.append(f"and {counted(rest, 'other task')}")
@@ -163,16 +178,28 @@ def _grouped(rows: Iterable[TaskReport]) -> list[str]:
 
 @dataclass(slots=True)
 class RungReport:
-    """What one rung did."""
+    """One rung in a `Report`.
+
+    Example::
+
+        report = await stop(create_task(asyncio.sleep(3600)))
+        print([(rung.name, rung.skipped) for rung in report.rungs])  # [('drain', True), ('terminate', False)]
+
+    .. versionadded:: 0.1.0
+    """
 
     name: str
+    """The signal class, in lower case."""
     seconds: float = 0.0
+    """How long the rung took."""
     sent: int = 0
+    """How many tasks it was sent to."""
     ended: int = 0
+    """How many of them ended during the rung."""
     skipped: bool = False
-    """Nobody could hear it (R26)."""
+    """It was skipped, because no loaded code could react to it."""
     unasked: bool = False
-    """It was waited out, and nobody has looked at what it sent: a Drain that no task asks for."""
+    """It was waited out, but no task has asked for the Drain that was sent."""
 
     def __str__(self) -> str:
         if self.skipped:
@@ -184,11 +211,23 @@ class RungReport:
 
 @dataclass(slots=True)
 class ThreadReport:
-    """A thread that a Kill has left behind, or that was still there when the process had to be ended (R30)."""
+    """A thread in a `Report`: a Kill left it behind, or it was still there when the process had to be ended by force.
+
+    Example::
+
+        report = await stop(create_task(asyncio.sleep(3600)))
+        for thread in report.threads:
+            print(thread.name, "is still at", thread.where)
+
+    .. versionadded:: 0.1.0
+    """
 
     name: str
+    """The thread's name."""
     daemon: bool
+    """Whether it is a daemon thread, for which the interpreter does not wait."""
     where: str
+    """Its line, and how it got there."""
 
     def __str__(self) -> str:
         return f"thread {self.name}{' (daemon)' if self.daemon else ''} at {self.where}"
@@ -196,10 +235,21 @@ class ThreadReport:
 
 @dataclass(slots=True)
 class ChildReport:
-    """A process that this one, or one of its children, had started, and that was ended by force with it (R30)."""
+    """A child process in a `Report`: it was ended by force together with this process.
+
+    Example::
+
+        report = await stop(create_task(asyncio.sleep(3600)))
+        for child in report.children:
+            print(child.pid, child.command)
+
+    .. versionadded:: 0.2.0
+    """
 
     pid: int
+    """Its process id."""
     command: str
+    """Its command line; empty if unknown."""
 
     def __str__(self) -> str:
         return f"{self.pid} ({self.command})" if self.command else str(self.pid)
@@ -207,31 +257,50 @@ class ChildReport:
 
 @dataclass(slots=True)
 class Report:
-    """What a `stop()` or a `run()` did. `str()` is for people, `to_dict()` for programs."""
+    r"""What a `stop()` or a `run()` did: which rung ended which task, after how long, and which tasks refused.
+
+    `str(report)` is for people and shows equal tasks once; `tasks` and `to_dict()` have all of them. Characters in a
+    name or a reason that a terminal would obey, such as escape sequences, are shown as `\x1b`.
+
+    Example::
+
+        report = await stop(create_task(asyncio.sleep(3600)), reason="closing")
+        print(report.reason, report.totals)  # closing {'ended by Terminate': 1}
+
+    .. versionadded:: 0.1.0
+    """
 
     ladder: str
+    """The ladder, as text."""
     reason: str | None
+    """The reason, as text."""
     seconds: float
+    """How long the stop took."""
     tasks: tuple[TaskReport, ...]
+    """A row for each task."""
     rungs: tuple[RungReport, ...]
+    """A row for each rung."""
     threads: tuple[ThreadReport, ...] = ()
+    """Threads that were left behind."""
     note: str | None = None
+    """Why the process was ended by force, if it was."""
     children: tuple[ChildReport, ...] = ()
+    """Child processes that were ended by force with this one."""
     pid: int = field(default_factory=os.getpid)
     """The process that was stopped, or that asked for it on a cluster."""
     began: str | None = None
-    """When the stop began: in UTC, as ISO 8601 has it (`2027-01-31T03:12:45.123+00:00`)."""
+    """When the stop began, in UTC and ISO 8601 (`2027-01-31T03:12:45.123+00:00`)."""
     status: int | None = None
-    """The exit status of the process, as far as it is known, by the command only; `-n`: it dies of signal n."""
+    """The exit status of the process, `-n` if it dies of signal n. Only `sigtask run` knows it; else `None`."""
 
     @property
     def survivors(self) -> tuple[TaskReport, ...]:
-        """The tasks that are still running, whatever was sent."""
+        """The tasks that are still running."""
         return tuple(task for task in self.tasks if task.ended == "still running")
 
     @property
     def resisted(self) -> tuple[TaskReport, ...]:
-        """The tasks a person should look at: see `TaskReport.resisted`."""
+        """The tasks that need attention; see `TaskReport.resisted`."""
         return tuple(task for task in self.tasks if task.resisted)
 
     @property
@@ -241,7 +310,7 @@ class Report:
 
     @property
     def last_words(self) -> str:
-        """Why the process had to be ended by force, if it had, what it took along, and the threads that kept it."""
+        """Why the process was ended by force, the child processes ended with it, and the threads that kept it alive."""
         lines = [self.note or ""]
         if self.children:
             many = "1 child process" if len(self.children) == 1 else f"{len(self.children)} child processes"
@@ -249,22 +318,28 @@ class Report:
         return "\n".join([*lines, *(f"  {thread}" for thread in self.threads)])
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole report as dicts, lists, strings and numbers, ready for JSON; times are in seconds."""
+        """Return the whole report as dicts, lists, strings and numbers, ready for JSON. Times are in seconds."""
         return {**asdict(self), "totals": self.totals}
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write it as a page that needs nothing else, no network either: what each task did with its time.
+        """Write a self-contained HTML page: a bar for each task, with tasks that need attention first, and filters.
 
-        Raises: `OSError` when the file cannot be written.
+        Raises:
+            OSError: When the file cannot be written.
         """
         from ._pictures.page import page
 
         _write(path, page(self._picture(), str(self)))
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write it as the name ends: `.html`, `.txt`, `.json` (`to_dict()`) or `.trace.json` (for ui.perfetto.dev).
+        """Write the report to a file, in the format that its name ends in.
 
-        Raises: `ValueError` for another ending; `OSError` when the file cannot be written.
+        `.html` is a page, `.txt` is `str(report)`, `.json` is `to_dict()`, and `.trace.json` is the Trace Event Format,
+        which https://ui.perfetto.dev opens.
+
+        Raises:
+            ValueError: For any other ending.
+            OSError: When the file cannot be written.
         """
         name = os.fspath(path)
         if name.endswith(".html"):
@@ -317,7 +392,7 @@ class Report:
     @property
     def _said(self) -> list[str]:
         """What happened, in a line; and how the process ends, in another, if that is known."""
-        reason = f" (reason: {self.reason})" if self.reason else ""
+        reason = f" (reason: {printable(self.reason, keep='')})" if self.reason else ""
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
         what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
         lines = [f"{what} in {self.seconds:.2f} s{reason}"]

@@ -34,32 +34,51 @@ _new: Any = CancelledError.__new__
 
 
 class Signal(CancelledError):
-    """A request to stop, with a `level` that says how strong it is and a `reason` that says why.
+    """The base class of all signals: a request to stop, with a strength (`level`) and a `reason`.
 
-    `reason` is any object. An exception as reason is also the signal's `__cause__`, so a traceback shows both.
-    `sender` says who asked; left out, it is the name of the task that sent the signal, or `None` outside any task.
+    A signal is an `asyncio.CancelledError`, so `TaskGroup`, `timeout()`, `gather()` and `finally` treat it as a
+    cancellation. You do not send `Signal` itself: send a `Drain`, `Interrupt`, `Terminate` or `Kill`, or a class of
+    your own that is derived from one of these.
 
-    Derive your own from one of `Drain`, `Interrupt`, `Terminate`, `Kill`::
+    Each task gets a fresh copy, so one signal can be sent to a thousand tasks. Signals compare by identity and can be
+    pickled; `target` is pickled as the task's name. A signal that your code raises by hand ends the task as any
+    `CancelledError` does, and is not in its `history`.
+
+    A subclass may set `level`, an int from 1 to 39. It cannot set `reason` or `sender`: each signal has its own.
+
+    Args:
+        reason: Any object. An exception is also the signal's `__cause__`, so a traceback shows both.
+        sender: Who asks. Default: the name of the task that sends it, or `None` outside any task.
+
+    Raises:
+        TypeError: When a subclass is defined with another `level`, or with a `reason` or `sender` of its own.
+
+    Example::
 
         class DiskFull(Terminate): ...
+
         class Preempted(Interrupt):
             level = 25
 
-    Raises: `TypeError` when such a class is made with a level that is not an int from 1 to 39, from 40 up is `Kill`'s;
-    or with a `reason` or `sender` of the class, which each signal has of its own.
+        print(DiskFull("/var is full"))  # /var is full (level 30)
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = ("_ended_another", "_origin", "_target", "reason", "sender", "sent_at")
 
     level: ClassVar[int] = 0
+    """How strong it is: `Drain` 10, `Interrupt` 20, `Terminate` 30, `Kill` 40."""
 
     reason: object
+    """Why: any object."""
     sender: object
+    """Who asked: by default, the name of the task that sent it."""
     _origin: Signal | None
     _target: Addressee | str | None  # the name alone once it has travelled
     _ended_another: bool  # set on what an awaiter is shown of the end of another task
     sent_at: float | None
-    """When this copy was sent, on the clock of `time.monotonic()`; `None` for one that was never sent."""
+    """When it was sent, by `time.monotonic()`; `None` if it was never sent."""
 
     def __init__(self, reason: object = None, *, sender: object = None) -> None:
         self.args = () if reason is None else (reason,)
@@ -85,25 +104,28 @@ class Signal(CancelledError):
 
     @property
     def origin(self) -> Signal:
-        """The signal the caller made, of which this is a copy; itself for one that was never sent."""
+        """The signal that was passed to `send_signal`, of which this is a copy; itself if it was never sent."""
         return self if self._origin is None else self._origin
 
     @property
     def target(self) -> object:
-        """The task this copy is for (R1); its name once the task is gone; `None` for one that was never sent."""
+        """The task that this copy was sent to; its name once the task is gone; `None` if it was never sent."""
         if self._target is None or isinstance(self._target, str):
             return self._target
         task = self._target.ref()
         return self._target.name if task is None else task
 
     def copy(self) -> Self:
-        """A signal of the same class, reason, sender and notes, with no traceback of its own."""
+        """Return a signal of the same class with the same reason, sender and notes, and without a traceback."""
         twin = self.addressed(self._target, self.sender, self.sent_at)
         twin._origin = self._origin
         return twin
 
     def addressed(self, target: Addressee | str | None, sender: object, sent_at: float | None) -> Self:
-        """The copy that goes to `target`: it knows its origin, and when and by whom it was sent."""
+        """The copy for `target`, which knows its origin, and when and by whom it was sent.
+
+        :meta private:
+        """
         twin: Self = _new(self.__class__, *self.args)
         if self.__dict__:  # a user's class may keep more, and notes are there
             twin.__dict__.update(self.__dict__)
@@ -167,25 +189,102 @@ def _brief(thing: object) -> str:
 
 
 class Drain(Signal):
-    """Finish what you have, take nothing new. Pending until the task asks, or says where it may come in."""
+    """Finish what you have, take nothing new. Level 10.
+
+    A task is not interrupted by a Drain unless it asks for it. Until then the Drain is pending: use `requested`,
+    `until`, `catch`, `accept` or `on_signal`.
+
+    Example::
+
+        async def worker():
+            while (drain := requested(Drain)) is None:
+                await asyncio.sleep(0.01)
+            print("no more:", drain.reason)
+
+        task = create_task(worker())
+        await asyncio.sleep(0)
+        task.drain("closing time")
+        await task  # no more: closing time
+
+    .. versionadded:: 0.1.0
+    """
 
     level = 10
 
 
 class Interrupt(Signal):
-    """Stop what you are waiting for; you may go on with something else."""
+    """Stop what you are waiting for; you may go on with something else. Level 20.
+
+    It is thrown at the await the task is in, unless a `mask` holds it.
+
+    Example::
+
+        async def shell():
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except Interrupt:
+                    print("interrupted; what next?")
+
+        task = create_task(shell())
+        await asyncio.sleep(0)
+        task.interrupt()
+        await asyncio.sleep(0)  # interrupted; what next?
+        task.kill()
+
+    .. versionadded:: 0.1.0
+    """
 
     level = 20
 
 
 class Terminate(Signal):
-    """Clean up and end."""
+    """Clean up and end. Level 30.
+
+    It is thrown at the await the task is in, unless a `mask` holds it.
+
+    Example::
+
+        async def worker():
+            try:
+                await asyncio.sleep(3600)
+            except Terminate as signal:
+                print("cleaning up:", signal.reason)
+                raise
+
+        task = create_task(worker())
+        await asyncio.sleep(0)
+        await stop(task, reason="disk full")  # cleaning up: disk full
+
+    .. versionadded:: 0.1.0
+    """
 
     level = 30
 
 
 class Kill(Signal):
-    """You end now: no handler, no mask, no further await."""
+    """You end now. Level 40.
+
+    No block holds, catches or handles a Kill. It ends the task within two turns of the loop, and all tasks that it has
+    spawned; see `Task.kill`.
+
+    Example::
+
+        async def stubborn():
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except BaseException:
+                    pass
+
+        task = create_task(stubborn())
+        await asyncio.sleep(0)
+        task.kill("out of patience")
+        await asyncio.wait([task])
+        print(task.ended_by.reason)  # out of patience
+
+    .. versionadded:: 0.1.0
+    """
 
     level = KILL_LEVEL
 

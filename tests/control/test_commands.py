@@ -1,9 +1,13 @@
 """`sigtask ps`, `kill`, `stop` and `top` from a shell, on programs that run."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -114,6 +118,54 @@ def test_ps_without_a_pid_lists_the_programs(program, sigtask):
     assert listed[0].split() == ["PID", "UP", "TASKS", "COMMAND"]
 
 
+def test_what_a_process_that_is_gone_has_left_behind_is_not_listed(program, sigtask, runtime):
+    running = program(POOL)
+    running.popen.kill()
+    running.wait()
+    assert os.listdir(runtime / "sigtask") == [f"{running.pid}.sock"]
+    assert sigtask("ps").stdout.startswith("no program of yours has a control socket")
+    assert json.loads(sigtask("ps", "--json").stdout) == []
+
+
+def test_ps_json_without_a_pid_is_a_list_of_the_programs(program, sigtask):
+    running = program(POOL)
+    (one,) = json.loads(sigtask("ps", "--json").stdout)
+    assert (one["pid"], one["tasks"], one["stopping"]) == (running.pid, 9, None)
+
+
+def on_a_terminal(words, **env):
+    """What a command draws on a terminal of 80 columns."""
+    import pty
+
+    main, end = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "COLUMNS": "80", **env}
+    command = [sys.executable, "-m", "sigtask", *map(str, words)]
+    with subprocess.Popen(command, env=environment, stdin=end, stdout=end, stderr=end) as popen:
+        os.close(end)
+        drawn = b""
+        with contextlib.suppress(OSError):  # that is how a terminal ends on Linux
+            while data := os.read(main, 65536):
+                drawn += data
+        os.close(main)
+        popen.wait(30)
+    return drawn.decode()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "colours"), [("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False)]
+)
+def test_a_terminal_whose_owner_wants_no_colours_gets_none(program, variable, value, colours):
+    running = program(POOL)
+    env = {"TERM": "xterm", "NO_COLOR": "", variable: value}
+    assert ("\x1b[" in on_a_terminal(["ps", running.pid], **env)) == colours
+
+
+def test_no_row_is_wider_than_the_terminal(program):
+    running = program(POOL.replace('"worker {number}"', '"worker {number} " * 20'))
+    rows = [line for line in on_a_terminal(["ps", "--all", running.pid], NO_COLOR="1").splitlines() if "─ " in line]
+    assert len(rows) == 8 and all(len(row) <= 80 and ".py:" in row for row in rows)
+
+
 @pytest.mark.parametrize("command", ["kill", "stop", "top"])
 def test_where_a_pid_is_needed_and_left_out_the_programs_are_listed(program, sigtask, command):
     pid = program(POOL).pid
@@ -131,6 +183,7 @@ def test_pids_and_tasks_complete(program, sigtask):
 
     assert str(pid) in completed("sigtask", "ps", str(pid)[:1])
     assert "boss" in completed("sigtask", "kill", str(pid), "bo")
+    assert completed("sigtask", "kill", str(pid), "payer") == []  # a shell would hand its escapes to the terminal
 
 
 # -- kill, stop -------------------------------------------------------------------------------------------------------
@@ -195,6 +248,38 @@ def test_stop_json_is_the_report_as_it_is_from_within(program, sigtask):
     assert report["totals"] == {"ended by Terminate": 6} and len(report["tasks"]) == 6
 
 
+@pytest.mark.parametrize("name", ["stop.html", "stop.txt", "stop.json", "stop.trace.json"])
+def test_stop_writes_the_report_to_a_file_as_its_name_ends(program, sigtask, tmp_path, name):
+    running = program(POOL)
+    done = sigtask("stop", running.pid, "worker 3", "--report", name, "--ladder", "terminate=5s,kill")
+    assert done.returncode == 0 and "1 ended by Terminate" in done.stdout
+    begin = {"stop.html": "<!doctype html>", "stop.txt": "stopped 1 task"}.get(name, "{")
+    text = (tmp_path / name).read_text("utf-8")
+    assert text.startswith(begin) and "worker 3" in (text if name != "stop.txt" else text + "worker 3")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("stop.pdf", "must end in .html"), ("no/stop.html", "there is no directory")]
+)
+def test_a_report_that_cannot_be_written_stops_nobody(program, sigtask, name, said):
+    running = program(POOL)
+    done = sigtask("stop", running.pid, "boss", "--report", name)
+    assert done.returncode != 0 and said in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not objects(sigtask("ps", running.pid, "--json"))["boss"]["pending"]
+
+
+def test_a_ctrl_c_breaks_a_stop_off_and_says_so(program):
+    running = program(POOL)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, "-m", "sigtask", "stop", str(running.pid), "payer*", "--ladder", "terminate=100s,kill"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as popen:
+        assert popen.stderr.readline().startswith("terminate, 100")
+        popen.send_signal(signal.SIGINT)
+        _, errors = popen.communicate(timeout=30)
+    assert (popen.returncode, errors) == (130, "sigtask: broken off; the tasks keep what they have been sent\n")
+    assert running.popen.poll() is None
+
+
 def test_stop_says_what_is_wrong_with_a_ladder_before_it_asks_anybody(sigtask):
     done = sigtask("stop", os.getpid(), "x", "--ladder", "kill=1s,drain=2s")
     assert done.returncode == 2 and "the ladder does not rise" in done.stderr
@@ -222,16 +307,43 @@ def test_a_process_that_is_gone_is_said_to_be(program, sigtask):
     assert f"process {running.pid} has ended" in sigtask("kill", running.pid, "boss").stderr
 
 
+def test_a_process_of_that_number_that_is_not_the_one_that_left_the_socket_is_told_from_it(runtime, sigtask):
+    (runtime / "sigtask").mkdir(0o700)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(runtime / "sigtask" / f"{os.getpid()}.sock"))
+    assert "has no control socket" in sigtask("ps", os.getpid()).stderr
+
+
+def test_a_socket_that_another_process_answers_is_not_taken_for_that_one(runtime, sigtask):
+    """As in a folder that two containers share: what is process 7 there is another here."""
+    (runtime / "sigtask").mkdir(0o700)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(runtime / "sigtask" / f"{os.getppid()}.sock"))
+        other.listen()
+        assert f"is not answered by process {os.getppid()}" in sigtask("kill", os.getppid(), "x").stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says so")
+@pytest.mark.parametrize("variable", ["XDG_RUNTIME_DIR", "TMPDIR"])
+def test_a_program_that_has_been_started_with_other_folders_is_found_by_its_number(
+    program, sigtask, tmp_path, variable
+):
+    with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
+        env = {variable: elsewhere} if variable == "TMPDIR" else {}
+        running = program(POOL, **{"XDG_RUNTIME_DIR": elsewhere if variable == "XDG_RUNTIME_DIR" else "", **env})
+        assert objects(sigtask("ps", running.pid, "--json"))["boss"]["coroutine"] == "boss"
+        assert str(running.pid) not in sigtask("ps").stdout
+        running.end()
+
+
 def test_a_process_without_a_socket_is_told_how_to_get_one(sigtask):
     done = sigtask("ps", os.getpid())
     assert done.returncode == 1
-    assert "has no control socket; start it with `sigtask run --control`" in done.stderr
+    assert "has no control socket, or is just ending; start one with `sigtask run --control`" in done.stderr
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can become another user")
 def test_another_users_process_is_said_to_be(program, runtime, tmp_path):
-    import subprocess
-
     running = program(POOL)
     src = str(Path(__file__).parents[2] / "src")
     code = f"""
@@ -266,7 +378,7 @@ def test_a_stopped_process_is_told_from_one_that_is_slow(program, monkeypatch, u
 @pytest.mark.parametrize("word", ["abc", "-1", "1.5", "99999999999999"])
 def test_a_pid_that_is_none_is_a_mistake_in_a_line(sigtask, word):
     done = sigtask("ps", "--", word)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no process number" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "not a process id" in done.stderr
 
 
 # -- several loops, several processes ---------------------------------------------------------------------------------

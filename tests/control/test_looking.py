@@ -1,5 +1,6 @@
 """What is told of a task, and how a look at very many is taken in slices."""
 
+import ast
 import asyncio
 import gc
 import itertools
@@ -328,7 +329,37 @@ async def test_a_name_that_many_have_is_not_guessed_at():
         create_task(forever(), name="twin")
     with pytest.raises(NotFound, match=r"20 tasks are called 'twin': \d+, .*\.\.\.; name one by its id"):
         find(["twin"], [book])
-    assert len(find(["twi*"], [book])[book]) == 20
+
+
+@pytest.mark.parametrize("name", ["twin", "a*", "[x]", "!a", "?", "two words", "漢字"])
+async def test_the_pattern_that_is_offered_for_all_of_one_name_fits_no_other(name):
+    book = book_of(asyncio.get_running_loop())
+    named = [create_task(forever(), name=name) for _ in range(3)]
+    others = [create_task(forever(), name=f"{name[:-1]}{char}") for char in "xy-"]
+    with pytest.raises(NotFound, match="or all of them as ") as told:
+        find([name], [book])
+    pattern = ast.literal_eval(str(told.value).partition("or all of them as ")[2])
+    assert find([pattern], [book]) == {book: named} and len(others) == 3
+
+
+async def test_a_name_of_any_length_is_found():
+    book = book_of(asyncio.get_running_loop())
+    task = create_task(forever(), name="x" * 5000)
+    assert find(["x" * 5000], [book]) == {book: [task]}
+
+
+async def test_to_name_some_of_very_many_tasks_makes_no_objects_for_the_others():
+    """With as many new objects as there are tasks, the garbage collector would go through all, and hold the loop."""
+    book = book_of(asyncio.get_running_loop())
+    tasks = [create_task(forever(), name=f"x {number}") for number in range(5000)]
+    before = gc.get_count()[0]
+    gc.disable()
+    try:
+        assert len(find(["x 17", "x 3*"], [book])[book]) == 1112
+        assert gc.get_count()[0] - before < 500
+    finally:
+        gc.enable()
+    assert len(tasks) == 5000
 
 
 def test_a_blocked_loop_is_looked_at_from_another_thread():

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from sigtask.control._model import Program, arranged, as_objects, hears, label, look, signals_of
-from sigtask.control._top_model import TITLES, View
+from sigtask.control._columns import TITLES
+from sigtask.control._model import Program, arranged, as_objects, hears, label, signals_of
+from sigtask.control._top_model import View
 
 
 def row(number, parent=None, **fields):
@@ -149,34 +150,3 @@ def test_a_signal_is_in_capitals_while_it_is_being_handled_and_small_while_pendi
     one = {"signal": "Terminate", "level": 30, "fate": "x"}
     screen = view(row(1, pending=[one]), row(2, in_force=one), sort="id")
     assert [screen.cells(line)[4] for line in screen.lines] == ["terminate", "TERMINATE"]
-
-
-# -- what another process says ----------------------------------------------------------------------------------------
-
-
-class Lying:
-    """A connection to a process that says whatever it likes."""
-
-    def __init__(self, *said):
-        self.said = said
-
-    def ask(self, do, **fields):
-        yield from self.said
-
-
-@pytest.mark.parametrize(
-    "bad", [None, 1, "x", [], [[]], {}, {"a": 1}, [{"level": "x"}], [{"level": 1, "sent_at": "x"}]]
-)
-@pytest.mark.parametrize("name", ["id", "parent", "pending", "in_force", "born", "stack", "name", "state", "threshold"])
-def test_a_row_of_wrong_types_is_shown_as_far_as_it_goes_and_breaks_nothing(name, bad):
-    from sigtask.cli._looking import _said
-
-    wrong = {**row(1), name: bad}
-    stopping = {"rung_left": bad, "left": bad, "x": bad}
-    process = {"process": {"pid": 1, "now": 5.0, "stopping": stopping}}
-    told = look(Lying(process, {"loop": {"number": bad}}, {"tasks": [wrong, row(2), bad], "loop": 1}), family=False)
-    assert any("t2" in line for line in _said(told, "tree", every=True))
-    screen = View()
-    screen.take(told)
-    assert [*screen.header(), *screen.details([]), *map(screen.cells, screen.lines)]
-    assert len(list(as_objects(told))) >= 1

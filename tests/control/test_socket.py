@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sigtask.control._protocol import LONGEST_ANSWER, LONGEST_REQUEST
+
 pytestmark = [pytest.mark.os, pytest.mark.skipif(os.name != "posix", reason="Unix sockets")]
 ROOT = os.name == "posix" and os.geteuid() == 0
 NOBODY = 65534
@@ -56,6 +58,7 @@ def test_a_blocked_loop_is_told_of_with_the_line_where_it_is(program, raw):
     (loop,) = loops(lines)
     assert loop["state"] == "blocked" and loop["thread"] == "MainThread"
     assert loop["where"] == "program_0.py:6 in blocks"
+    assert loop["stack"].endswith("program_0.py:13 in <module>")  # and nothing of the command that runs it
     assert tasks(lines)["blocks"]["state"] == "running" and tasks(lines)["blocks"]["where"] == loop["where"]
     assert tasks(lines)["waiting"]["state"] == "waiting"
     assert lines[-1] == {"done": True}
@@ -90,6 +93,44 @@ def test_a_line_that_is_too_long_is_refused_once_and_the_next_one_answered(progr
     client.send(b"x" * 1_000_000 + b"\n").send(HELLO)
     assert "at most 65536 bytes" in client.line()["error"]
     assert client.answer()[0]["process"]["tasks"] == 1
+
+
+def test_a_line_that_is_too_long_is_refused_also_when_its_end_has_come_already(program, raw):
+    client = raw(program(IDLE).pid)
+    for length in (LONGEST_REQUEST, LONGEST_REQUEST + 1000, 2 * LONGEST_REQUEST):
+        client.send(b'{"v":1,"do":"hello"' + b" " * (length - 20) + b'}\n{"v":1,"do":"hello"}\n')
+        assert client.line() == {"error": f"a request has at most {LONGEST_REQUEST} bytes"}
+        assert "process" in client.line() and client.line() == {"done": True}
+
+
+def test_no_line_of_an_answer_is_longer_than_the_protocol_says(program, raw):
+    """Each letter of these names takes twelve bytes in JSON."""
+    client = raw(
+        program("""
+        import asyncio
+        from sigtask import create_task
+
+        async def forever():
+            await asyncio.sleep(1000)
+
+        async def main():
+            tasks = [create_task(forever(), name="\\U0001f600" * 5000 + str(n)) for n in range(1000)]
+            await asyncio.sleep(0)
+            print("ready")
+            await asyncio.sleep(1000)
+
+        asyncio.run(main())
+        """).pid
+    )
+    for request in (
+        {"do": "ps", "stacks": True},
+        {"do": "send", "signal": "drain", "tasks": ["\U0001f600*"]},
+        {"do": "stop", "ladder": "terminate=5s,kill", "tasks": ["\U0001f600*"]},
+    ):
+        client.send({"v": 1, **request})
+        while not (line := client.file.readline()).startswith((b'{"done', b'{"error')):
+            assert len(line) <= LONGEST_ANSWER
+        assert line == b'{"done":true}\n'
 
 
 def test_a_request_that_comes_in_pieces_is_put_together(program, raw):
@@ -343,7 +384,7 @@ def test_run_does_as_it_is_told_and_else_as_the_environment_says(runtime, option
 def test_a_variable_that_says_nothing_known_is_an_error_that_names_it(runtime):
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "SIGTASK_CONTROL": "perhaps"}
     done = subprocess.run([sys.executable, "-c", SAYS, "{}"], env=env, capture_output=True, text=True, timeout=60)
-    assert "ValueError: the environment variable SIGTASK_CONTROL: 'perhaps' is none of 1, yes" in done.stderr
+    assert "ValueError: the environment variable SIGTASK_CONTROL: 'perhaps' is not one of 1, yes" in done.stderr
 
 
 def test_a_fork_leaves_the_parents_socket_to_the_parent(program, raw, runtime):

@@ -162,6 +162,29 @@ def test_the_keys_are_told_and_any_key_closes_that(program):
     drive(program(POOL), step)
 
 
+def test_ctrl_c_leaves_and_the_program_goes_on(program):
+    running = program(POOL)
+
+    async def step(pilot, app):
+        await pilot.press("slash", "x", "ctrl+c")
+        await pilot.pause()
+        assert not app.is_running
+
+    drive(running, step)
+    assert running.popen.poll() is None
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_at_any_width_the_tasks_and_where_they_stand_are_on_the_screen(program, columns):
+    async def step(pilot, app):
+        await pilot.resize_terminal(columns, 24)
+        await seen(app, pilot)
+        line = screen(app)[1]
+        assert len(line) <= columns and "worker" in line and line.endswith("in worker")
+
+    drive(program(POOL), step)
+
+
 def test_when_the_program_has_ended_it_says_so_and_leaves(program):
     running = program(POOL)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,6 @@ REFUSES = """
 
 
 def test_control_characters_in_a_report_and_in_its_lines_are_shown_and_not_obeyed(tmp_path):
-    import textwrap
-
     file = tmp_path / "app.py"
     file.write_text(textwrap.dedent(REFUSES), "utf-8")
     command = [sys.executable, "-m", "sigtask", "run", "--ladder", "terminate=300ms,kill", str(file)]
@@ -55,6 +54,42 @@ def test_ps_says_how_far_the_stop_is_and_whom_it_waits_for(program, sigtask):
     assert stop.startswith("SIGTERM  terminate") and ", then kill  (" in stop
     assert waits.startswith("waiting for bad\\x1b[2J")
     assert "(being stopped)" in sigtask("ps").stdout
+
+
+MANY = """
+    import asyncio, time
+    from sigtask import create_task
+
+    async def waits():
+        await asyncio.sleep(1000)
+
+    async def main():
+        tasks = [create_task(waits(), name=f"job {number}") for number in range(20_000)]
+        await asyncio.sleep(0)
+        print("ready")
+        time.sleep(1000)
+
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["stop.html", "stop.json"])
+def test_of_20_000_tasks_in_a_blocked_loop_there_are_last_words_and_stacks_and_a_report(tmp_path, name):
+    (tmp_path / "app.py").write_text(textwrap.dedent(MANY), "utf-8")
+    options = ["--ladder", "terminate=200ms,kill=200ms", "--report", name]
+    command = [sys.executable, "-m", "sigtask", "run", *options, "app.py"]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as popen:
+        assert popen.stdout is not None and popen.stdout.readline() == "ready\n"
+        popen.send_signal(signal.SIGTERM)
+        _, errors = popen.communicate(timeout=30)
+    assert popen.returncode == 143
+    assert "20001 still running of 20001 tasks" in errors and "the watchdog ended it" in errors
+    assert 'app.py", line 12 in main' in errors
+    text = (tmp_path / name).read_text("utf-8")
+    assert text.endswith(("</html>\n", "}\n")) and "app.py:12 in main" in text
 
 
 def test_the_one_that_hangs_can_be_killed_while_the_program_is_being_stopped(program, sigtask):

@@ -134,7 +134,7 @@ async def test_a_block_in_a_callback_of_the_loop_says_so(make):
 @EVERY_BLOCK
 async def test_a_block_in_a_stock_task_does_nothing_and_warns_at_the_line(make):
     async def worker():
-        with pytest.warns(RuntimeWarning, match=r"does nothing in a task of asyncio's own: call sigtask\.install") as w:
+        with pytest.warns(RuntimeWarning, match=r"does nothing in a stock asyncio task: call sigtask\.install") as w:
             with make() as block:
                 await turns(1)
         assert [one.filename for one in w] == [__file__]

@@ -100,6 +100,17 @@ async def test_a_reason_without_words_and_a_subclass_are_logged(records):
     assert fields["signal.class"] == "Reload" and "Reason object at" in fields["signal.reason"]
 
 
+async def test_a_record_is_one_line_whatever_a_name_and_a_reason_have_in_them(records):
+    task = await started(forever(), name="job\x1b[2J")
+    task.terminate("full\nCRITICAL Kill (forged) to all")
+    await end_of(task)
+    [line] = records.text()
+    assert (
+        line.startswith("Terminate (full\\nCRITICAL Kill (forged) to all) to job\\x1b[2J, from ") and line.isprintable()
+    )
+    assert records("signal")[0]["signal.reason"] == "full\nCRITICAL Kill (forged) to all"  # for programs, as it is
+
+
 async def test_nothing_is_logged_below_the_loggers_level_nor_after_the_end(undone, caplog):
     caplog.set_level(logging.INFO, "sigtask")
     end = log_signals(logging.DEBUG)

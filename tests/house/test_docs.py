@@ -4,13 +4,17 @@ What follows `python` on a block's first line says how it is taken:
 
     fragment   a piece of a program: it must compile, no more
     exit=143   it ends with that status, not with 0
-    sigterm    it gets a SIGTERM when it has printed its first line
+    sigterm    it gets a SIGTERM when it has printed its first line; `sigint`, a SIGINT
+    redis      it needs a redis-server: tests/programs/test_redis.py runs it
 
-An ```output block right after it is what the program prints, numbers with a point aside.
+An ```output block right after it, or a picture of a terminal, is what the program prints, numbers with a point aside. A
+program that imports a package which is not there is skipped.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import os
 import re
 import signal
@@ -23,7 +27,9 @@ import pytest
 from pages import blocks_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
+WORDS = {"fragment", "sigterm", "sigint", "redis"}
 LIMIT = 60
 
 
@@ -36,15 +42,18 @@ def test_block_compiles_and_its_words_are_known(block):
     if block.is_fragment:  # it may await and return
         code = "async def fragment():\n" + textwrap.indent(code, "    ")
     compile(code, str(block), "exec")
-    assert [w for w in block.words if w not in ("fragment", "sigterm") and not w.startswith("exit=")] == []
+    assert {w for w in block.words if not w.startswith("exit=")} <= WORDS
 
 
 @pytest.mark.os
-@pytest.mark.parametrize("block", [block for block in BLOCKS if not block.is_fragment], ids=str)
+@pytest.mark.parametrize("block", [block for block in BLOCKS if not {"fragment", "redis"} & {*block.words}], ids=str)
 def test_block_runs_and_prints_what_is_said(block, tmp_path):
+    for package in packages_of(block.code):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not there")
     script = tmp_path / "block.py"
     script.write_text(block.code, "utf-8")
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1", "PORT": "0"}
     program = subprocess.Popen(
         [sys.executable, "-W", "error", str(script)],
         cwd=tmp_path,
@@ -55,10 +64,10 @@ def test_block_runs_and_prints_what_is_said(block, tmp_path):
     )
     first = ""
     try:
-        if "sigterm" in block.words:
+        if told := {"sigterm": signal.SIGTERM, "sigint": signal.SIGINT}.keys() & {*block.words}:
             assert program.stdout is not None
             first = program.stdout.readline()
-            program.send_signal(signal.SIGTERM)
+            program.send_signal(signal.SIGTERM if "sigterm" in told else signal.SIGINT)
         rest, errors = program.communicate(timeout=LIMIT)
     finally:
         if program.poll() is None:
@@ -79,17 +88,44 @@ def test_links_between_pages_lead_somewhere():
     assert not found, f"no such file: {found}"
 
 
-def test_reference_names_every_public_name():
-    import sigtask
-    import sigtask.testing
+def test_reference_has_an_entry_for_every_public_name():
+    """Its text, its errors and its example are the docstring's: test_docstrings.py looks at those."""
+    text, entries, module = "\n".join(page.read_text("utf-8") for page in REFERENCE), set(), ""
+    for current, name in re.findall(rf"^\.\. (?:currentmodule:: (\S+)|{ENTRY}:: (\w+))", text, re.M):
+        module = current or module
+        entries.add(f"{module}.{name}")
+    public = {f"{module}.{name}" for module in MODULES for name in names_of(module) - SHARED}
+    assert not public - entries, f"not in the reference: {public - entries}"
 
-    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
-    missing = [
-        name
-        for name in [*sigtask.__all__, *sigtask.testing.__all__]
-        if not re.search(rf"`(?:[^`\n]*[^`\n.\w])?(?:sigtask\.)?{name}\b", text)  # not asyncio's of that name
-    ]
-    assert not missing, f"not in the reference: {missing}"
+
+EDGES = ("asgi", "serving", "aiohttp", "grpc", "telemetry", "control", "dask", "testing")
+MODULES = ("sigtask", *(f"sigtask.{edge}" for edge in EDGES))
+ENTRY = "(?:auto)?(?:function|class|exception|data)"
+SHARED = {"ClientDisconnected", "DeadlineExceeded", "ServerStopping", "__version__"}
+"""Names that several modules give, with one entry at `sigtask.serving`; and what needs none."""
+
+
+def names_of(module: str) -> set[str]:
+    """The public names of a module, read from its source: it may import what is not there."""
+    source = ROOT.joinpath("src", *module.split("."), "__init__.py").read_text("utf-8")
+    (found,) = re.findall(r"^__all__ = (\[.*?\])$", source, re.M | re.S)
+    return set(ast.literal_eval(found))
+
+
+def test_llms_txt_has_every_page():
+    listed = re.findall(r"\]\((docs/[^)]+)\)", (ROOT / "llms.txt").read_text("utf-8"))
+    pages = [str(page.relative_to(ROOT).as_posix()) for page in PAGES[1:]]
+    assert sorted(listed) == sorted(pages), "make it anew: python tools/llms.py"
+
+
+def packages_of(code: str) -> set[str]:
+    """What it imports from outside of Python's own library."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        found |= {name.split(".")[0] for name in names}
+    return found - {"sigtask"} - set(sys.stdlib_module_names)
 
 
 def numberless(text: str) -> str:

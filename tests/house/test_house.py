@@ -104,9 +104,23 @@ def test_only_the_core_cancels_tasks():
 
 def test_files_have_at_most_400_lines():
     files = [path for suffix in ("py", "c", "h") for path in SRC.rglob(f"*.{suffix}")]
-    sizes = {path.name: path.read_text("utf-8").count("\n") for path in files}
+    sizes = {path.name: path.read_text("utf-8").count("\n") - lines_of_reference(path) for path in files}
     too_long = {name: size for name, size in sizes.items() if size > 400}
     assert not too_long, f"which idea in it wants a room of its own? {too_long}"
+
+
+def lines_of_reference(path: Path) -> int:
+    """Lines of docstrings of public names: they are the reference, and grow with what is explained, not with code."""
+    if path.suffix != ".py":
+        return 0
+    found = set[int]()
+    for node in ast.walk(SOURCES[path.relative_to(SRC).as_posix()]):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ".. versionadded::" in (ast.get_docstring(node) or ""):
+                for one in ast.walk(node):  # with those of its methods and attributes
+                    if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and one.value.value is not ...:
+                        found.update(range(one.lineno, (one.end_lineno or 0) + 1))
+    return len(found)
 
 
 def test_functions_have_at_most_40_lines():

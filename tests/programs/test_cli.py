@@ -526,13 +526,13 @@ BAD = {
     "a directory that is no program": (["."], "'.' is a directory without a __main__.py"),
     "a relative module": (["-m", ".mod"], "there is no module named '.mod'"),
     "missing attribute": (["json:nothing"], "json has no 'nothing'"),
-    "not a coroutine function": (["json:loads"], "not a coroutine function (async def)"),
+    "not a coroutine function": (["json:loads"], "not an async function (async def)"),
     "a coroutine function with arguments": (["asyncio:sleep"], "missing a required argument: 'delay'"),
     "a ladder that falls": (["--ladder", "kill,drain=1s", "x.py"], "the ladder does not rise"),
     "a negative grace": (["--ladder", "drain=-1s,kill", "x.py"], "the grace of drain is -1.0; it must be 0 or more"),
     "an unknown signal": (["--ladder", "drian=1s", "x.py"], "there is no signal 'drian'"),
     "no grace": (["--ladder", "drain,kill", "x.py"], "'drain' needs a grace"),
-    "no duration": (["--ladder", "drain=soon", "x.py"], "'soon' is no duration"),
+    "no duration": (["--ladder", "drain=soon", "x.py"], "'soon' is not a duration"),
     "an empty ladder": (["--ladder", "", "x.py"], "there is no signal ''"),
     "a bad suffix": (["--report", "r.xml", "x.py"], "the name must end in .html, .txt, .trace.json, .json"),
     "no such directory": (["--report", "no/r.json", "x.py"], "there is no directory"),
@@ -545,13 +545,13 @@ BAD = {
     "a flag with a value": (["--quiet=1", "x.py"], "--quiet: it does not take a value"),
     "an unknown OS signal": (
         ["--signals", "HUB=drain", "x.py"],
-        "'HUB' is no signal of this system; did you mean HUP?",
+        "'HUB' is not a signal of this system; did you mean HUP?",
     ),
     "SIGKILL": (["--signals", "kill=drain", "x.py"], "--signals: SIGKILL cannot be handled by any program"),
     "SIGSTOP": (["--signals", "SIGSTOP=drain", "x.py"], "--signals: SIGSTOP cannot be handled by any program"),
     "an unknown level": (["--signals", "HUP=drian", "x.py"], "'HUP=drian': there is no signal 'drian'"),
     "no level": (["--signals", "HUP", "x.py"], "'HUP' needs a level; write it as HUP=drain"),
-    "a signal given twice": (["--signals", "HUP=drain,sighup=kill", "x.py"], "SIGHUP is there twice"),
+    "a signal given twice": (["--signals", "HUP=drain,sighup=kill", "x.py"], "SIGHUP is given twice"),
 }
 
 

@@ -120,8 +120,8 @@ BAD = {
     "SIGTASK_REPORT": ("no/r.json", "there is no directory"),
     "SIGTASK_LOG": ("xml", "'xml' is not one of"),
     "SIGTASK_LOOP": ("trio", "'trio' is not one of"),
-    "SIGTASK_ORDER": ("first", "'first' is none of main-first, all-at-once"),
-    "SIGTASK_QUIET": ("maybe", "'maybe' is none of 1, yes"),
+    "SIGTASK_ORDER": ("first", "'first' is not one of main-first, all-at-once"),
+    "SIGTASK_QUIET": ("maybe", "'maybe' is not one of 1, yes"),
 }
 
 

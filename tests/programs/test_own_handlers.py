@@ -106,6 +106,31 @@ def test_r29_the_ladder_bounds_a_handler_that_does_nothing(play, how):
         assert outcome.status == (128 + TERM if way == "own" else -TERM)
 
 
+ORDERLY_END_OUTSIDE = """
+    async def main():
+        loop.add_signal_handler(signal.SIGTERM, lambda: None)
+        say("ready")
+        await asyncio.sleep(3600)
+
+    async def close():
+        say("closing")
+        await asyncio.sleep(1.5)  # beyond half of the rung
+        say("closed")
+
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.run_until_complete(close())
+"""
+
+
+def test_r29_a_cleanup_outside_of_the_loop_is_not_told_twice_in_one_rung(play):
+    """arq closes its worker so: a repeat would cut it before its jobs are back in the queue."""
+    outcome = play(ORDERLY_END_OUTSIDE, ("command",), TERM, ladder="drain=100ms,terminate=2s,kill=1s")["command"]
+    assert (outcome.status, outcome.lines) == (-TERM, ["ready", "closing", "closed"])
+
+
 def test_r29_a_third_signal_does_not_kill_while_the_programs_own_handler_is_there(play):
     source = """
         async def main():

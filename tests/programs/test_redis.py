@@ -1,4 +1,4 @@
-"""How a worker may read from a server that hands things over: the recipes of docs/how-to.md, with a real redis-server.
+"""How a worker may read from a server that hands things over: docs/how-to/redis-worker.md, with a real server.
 
 The recipes' code is taken from the page. A proxy stands between a worker and the server, and keeps the server's
 answers back when a test says so: then the server has handed an order over, and the worker has not got it yet.
@@ -11,32 +11,36 @@ import gc
 import os
 import random
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import textwrap
 import time
 from pathlib import Path
 
 import pytest
+from launching import Process
 from pages import blocks_of
 
 import sigtask
 from sigtask import Drain, Terminate, catch, mask, requested, until
 
 redis = pytest.importorskip("redis.asyncio")
+redis_in_a_line = pytest.importorskip("redis")
 SERVER = shutil.which("redis-server")
 pytestmark = [
     pytest.mark.os,
     pytest.mark.skipif(SERVER is None or os.name != "posix", reason="there is no redis-server here"),
 ]
 
-HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to.md"
+HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "redis-worker.md"
 PATIENCE = 30.0
 LIVES = 60  # how often the storm's worker is told to drain
 
 
 def recipe(call, do):
-    """The worker of docs/how-to.md that makes this call."""
+    """The worker of docs/how-to/redis-worker.md that makes this call."""
     (code,) = [block.code for block in blocks_of(HOW_TO) if block.is_fragment and f".{call}(" in block.code]
     names = {"Drain": Drain, "Terminate": Terminate, "mask": mask, "requested": requested, "until": until, "do": do}
     exec(textwrap.dedent(code), names)
@@ -172,6 +176,26 @@ def play(server, tmp_path):
         gc.collect()  # what was left open is said here, and not in another test
 
     return play
+
+
+def test_the_program_of_the_page_finishes_its_order_and_leaves_the_others(server, tmp_path):
+    """Stopped in the middle of an order, it finishes that one; the next one it never takes."""
+    (program,) = [block.code for block in blocks_of(HOW_TO) if "redis" in block.words]
+    tmp_path.joinpath("worker.py").write_text(program, "utf-8")
+    direct = redis_in_a_line.Redis(unix_socket_path=server, decode_responses=True)
+    with direct:
+        direct.flushall()
+        direct.rpush("orders:worker-1", "left over")
+        worker = Process([sys.executable, "worker.py"], tmp_path, {"REDIS_URL": f"unix://{server}"})
+        try:
+            worker.wait_for("waiting for orders").wait_for("did left over")
+            worker.signal(signal.SIGTERM)
+            assert worker.wait() == 0, worker.stderr
+        finally:
+            worker.end()
+        direct.rpush("orders", "a coffee")
+        assert worker.stdout == "waiting for orders\ndid left over\ngoing home: SIGTERM\n"
+        assert direct.keys() == ["orders"]
 
 
 def test_r16_a_caught_drain_around_a_read_that_hands_over_loses_the_order(play):

@@ -75,7 +75,7 @@ def test_notify_does_not_wait_for_a_systemd_that_does_not_read(tmp_path, monkeyp
 
 @pytest.mark.parametrize("state", ["", "READY", "=1", "READY=1\n", "READY=1\n\nSTATUS=x", "A B=1"])
 def test_notify_refuses_what_is_no_state(state):
-    with pytest.raises(ValueError, match="is no state; write it as READY=1 or STATUS=text"):
+    with pytest.raises(ValueError, match="is not a state; write it as READY=1 or STATUS=text"):
         notify(state)
 
 
@@ -214,7 +214,7 @@ def test_a_program_begins_when_its_ladder_fits(command, tmp_path, monkeypatch):
 def test_a_grace_that_is_no_duration_is_a_mistake(command, grace):
     result = command("--check-grace", grace, "x.py")
     assert result.exit_code == 2
-    assert f"--check-grace: {grace!r} is no duration; write it as 10s, 500ms or 2m" in result.stderr
+    assert f"--check-grace: {grace!r} is not a duration; write it as 10s, 500ms or 2m" in result.stderr
 
 
 def test_a_negative_grace_is_too_short_for_any_ladder(command):

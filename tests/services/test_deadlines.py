@@ -51,6 +51,29 @@ def test_without_a_header_there_is_no_deadline(server):
     assert "end" in read_all(server.ask("/slow", "Connection: close"))
 
 
+def test_of_a_header_that_comes_twice_the_earliest_counts(serve):
+    server = serve("uvicorn", **HEADERS)
+    for twice in ("0.3", "60"), ("60", "0.3"):
+        headers = [f"X-Request-Timeout: {value}" for value in twice]
+        assert " 504 " in read_all(server.ask("/wait", *headers)).splitlines()[0]
+    headers = ["X-Request-Timeout: soon", "X-Request-Timeout: 60"]
+    assert " 400 " in read_all(server.ask("/wait", *headers)).splitlines()[0]
+
+
+@pytest.mark.options(deadline=0.3)
+def test_a_body_that_never_ends_has_its_deadline_too(server):
+    raw = server.ask("/echo", "Transfer-Encoding: chunked", method="POST", body=b"4\r\nabcd\r\n")
+    assert " 504 " in read_all(raw).splitlines()[0]
+    assert "Traceback" not in server.stdout + server.stderr
+
+
+@pytest.mark.parametrize("seconds", ["1e300", "99999999999"])
+def test_a_deadline_that_is_very_far_away_is_none(serve, seconds):
+    for loop in "asyncio", "uvloop":
+        server = serve("uvicorn", extra=("--loop", loop), **HEADERS)
+        assert "end" in read_all(server.ask("/slow", f"X-Request-Timeout: {seconds}", "Connection: close"))
+
+
 BAD = [
     *(f"X-Request-Timeout: {value}" for value in ("soon", "", "nan", "inf", "-1", "0", "1_0", "0x10", "1e999")),
     "X-Request-Deadline: 12",

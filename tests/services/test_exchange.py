@@ -190,6 +190,37 @@ async def test_a_disconnect_after_the_whole_response_is_no_departure():
     assert seen == [()]
 
 
+START = {"type": "http.response.start", "status": 200, "headers": []}
+WHOLE = {
+    "pathsend": [START, {"type": "http.response.pathsend", "path": "/etc/hostname"}],
+    "zerocopysend": [START, {"type": "http.response.zerocopysend", "file": 3}],
+    "trailers": [
+        START | {"trailers": True},
+        {"type": "http.response.body", "body": b"x"},
+        {"type": "http.response.trailers", "headers": [(b"a", b"b")], "more_trailers": True},
+        {"type": "http.response.trailers", "headers": [(b"c", b"d")]},
+    ],
+}
+
+
+@pytest.mark.parametrize("messages", WHOLE.values(), ids=WHOLE)
+async def test_a_response_by_an_extension_of_asgi_is_whole_too(messages):
+    """It comes out as it is, and a disconnect after it is no departure, so what is done in the background is done."""
+    line, seen = Line(piece(b"")), []
+
+    async def app(scope, receive, send):
+        await asyncio.sleep(1)
+        for message in messages:
+            await send(message)
+        line.queue.put_nowait(GONE)
+        await asyncio.sleep(1)
+        seen.append(asyncio.current_task().history)
+
+    await call(app, HTTP, line)
+    assert line.sent == messages
+    assert seen == [()]
+
+
 async def test_an_error_of_the_servers_receive_is_the_apps_to_meet():
     async def app(scope, receive, send):
         await asyncio.sleep(1)

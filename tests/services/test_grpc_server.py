@@ -39,6 +39,14 @@ class Service:
         got = await until(Drain, asyncio.sleep(30))
         yield str(got.reason).encode()
 
+    async def endless(self, request, context):
+        try:
+            while True:
+                yield b"x" * 65536
+                self.began.set()
+        finally:
+            self.met.set_result(type(asyncio.current_task()).__name__)
+
     async def total(self, requests, context):
         return str(sum([len(each) async for each in requests])).encode()
 
@@ -53,7 +61,7 @@ class Service:
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         return {
             **{name: unary(getattr(self, name)) for name in ("wait", "echo", "fails")},
-            **{name: stream(getattr(self, name)) for name in ("count", "last_words")},
+            **{name: stream(getattr(self, name)) for name in ("count", "last_words", "endless")},
             "total": grpc.stream_unary_rpc_method_handler(self.total),
             "shout": grpc.stream_stream_rpc_method_handler(self.shout),
         }
@@ -114,6 +122,18 @@ def test_the_clients_deadline_is_a_terminate():
             await channel.unary_unary("/s/wait")(b"", timeout=0.3)
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert await service.met == ("Terminate", "DeadlineExceeded")
+
+    play(scenario)
+
+
+def test_a_stream_that_is_stopped_while_it_writes_to_a_slow_client_closes_its_generator_in_its_own_task():
+    async def scenario(service, channel, stop):
+        call = channel.unary_stream("/s/endless")(b"")
+        await call.read()
+        await service.began.wait()
+        await asyncio.sleep(0.3)  # it fills the window, and waits for room
+        await stop()
+        assert service.met.done() and service.met.result() == "Task"
 
     play(scenario)
 

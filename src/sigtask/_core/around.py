@@ -1,4 +1,4 @@
-"""What stands around an inbox, as far as it knows: the blocks open in its task, and work outside the loop."""
+"""What an inbox knows about its surroundings: the blocks open in its task, and work outside the loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Block(Protocol):
         ...
 
     def take(self, task: Any, signal: Signal) -> bool:
-        """Run its callback; `False` when that failed."""
+        """Run its callback. False if that failed."""
         ...
 
 
@@ -32,16 +32,16 @@ class Mask(Block, Protocol):
     """A block that holds signals back, here and in the tasks spawned inside it."""
 
     def is_waited_for_by(self, inbox: Any) -> object:
-        """It holds something in a task spawned inside it: its end is to look there."""
+        """It holds a signal in a task that was spawned inside: when it ends, it looks there."""
         ...
 
 
 class Outside(Protocol):
-    """The work that a task waits for outside its loop: a function in a thread, for example. A report asks after it."""
+    """Work outside the loop that a task waits for, such as a function in a thread. A report asks it where it is."""
 
     @property
     def stays(self) -> bool:
-        """Whether a report is to show it though its task waits for it no longer: after a Kill."""
+        """Whether a report shows it when its task no longer waits for it: after a Kill."""
         ...
 
     def hear(self, signal: Signal) -> object:
@@ -49,11 +49,11 @@ class Outside(Protocol):
         ...
 
     def place(self) -> str | None:
-        """Where it stands; `None` when it is done, or stands nowhere."""
+        """Where it is; `None` when it is done."""
         ...
 
     def note(self) -> str | None:
-        """What the task's row is to say of it; `None` for nothing."""
+        """What the task's row in a report says about it; `None` for nothing."""
         ...
 
     def left_behind(self) -> ThreadReport | None:

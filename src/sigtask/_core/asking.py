@@ -1,4 +1,4 @@
-"""What a task may ask of its own inbox (R12): `requested`, `wait_requested`, `until`; and what works for it is told."""
+"""What a task may ask about its signals (R12): `requested`, `wait_requested`, `until`; and forwarding them to work."""
 
 from __future__ import annotations
 
@@ -24,10 +24,30 @@ def requested() -> Signal | None: ...
 @overload
 def requested(cls: type[_S]) -> _S | None: ...
 def requested(cls: type[Signal] = Signal) -> Signal | None:
-    """The strongest signal of that class that is pending in the running task, or `None` (R12). It stays pending.
-    It works in a function under `to_thread` or `to_process`, too.
+    """The strongest pending signal of that class in the running task, or `None`. The signal stays pending.
 
-    Raises: `RuntimeError` outside of these, `TypeError` for what is no signal class.
+    It also works in a function under `to_thread` or `to_process`. In a stock task it warns and returns `None`.
+
+    Args:
+        cls: The signal class to ask for. Default: any.
+
+    Raises:
+        TypeError: For something that is not a signal class.
+        RuntimeError: Outside a task and such a function.
+
+    Example::
+
+        async def worker():
+            while not requested(Drain):
+                await asyncio.sleep(0.01)
+            print("done:", requested(Drain).reason)
+
+        task = create_task(worker())
+        await asyncio.sleep(0)
+        task.drain("closing")
+        await task  # done: closing
+
+    .. versionadded:: 0.1.0
     """
     level_of(cls, "requested()", kill=True)
     inbox = _inbox("requested()")
@@ -39,12 +59,32 @@ async def wait_requested() -> Signal: ...
 @overload
 async def wait_requested(cls: type[_S]) -> _S: ...
 async def wait_requested(cls: type[Signal] = Signal) -> Signal:
-    """Wait until a signal of that class is pending in the running task, and give the strongest; it stays pending (R12).
+    """Wait until a signal of that class is pending in the running task, and return the strongest. It stays pending.
 
-    Returns at once when there is one. A signal that is thrown ends the wait as it ends any other. When cancelled, it
-    leaves nothing behind. It is about the task that calls it: in a task of its own it would wait for its own signals.
+    If one is pending already, it returns at once. Call it in the task whose signals you mean: wrapped in a task of its
+    own, it waits for signals to that one.
 
-    Raises: as `requested`.
+    If cancelled, or if a stronger signal is thrown, it raises that and has no effect.
+
+    Args:
+        cls: The signal class to wait for. Default: any.
+
+    Raises:
+        TypeError: For something that is not a signal class.
+        RuntimeError: Outside a task.
+
+    Example::
+
+        async def server():
+            signal = await wait_requested(Drain)
+            print("closing:", signal.reason)
+
+        task = create_task(server())
+        await asyncio.sleep(0)
+        task.drain("maintenance")
+        await task  # closing: maintenance
+
+    .. versionadded:: 0.1.0
     """
     level_of(cls, "wait_requested()", kill=True)
     inbox = _inbox("wait_requested()")
@@ -62,19 +102,44 @@ async def wait_requested(cls: type[Signal] = Signal) -> Signal:
 
 
 async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
-    """Await something until a signal of that class comes, and give what came: the result or the signal.
+    """Await something until a signal of that class comes. Return the result, or the signal.
 
-        got = await until(Drain, queue.get())
-        if isinstance(got, Drain): ...
+    If such a signal is pending already, it is returned at once and the awaitable is not started. Otherwise it
+    interrupts the await, as any signal does, and is then taken: the task goes on.
 
-    Is such a signal pending already, then what was given is not begun. Else the signal interrupts it, as any signal
-    interrupts an await, and is taken: the task goes on, with a clean count. Use it where an await that is interrupted
-    gives back what it took, as `asyncio.Queue.get` does; not around a read from a server that hands something over and
-    forgets it, as redis does for BLPOP (the how-to says what to do there). A task that is awaited gets the signal first
-    (R8): to leave it alone, say `asyncio.wait([task])`. A mask around it wins.
+    Use it for an await that can be interrupted without loss, such as `asyncio.Queue.get`. Do not use it for a read from
+    a server that hands over an item and forgets it, such as redis' BLPOP. If you await a task, that task gets the
+    signal first; to leave it alone, use `until(cls, asyncio.wait([task]))`. A `mask` around it wins.
 
-    Cancelled, or sent something stronger, it raises that. Raises: `RuntimeError` outside a task; `TypeError` for what
-    is no signal class, `ValueError` for `Kill`, and what `awaitable` raises.
+    If cancelled, or sent something stronger, it raises that.
+
+    Args:
+        cls: The signal class to wait for, weaker than `Kill`.
+        awaitable: What to await.
+
+    Raises:
+        TypeError: For something that is not a signal class.
+        ValueError: For `Kill`.
+        RuntimeError: Outside a task.
+        Exception: Whatever `awaitable` raises.
+
+    Example::
+
+        async def worker(queue):
+            while True:
+                item = await until(Drain, queue.get())
+                if isinstance(item, Drain):
+                    return
+                print("item:", item)
+
+        queue = asyncio.Queue()
+        queue.put_nowait("tea")
+        task = create_task(worker(queue))
+        await asyncio.sleep(0.01)  # item: tea
+        task.drain()
+        await task
+
+    .. versionadded:: 0.2.0
     """
     level_of(cls, "until()")
     caught = catch(cls)
@@ -90,7 +155,7 @@ async def until(cls: type[_S], awaitable: Awaitable[_T]) -> _T | _S:
         return caught.signal
     finally:
         inbox = None
-        del caught  # what is raised holds this frame, and these the task
+        del caught  # the exception holds this frame, and these variables hold the task
 
 
 def _inbox(call: str) -> Inbox | None:
@@ -101,7 +166,7 @@ def _inbox(call: str) -> Inbox | None:
 
 
 def host_here(call: str) -> Task[Any] | ThreadHost | None:
-    """The running task, or the function that has this thread; `None` in a stock task, which is warned of.
+    """The running task, or the function that has this thread; `None` in a stock task, after a warning.
 
     Raises: `RuntimeError` where there is neither.
     """
@@ -129,7 +194,7 @@ class forwarding:
         self._inbox = task._mailbox() if isinstance(task, Task) else None
         self._work = work
         self._masked = masked
-        self._entry = (Signal, self)  # stands among those who `wait_requested`, and looks like a future to them
+        self._entry = (Signal, self)  # it is in the list of waiters, and has the methods of a future
 
     def __enter__(self) -> None:
         if self._inbox is not None:

@@ -1,7 +1,7 @@
-"""What the four blocks have in common: each is opened in one task, and closed there, innermost first (R17).
+"""What the four blocks share: each is opened in one task, and closed there, innermost first (R17).
 
-A block belongs to the task it was entered in. In a task of asyncio's own blocks do nothing, and warn. In a thread that
-runs a plain function for a task, a block belongs to the function, which opens and closes it under its lock
+A block belongs to the task it was entered in. In a stock task, blocks do nothing and warn. In a thread that runs a
+plain function for a task, a block belongs to the function, which opens and closes it under its lock
 (`host.ThreadHost`).
 """
 
@@ -39,7 +39,7 @@ class PyBlock:
 
 
 def slots(*names: str) -> tuple[str, ...]:
-    """The slots of one kind of block, where C has none for it."""
+    """The slots of one kind of block, unless C has fields for them."""
     return names if speed is None else ()
 
 
@@ -59,7 +59,7 @@ class BaseBlock(_Block):
         self.state = UNUSED
 
     def _enter(self) -> Inbox | None:
-        """Open it; `None` where it is of no effect, in a stock task."""
+        """Open it; `None` where it has no effect, in a stock task."""
         if self.state is not UNUSED:
             raise RuntimeError(f"{self!r} {self.state}; make a new one for each `with`")
         task = current()
@@ -81,7 +81,7 @@ class BaseBlock(_Block):
         return inbox
 
     def _leave(self, leaving: bool = False) -> Inbox | None:
-        """Close it; `leaving` says that an exception goes through. `None` where it was of no effect."""
+        """Close it; `leaving` says that an exception passes through. `None` where it had no effect."""
         inbox = self.inbox
         if inbox is None:
             if self.state is _INERT:
@@ -142,11 +142,11 @@ class PassingBlock(BaseBlock):
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R]]:
         """As a decorator of an async function: each call runs inside a block of its own."""
-        return self._around(fn)  # type: ignore[return-value]  # `None` is for where an exception is kept
+        return self._around(fn)  # type: ignore[return-value]  # `None` is for blocks that swallow an exception
 
 
 def nobody_here(call: str) -> RuntimeError:
-    """There is neither a task nor a function to ask or to open a block in."""
+    """The error for a call outside any task and function."""
     return RuntimeError(
         f"{call} works in a task, or in a function under to_thread() or to_process(), and none runs here; call it in a "
         f"coroutine that runs as a task, as in sigtask.run(main())"
@@ -154,15 +154,15 @@ def nobody_here(call: str) -> RuntimeError:
 
 
 def warn_of_stock(call: str) -> None:
-    """Something of ours was used in a stock task, where nobody can send signals: it is of no effect.
+    """Warn that this call has no effect, because a stock task gets no signals.
 
-    Each line of the user's that does so is warned of once.
+    Each line of the user's code is warned about once.
     """
     level, frame = 1, sys._getframe().f_back
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _OURS:
         level, frame = level + 1, frame.f_back
     warnings.warn(
-        f"{call} does nothing in a task of asyncio's own: call sigtask.install() before it is created, or start the "
+        f"{call} does nothing in a stock asyncio task: call sigtask.install() before it is created, or start the "
         f"program with sigtask.run()",
         RuntimeWarning,
         stacklevel=level + 1,

@@ -37,13 +37,33 @@ _S = TypeVar("_S", bound=Signal)
 
 
 class accept(PassingBlock):
-    """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block (R13).
+    """`with accept(Drain):` let signals of that level and above interrupt the awaits in the block.
 
-    In a new task, what is weaker than `Interrupt` is pending; `accept(Drain)` is how it says where a Drain may come in,
-    and end it. One that is pending already is thrown at the first await in the block at which the task waits. A mask
-    around or inside the block wins. To go on after the Drain, use `catch`.
+    In a new task, a signal weaker than `Interrupt` is pending and interrupts nothing. In the block it does, and so ends
+    the task. To go on after the signal, use `catch` instead. A signal that is already pending is thrown at the first
+    await that has to wait. A mask around or inside the block wins. It also works as a decorator of an async function.
 
-    Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
+    Args:
+        cls: The weakest signal class to let in.
+
+    Raises:
+        TypeError: For something that is not a signal class.
+        ValueError: For `Kill`.
+        RuntimeError: When it is entered outside a task, entered twice, or left in another task or out of order.
+
+    Example::
+
+        async def idle():
+            with accept(Drain):
+                await asyncio.sleep(3600)
+
+        task = create_task(idle())
+        await asyncio.sleep(0)
+        task.drain("closing")
+        await asyncio.wait([task])
+        print(task.ended_by.reason)  # closing
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = slots("accepts", "cls")
@@ -67,17 +87,40 @@ class accept(PassingBlock):
 
 
 class mask(PassingBlock):
-    """`with mask(Terminate):` hold every signal up to that level until the block ends; a Kill always passes (R14).
+    """`with mask(Terminate):` hold signals up to that level until the block ends. A Kill always passes.
 
-    What it held is thrown at the next await outside of any mask that holds it. So nothing that a masked `await`
-    returned is lost, and a loop in which every await is masked is never reached: put a bare `await asyncio.sleep(0)`
-    in it. Tasks spawned inside are covered while the block is open, but not from its owner, nor from each other.
+    What it held is thrown at the next await outside every mask that holds it: of several signals, the strongest. So the
+    result of a masked `await` is never lost. A loop in which every await is masked is only reached by a Kill: put an
+    `await asyncio.sleep(0)` outside the mask into it. Tasks that are spawned inside are covered while the block is
+    open, except from its owner and from each other. It also works as a decorator of an async function.
 
-    `within=seconds` ends the protection early. A plain `cancel()` passes, so that timeouts inside work, unless
-    `plain=True`; so a timeout around the block, or a sibling that fails in a `TaskGroup`, comes in. In a cancelled
-    anyio scope, which cancels on every turn of the loop, use anyio's shield.
+    A plain `cancel()` passes, so timeouts inside the block work; but so does one from outside: a timeout around the
+    block, or a sibling's failure in a `TaskGroup`. `plain=True` holds these, too. In a cancelled anyio scope use
+    anyio's `CancelScope(shield=True)`.
 
-    Raises: `TypeError` for what is no signal class; `ValueError` for `Kill` or a `within` that is not above 0.
+    Args:
+        cls: The strongest signal class to hold.
+        within: End the protection after so many seconds. Default: when the block ends.
+        plain: Also hold plain `cancel()` calls.
+
+    Raises:
+        TypeError: For something that is not a signal class.
+        ValueError: For `Kill`, and for `within` that is not above 0.
+        RuntimeError: As for `accept`.
+
+    Example::
+
+        async def pay():
+            with mask(Terminate):
+                await asyncio.sleep(0.01)
+                print("paid")
+            await asyncio.sleep(3600)
+
+        task = create_task(pay())
+        await asyncio.sleep(0)
+        await stop(task)  # paid
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = slots("_timer", "_waiting", "cls", "masks", "plain", "within")
@@ -93,7 +136,7 @@ class mask(PassingBlock):
         self.cls = cls
         self.within = within
         self.plain = plain
-        self._waiting: weakref.WeakKeyDictionary[Inbox, None] | None = None  # in the order in which they came
+        self._waiting: weakref.WeakKeyDictionary[Inbox, None] | None = None  # in order of arrival
         self._timer: TimerHandle | None = None
 
     def __enter__(self) -> None:
@@ -117,7 +160,10 @@ class mask(PassingBlock):
             del owner
 
     def is_waited_for_by(self, inbox: Inbox) -> None:
-        """It holds something in a task spawned inside it: its end is to look there."""
+        """It holds a signal in a task that was spawned inside: when it ends, it looks there.
+
+        :meta private:
+        """
         if self._waiting is None:
             self._waiting = weakref.WeakKeyDictionary()
             if self.inbox is not None and (owner := self.inbox.task()) is not None:
@@ -129,7 +175,7 @@ class mask(PassingBlock):
         self._look_again(self.masks)
 
     def _expire(self) -> None:
-        """`within` is over: the block is still open, but holds nothing from now on."""
+        """`within` is over: the block stays open, but holds nothing any more."""
         held, self.masks, self.plain = self.masks, 0, False
         self._look_again(held)
         if self.inbox is not None and (host := self.inbox.task()) is not None:
@@ -141,7 +187,7 @@ class mask(PassingBlock):
         for inbox in tuple(waiting):
             task = inbox.task()
             if task is None or task.done():
-                # It has ended under this mask: what was held is not what ended it.
+                # It ended while masked: the signal that was held did not end it.
                 inbox.pending = tuple(one for one in inbox.pending if one.level > held or self in one.inside)
             else:
                 task._look()
@@ -154,15 +200,34 @@ class mask(PassingBlock):
 
 
 class on_signal(PassingBlock, Generic[_S]):
-    """`with on_signal(Drain, callback):` run `callback(signal)` when such a signal arrives (R15).
+    """`with on_signal(Drain, callback):` call `callback(signal)` when such a signal arrives.
 
-    It runs in the task's context at the moment of arrival, and the signal is neither pending nor thrown. It must not
-    wait. The innermost block that names the signal's class takes it. When the callback raises, the loop's
-    exception handler is told, and the signal is treated as if there were no callback. (On Python 3.11 the context is
-    a copy, taken when the block is entered.)
+    The callback runs at once, in the task's context, and must not block. The signal is then handled: neither pending
+    nor thrown. The innermost block that names the signal's class takes it; a `mask` does not hold it back. If the
+    callback raises, the loop's exception handler is called, and the signal goes on as without a callback. On Python
+    3.11 the context is a copy, taken when the block is entered. It also works as a decorator of an async function.
 
-    Raises: `TypeError` for what is no signal class or not callable, `ValueError` for `Kill`; `RuntimeError` in a
-    function under `to_thread`.
+    Args:
+        cls: The signal class to handle, with its subclasses.
+        callback: A function of the signal, not async.
+
+    Raises:
+        TypeError: For something that is not a signal class, or a callback that is async or cannot be called.
+        ValueError: For `Kill`.
+        RuntimeError: As for `accept`, and in a function under `to_thread`.
+
+    Example::
+
+        async def server():
+            with on_signal(Drain, lambda signal: print("told:", signal.reason)):
+                await asyncio.sleep(0.01)
+
+        task = create_task(server())
+        await asyncio.sleep(0)
+        task.drain("closing")  # told: closing
+        await task
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = ("callback", *slots("cls"), "context")
@@ -190,18 +255,24 @@ class on_signal(PassingBlock, Generic[_S]):
         self._leave(et is not None)
 
     def handles(self, signal: Signal) -> bool:
-        """Whether this signal is one of those named."""
+        """Whether the signal is one of those named.
+
+        :meta private:
+        """
         return isinstance(signal, self.cls)
 
     def take(self, task: Any, signal: Any) -> bool:
-        """Run the callback; `False` when it failed, which the loop's exception handler is told (R15)."""
+        """Run the callback. False when it failed; the loop's exception handler is then called (R15).
+
+        :meta private:
+        """
         try:
             self._run(task, signal)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
             context = {"message": f"on_signal callback {self.callback!r} of {task!r} failed", "exception": error}
-            if current() is not task:  # asyncio runs the handler in the task's context, which must not be entered yet
+            if current() is not task:  # asyncio would run the handler in the task's context, which is entered already
                 context["task"] = task
             task.get_loop().call_exception_handler(context)
             del context
@@ -223,7 +294,7 @@ class on_signal(PassingBlock, Generic[_S]):
         except RuntimeError:
             if entered:
                 raise
-        self.callback(signal)  # that context is the one we are in: the task signals itself
+        self.callback(signal)  # we are in that context already: the task signals itself
 
     def _fresh(self) -> on_signal[_S]:
         return on_signal(self.cls, self.callback)
@@ -233,18 +304,38 @@ class on_signal(PassingBlock, Generic[_S]):
 
 
 class catch(BaseBlock, Generic[_S]):
-    """`with catch(Drain) as drain:` let such a signal interrupt the awaits in the block; it ends the block (R16).
+    """`with catch(Drain) as drain:` let such a signal interrupt the awaits in the block, end the block, and go on.
 
-    `if drain:` asks whether one did, and `drain.signal` is it, else `None`. The task goes on with a clean count: the
-    requests of what came in the block are taken back (`uncancel`). Something stronger than it names goes on as it is,
-    and so does a signal that merely ended a task that was awaited; a Kill is never caught. If a plain `cancel()` came
-    together with the signal and is not taken back, the block raises that `CancelledError`.
+    After the block, `if drain:` tells whether a signal came, and `drain.signal` is it, or `None`. The task goes on as
+    if it had not been cancelled: `cancelling()` is what it was before. Not caught are: a stronger signal; a Kill; and a
+    signal that only ended a task that was awaited. If a plain `cancel()` came as well, that is raised. It also works as
+    a decorator of an async function, which returns `None` when a signal was caught.
 
-    What is pending when the block is entered is thrown at the first await at which the task waits. An await that need
-    not wait, such as the `get()` of a queue with items, is none: there, ask `requested(Drain)` first, or use `until`.
-    What is interrupted is to give back what it took; a server that hands something over and forgets it does not.
+    A signal that is pending on entry is thrown at the first await that has to wait. The `get()` of a queue with items
+    does not: use `until`, or ask `requested(Drain)` first.
 
-    Raises: `TypeError` for what is no signal class, `ValueError` for `Kill`.
+    Args:
+        cls: The signal class to catch, weaker than `Kill`.
+
+    Raises:
+        TypeError: For something that is not a signal class.
+        ValueError: For `Kill`.
+        RuntimeError: As for `accept`.
+
+    Example::
+
+        async def server():
+            with catch(Drain) as drain:
+                await asyncio.sleep(3600)
+            if drain:
+                print("closing:", drain.signal.reason)
+
+        task = create_task(server())
+        await asyncio.sleep(0)
+        task.drain("maintenance")
+        await task  # closing: maintenance
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = slots("_count", "_owed", "accepts", "cls", "signal")
@@ -261,7 +352,7 @@ class catch(BaseBlock, Generic[_S]):
 
     def __enter__(self) -> Self:
         inbox = self._enter()
-        if inbox is not None and isinstance(task := inbox.task(), Task):  # a function in a thread has no such count
+        if inbox is not None and isinstance(task := inbox.task(), Task):  # a function in a thread has no count
             self._owed = inbox.owed
             self._count = stock.cancelling(task)
         return self
@@ -272,7 +363,7 @@ class catch(BaseBlock, Generic[_S]):
             return False
         if getattr(exc, "_ended_another", False):
             return False
-        self.signal = exc.copy()  # the raised one holds this very frame
+        self.signal = exc.copy()  # the raised one holds this frame
         task = inbox.task()
         if not isinstance(task, Task):
             return True
@@ -294,7 +385,7 @@ class catch(BaseBlock, Generic[_S]):
             del inbox, error
 
     def __call__(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
-        """As a decorator of an async function, which gives `None` when such a signal has ended it."""
+        """Decorate an async function, which then returns `None` when such a signal has ended it."""
         return self._around(fn)
 
     def _fresh(self) -> catch[_S]:

@@ -1,4 +1,4 @@
-"""One signal that was sent to one task, and what became of it (R21). `inbox` writes it, everyone may read it."""
+"""One signal that was sent to one task, and what became of it (R21). Only `inbox` writes it."""
 
 from __future__ import annotations
 
@@ -14,31 +14,49 @@ from ..signals import KILL_LEVEL, Signal
 from .native import in_c
 
 HISTORY = 20
-"""How many signals a task remembers: as many as a person would look at. Each keeps its reason alive."""
+"""How many signals a task remembers. Each keeps its reason alive."""
 
 
 class Fate(Enum):
-    """What became of a signal (R21)."""
+    """What became of a signal that was sent to a task.
+
+    Example::
+
+        task = create_task(asyncio.sleep(0.01))
+        await asyncio.sleep(0)
+        task.drain("closing")
+        print(task.history[0].fate is Fate.PENDING)  # True
+
+    .. versionadded:: 0.1.0
+    """
 
     PENDING = "pending"
+    """It has arrived and was not thrown: below the threshold, masked, or the task runs."""
     IN_FLIGHT = "in flight"
+    """asyncio's `cancel` has been called, and the task has not run since."""
     DELIVERED = "delivered"
+    """It was thrown into the task."""
     SUPERSEDED = "superseded"
+    """No effect: a stronger one was in flight, or the task was being killed."""
     ABSORBED = "absorbed"
+    """No effect: the task was handling one as strong, or one of its class was pending."""
     HANDLED = "handled"
+    """An `on_signal` callback took it, or `until` before it began to wait."""
     CONSUMED = "consumed"
+    """The awaited task took it and returned, so it was not thrown into this one."""
     REFUSED = "refused"
+    """The task was done."""
 
 
 watchers: list[Callable[[Delivery], object]] = []
-"""Who is told of every signal that is sent, before its fate is known: telemetry. They may not raise."""
+"""Called for every signal that is sent, before its fate is known: telemetry. They must not raise."""
 
-_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
+_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # member look-up is slow on 3.11
 _TAKEN = (Fate.DELIVERED, Fate.HANDLED)
 
 
 def plain_error(msg: object) -> CancelledError:
-    """What asyncio throws for `cancel(msg)`."""
+    """The exception that asyncio throws for `cancel(msg)`."""
     return CancelledError() if msg is None else CancelledError(msg)
 
 
@@ -54,7 +72,7 @@ class PassedOn(Protocol):
 
     @property
     def below(self) -> Sequence[PassedOn]:
-        """Where it was passed on to from there."""
+        """What it was passed on to from there."""
         ...
 
     @property
@@ -65,12 +83,21 @@ class PassedOn(Protocol):
 
 @in_c("Delivery")
 class Delivery:
-    """One signal that was sent to one task, and what became of it (R21).
+    """One signal that was sent to one task, and what became of it: an entry of `Task.history`.
 
-    `signal` is a copy with the task as its target. `fate` is `PENDING` from its arrival until something else happens.
-    `caught_at` is where (`"file:line"`) the task caught it when it was thrown and the task went on, else `None`;
-    `taken_back` says that its request was then taken back, by `catch` or `uncancel()`, as is right; `refused` is how
-    many more awaits a Kill had to answer.
+    `signal` is the task's copy. `fate` says what became of it. `caught_at` is where (`"file:line"`) the task caught it
+    and went on, else `None`; `taken_back` tells whether its request was then taken back, by `catch`, `until` or
+    `uncancel()`. `refused` is how many more awaits a Kill had to answer.
+
+    Example::
+
+        task = create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        task.terminate("disk full")
+        await asyncio.wait([task])
+        print(task.history[0].signal.reason, task.history[0].fate)  # disk full Fate.DELIVERED
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = (
@@ -98,15 +125,15 @@ class Delivery:
         self.given = given
         self.level = given.level
         self.to = to
-        self.host = host  # whose inbox this is in
+        self.host = host  # the owner of the inbox that it is in
         self.sender = sender
         self.sent_at = monotonic()
         self.fate = _PENDING
-        self.inside: tuple[object, ...] = ()  # the masks that its sender is inside of: these do not hold it (R14)
-        self.number = 0  # of those that were thrown into the task
-        self.requests = 0  # asyncio's cancel requests that it stands for, once it was delivered
-        self.thrown: weakref.ref[Signal] | None = None  # what was thrown into the task; not if it died where it landed
-        self.below: Any = ()  # what it was passed on to, or what stands for it: a list of `PassedOn`
+        self.inside: tuple[object, ...] = ()  # the masks around its sender, which do not hold it (R14)
+        self.number = 0  # its number among those that were thrown into the task
+        self.requests = 0  # how many of asyncio's cancel requests it stands for, once delivered
+        self.thrown: weakref.ref[Signal] | None = None  # what was thrown; `None` if it was swallowed at once
+        self.below: Any = ()  # what it was passed on to: a list of `PassedOn`
         self.caught_at: str | None = None
         self.taken_back = False
         self.refused = 0
@@ -114,37 +141,52 @@ class Delivery:
 
     @property
     def signal(self) -> Signal:
-        """The signal as it came to the task: to look at, not to raise."""
-        if self._copy is None:  # made when somebody looks: few do, of a hundred thousand tasks
+        """The task's copy of the signal: to look at, not to raise."""
+        if self._copy is None:  # made when it is asked for, which is rare
             self._copy = self.given.addressed(self.to, self.sender, self.sent_at)
         return self._copy
 
     def fresh(self) -> Signal:
-        """One more copy, to be thrown: the thrown one comes to hold frames."""
+        """One more copy, to be thrown: the thrown one comes to hold frames.
+
+        :meta private:
+        """
         signal = self.given.addressed(self.to, self.sender, self.sent_at)
         self.thrown = weakref.ref(signal)
         return signal
 
     @property
     def was_seen(self) -> bool:
-        """Whether somebody has looked at it: a task that asked for it, or was told."""
+        """Whether somebody has looked at it: the task asked for it, or a callback got it.
+
+        :meta private:
+        """
         return self._copy is not None
 
     @property
     def lives(self) -> bool:
-        """Whether what was thrown is still there. Somebody may keep it that handles it no longer."""
+        """Whether the signal that was thrown still exists. Some code may keep it without handling it.
+
+        :meta private:
+        """
         return self.thrown is not None and self.thrown() is not None
 
     @property
     def weight(self) -> int:
-        """How much would be lost with it: nothing, a word in the history, what its task goes by."""
+        """How much would be lost with it: 0 for nothing, 1 for an entry in the history, 2 for one still at work.
+
+        :meta private:
+        """
         if self.fate is _DELIVERED:
             return 2 if self.lives else 1
         return 2 if self.fate is _PENDING or self.fate is _IN_FLIGHT else 0
 
     @property
     def is_busy(self) -> bool:
-        """Whether it is still on its way, or being handled (R5); what it was passed on to aside (R8)."""
+        """Whether it is still on its way, or being handled (R5), not looking at what it was passed on to (R8).
+
+        :meta private:
+        """
         if self.fate is not _DELIVERED:
             return self.fate is _PENDING or self.fate is _IN_FLIGHT
         signal = None if self.thrown is None else self.thrown()
@@ -172,13 +214,13 @@ class History(list[Delivery]):
             self.forget()
 
     def forget(self) -> None:
-        """Of too many the oldest go that changed nothing, else the weakest; last what is at work. The newest stays."""
+        """Keep `HISTORY`: drop the oldest that changed nothing, then the weakest, last those at work."""
         if len(self) > HISTORY:
             order = sorted(range(len(self) - 1), key=lambda at: (self[at].weight, self[at].level, at))
             self[:] = [self[at] for at in sorted(order[1 - HISTORY :])] + self[-1:]
 
     def take_back(self, requests: int) -> None:
-        """So many of the requests that signals stand for have been taken back: of the last signals first."""
+        """So many cancel requests that signals stand for were taken back: those of the last signals first."""
         for one in reversed(self):
             if requests <= 0:
                 return
@@ -193,7 +235,7 @@ def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:
 
 
 def is_over(delivery: Delivery) -> bool:
-    """Whether a signal in flight is at work no longer in what the task awaits (R8)."""
+    """Whether a signal in flight is no longer at work in what the task awaits (R8)."""
     return bool(delivery.below) and not any(one.is_busy for one in _passed_on_to(delivery))
 
 
@@ -216,7 +258,7 @@ def was_taken_before(delivery: Delivery, error: CancelledError) -> bool:
         if not isinstance(one, Delivery) or one.given.origin is not origin or one.fate not in _TAKEN:
             return False
         host: Any = None if one.host is None else one.host()
-        if getattr(host, "cancelled", bool)():  # a task, and no function in a thread
+        if getattr(host, "cancelled", bool)():  # a task, not a function in a thread
             ended = True
             if (end := host.ended_by) is not None and end.origin is origin:
                 return False

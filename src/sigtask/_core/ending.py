@@ -20,7 +20,7 @@ from .inbox import Inbox
 
 
 def ended_by(task: Any) -> Signal | None:
-    """The signal that ended a task that was cancelled, or under which its parent cancelled it; else `None`."""
+    """The signal that ended a cancelled task, or under which its parent cancelled it; else `None`."""
     inbox: Inbox = task._mailbox()
     if inbox.ended is not None and inbox.end is None:
         inbox.end = inbox.ended.signal
@@ -29,7 +29,7 @@ def ended_by(task: Any) -> Signal | None:
             stock.result(task)
         except CancelledError as error:
             _note(inbox, error)
-            # The first awaiter is still to get it: without this very frame.
+            # The first awaiter is still to get it: without this frame.
             inbox.unclaimed = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
     return inbox.end
 
@@ -42,7 +42,7 @@ def claim(inbox: Inbox, error: CancelledError) -> CancelledError:
     else:
         first, inbox.unclaimed = inbox.unclaimed, None
     if inbox.end is None and inbox.ended is not None:
-        inbox.end = inbox.ended.signal  # the first was shown what was raised, and no copy was made then
+        inbox.end = inbox.ended.signal  # the first awaiter got the raised one, not a copy
     if inbox.end is None or not inbox.end_is_shown:
         return error if first is None else first  # asyncio's own, or raised by hand
     if not isinstance(first, Signal):

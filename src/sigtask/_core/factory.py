@@ -1,4 +1,4 @@
-"""How a loop comes to make sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
+"""How a loop makes sigtask's tasks: the task factories, `create_task()` and `install()` (R31)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,31 @@ _init: Any = stock.init
 
 
 def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Task[Any]:
-    """Make every task of a loop a `sigtask.Task`: `loop.set_task_factory(sigtask.task_factory)`.
+    """The task factory: makes every task of a loop a `sigtask.Task`. `install()` sets it, and does more.
 
-    `name`, `context`, `eager_start` and whatever else `create_task` passes go to asyncio's task as they are.
+    `loop.set_task_factory(sigtask.task_factory)` alone does not wrap `TaskGroup`, `timeout()` and `asyncio.shield`; so
+    prefer `install()`.
 
-    Raises: `TypeError` when `coro` is not a coroutine.
+    Args:
+        loop: The loop.
+        coro: The coroutine.
+        kwargs: `name`, `context`, `eager_start` and other options of `create_task`, passed to asyncio's task.
+
+    Raises:
+        TypeError: When `coro` is not a coroutine.
+
+    Example::
+
+        async def main():
+            asyncio.get_running_loop().set_task_factory(task_factory)
+            task = asyncio.create_task(asyncio.sleep(0))
+            print(isinstance(task, Task))  # True
+
+        asyncio.run(main())
+
+    .. versionadded:: 0.1.0
     """
-    # Every line here is paid for by every spawn: `make bench-core` counts it.
+    # Every line here runs for each new task: `make bench-core` counts it.
     if type(coro) is not CoroutineType and not iscoroutine(coro):
         raise TypeError(f"a coroutine was expected, got {coro!r}")
     shim = _new_shim(Shim)
@@ -44,7 +62,7 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
         note_parent(task, parent)
     else:
         adopt(task, shim, parent)
-    _init(task, shim, loop=loop, **kwargs)  # with eager_start among them, it runs before it is returned
+    _init(task, shim, loop=loop, **kwargs)  # with eager_start, the task runs before it is returned
     return task
 
 
@@ -58,7 +76,7 @@ if speed is not None:
 task_factory.__module__ = "sigtask"
 
 if sys.version_info >= (3, 12):
-    # Made by asyncio's own: anyio knows an eager factory by its code, and reads out of it how to start a child later.
+    # Made by asyncio: anyio recognises an eager factory by its code, and reads from it how to start a child lazily.
     eager_task_factory = asyncio.create_eager_task_factory(_construct)
 else:
 
@@ -68,16 +86,52 @@ else:
 
 eager_task_factory.__name__ = eager_task_factory.__qualname__ = "eager_task_factory"
 eager_task_factory.__module__ = "sigtask"
-eager_task_factory.__doc__ = """As `task_factory`, and each task starts running at once, as with asyncio's own one.
+eager_task_factory.__doc__ = """The same as `task_factory`, and tasks start at once, as asyncio's eager tasks do.
 
-    Raises: `ValueError` before Python 3.12.
-    """
+Python 3.12 and later. `install(eager=True)` sets it.
+
+Args:
+    loop: The loop.
+    coro: The coroutine.
+    kwargs: As for `task_factory`: `name`, `context` and others.
+
+Raises:
+    ValueError: Before Python 3.12.
+
+Example::
+
+    import sys
+
+    if sys.version_info >= (3, 12):
+        asyncio.get_running_loop().set_task_factory(eager_task_factory)
+        await asyncio.create_task(asyncio.sleep(0))
+
+.. versionadded:: 0.1.0
+"""
 
 
 def create_task(coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None) -> Task[_T]:
-    """As `asyncio.create_task()`, and it gives a `sigtask.Task`, whether or not the loop's task factory is sigtask's.
+    """Start a coroutine as a `sigtask.Task` in the running loop, whatever the loop's task factory is.
 
-    Raises: `RuntimeError` when no loop is running; `TypeError` when `coro` is not a coroutine.
+    Keep a reference to the task, as for `asyncio.create_task`.
+
+    Args:
+        coro: The coroutine to run.
+        name: The task's name. Default: `Task-1`, `Task-2`, ...
+        context: The `contextvars.Context` it runs in. Default: a copy of the current one.
+
+    Raises:
+        TypeError: When `coro` is not a coroutine.
+        RuntimeError: When no loop is running.
+
+    Example::
+
+        task = create_task(asyncio.sleep(3600), name="sleeper")
+        await asyncio.sleep(0)
+        print(task.drain("closing"), task.history[0].fate)  # True Fate.PENDING
+        task.kill()
+
+    .. versionadded:: 0.2.0
     """
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"name": name} if context is None else {"name": name, "context": context}
@@ -87,16 +141,34 @@ def create_task(coro: Coroutine[Any, Any, _T], *, name: str | None = None, conte
 
 
 makes_ours: set[Any] = {task_factory, eager_task_factory}
-"""Task factories, as functions, whose tasks are ours."""
+"""The task factories, as functions, that make our tasks."""
 
 
 def install(loop: AbstractEventLoop | None = None, *, eager: bool = False) -> None:
-    """Make every task that `loop` starts from now on a `sigtask.Task`; by default, the running loop.
+    """Make every task that a loop starts from now on a `sigtask.Task`.
 
-    With `eager=True` tasks start running at once (Python 3.12 and later). Tasks that exist already stay what they are.
-    `TaskGroup`, `timeout()` and `asyncio.shield` are wrapped, for the whole process: see the limits.
+    Use it when other code runs your loop; `run()` does it itself. Tasks that exist already stay what they are. It wraps
+    `TaskGroup`, `timeout()` and `asyncio.shield` for the whole process, so that they keep the class and reason of a
+    signal.
 
-    Raises: `RuntimeError` when no loop is given and none is running; `ValueError` for `eager` on Python 3.11.
+    Args:
+        loop: Default: the running loop.
+        eager: Start tasks at once, as asyncio's eager tasks (Python 3.12 and later).
+
+    Raises:
+        RuntimeError: When no loop is given and none is running.
+        ValueError: For `eager` on Python 3.11.
+
+    Example::
+
+        async def main():
+            install()
+            task = asyncio.create_task(asyncio.sleep(0))
+            print(isinstance(task, Task))  # True
+
+        asyncio.run(main())
+
+    .. versionadded:: 0.1.0
     """
     if loop is None:
         try:

@@ -1,4 +1,4 @@
-"""Who spawned whom: a child knows its parent, and a parent its living children (R9, R14, R19, R25)."""
+"""Which task spawned which: a child knows its parent, and a parent its living children (R9, R14, R19, R25)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Children(list["weakref.ref[Any]"]):
 
 
 class PyKin(StockTask):  # type: ignore[misc]  # what asyncio's C task is, no stub says
-    """A task that knows its parent and its children, by weak references: a family keeps nobody alive."""
+    """A task that knows its parent and its children by weak references, so that a family keeps nobody alive."""
 
     __slots__ = ("_children", "_parent_ref", "_ref", "_shim")
 
@@ -62,7 +62,7 @@ def py_attach(task: Any, shim: Any) -> None:
 
 
 def py_link(task: Any, parent: Any) -> bool:
-    """Note the parent of a task that has none so far; whether it is one of ours."""
+    """Record the parent of a task that has none so far. Returns whether the parent is a task of ours."""
     if not isinstance(parent, PyKin):
         return False
     if (ref := parent._ref) is None:
@@ -94,7 +94,7 @@ class Kin(_Linked):  # type: ignore[misc]  # either of the two
 
 
 def note_parent(task: Any, parent: Any) -> None:
-    """Note who spawned this task."""
+    """Record the parent of this task."""
     if speed is None:
         task._children = task._ref = task._parent_ref = None
     if parent is not None and not _link(task, parent):
@@ -103,7 +103,7 @@ def note_parent(task: Any, parent: Any) -> None:
 
 
 def children_of(task: Any) -> Iterator[Any]:
-    """Its children that are not done."""
+    """Its children that have not ended."""
     children = task._linked_children() if isinstance(task, Kin) else _stock_children.get(task, ())
     for child in list(children):
         if not child.done():

@@ -40,7 +40,7 @@ class _Flights(threading.local):
 
     def __init__(self) -> None:
         self.now: _Launch | None = None
-        self.ring = False  # the launch that is going on has come back to a task it came through
+        self.ring = False  # the current launch has come back to a task that it came through
         self.queue: deque[_Launch] = deque()
 
 
@@ -68,7 +68,7 @@ def _work_off(here: _Flights) -> None:
         here.now = now = here.queue.popleft()
         try:
             _start(here, now.task, now.delivery)
-        except BaseException as error:  # an awaited thing's own cancel() failed: the others still get theirs
+        except BaseException as error:  # the cancel() of an awaited object failed: the others still get theirs
             failed = error
         finally:
             here.now = None
@@ -100,7 +100,7 @@ def passed_on(msg: Signal, below: PassedOn) -> None:
 
 
 def as_sent(task: object, msg: object) -> object:
-    """The message of a `cancel()` that `task` hands on to what it awaits: a signal as it came to the task itself."""
+    """The message of a `cancel()` that `task` passes on to what it awaits: a signal as it was sent to the task."""
     inbox: Any = getattr(task, "_inbox", None)
     flying = None if inbox is None else inbox.flying
     return msg if flying is None or flying.given is not msg else flying.signal
@@ -120,7 +120,7 @@ if speed is not None:
 
 
 def cancel_stock(task: asyncio.Task[Any], signal: Signal) -> None:
-    """All that a stock task can be told: asyncio's cancel, with the signal as its message (R25)."""
+    """Send a signal to a stock task: asyncio's cancel with the signal as its message; it takes nothing else (R25)."""
     task.cancel(msg=signal)
 
 

@@ -23,7 +23,7 @@ def is_handling(coro: Any, error: BaseException) -> bool:
     """Whether the coroutine, or one that it awaits, handles `error`, or one that was raised while that was handled."""
     for one in chain(coro):
         if type(one) not in _NATIVE:
-            return hasattr(one, "cr_frame")  # a compiled coroutine: who knows
+            return hasattr(one, "cr_frame")  # a compiled coroutine: unknown
         held = gc.get_referents(one)
         if held and led_to(held[-1], error):
             return True

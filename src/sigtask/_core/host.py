@@ -1,7 +1,7 @@
-"""What stands behind an inbox: a task, or a plain function that runs in a thread for one (`threads`).
+"""The owner of an inbox: a task, or a plain function that runs in a thread for one (`threads`).
 
-Blocks, `requested()` and `time_left()` ask for it (`asking.host_here`): the running task, or else the function that has
-this thread. The core knows of functions only what is written down here.
+Blocks, `requested()` and `time_left()` ask for it (`asking.host_here`): the running task, or else the function that
+runs in this thread. What the core knows about functions is all here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .inbox import Inbox
 
 
 class Host(Protocol):
-    """Who has an inbox, and opens and closes blocks."""
+    """The owner of an inbox, which opens and closes blocks."""
 
     _inbox: Inbox | None
 
@@ -28,11 +28,11 @@ class Host(Protocol):
         ...
 
     def _look_later(self) -> None:
-        """A block of its own has closed or opened: what is pending may be due."""
+        """A block of its own has opened or closed: look at the next turn whether a pending signal can be thrown."""
         ...
 
     def _look(self) -> None:
-        """A block of another has closed: what is pending may be due."""
+        """A block of another task has closed: look whether a pending signal can be thrown."""
         ...
 
     def done(self) -> bool:
@@ -46,9 +46,9 @@ class Host(Protocol):
 
 @runtime_checkable
 class ThreadHost(Host, Protocol):
-    """A function that has a thread without a loop. Signals come from elsewhere, so it looks at its inbox under a lock.
+    """A function in a thread without a loop. Signals come from other threads, so it uses its inbox under a lock.
 
-    `owner` is the task that waits for it, to which its signals are addressed. Its blocks open and close by way of it.
+    `owner` is the task that waits for it, to which its signals are addressed. It opens and closes its blocks itself.
     """
 
     @property
@@ -69,11 +69,11 @@ class ThreadHost(Host, Protocol):
         ...
 
     def listen(self) -> None:
-        """It asks for signals: raise what is in flight."""
+        """The function asks for signals: raise what is in flight."""
         ...
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Any:
-        """Call back in so many seconds; gives what has a `cancel()`."""
+        """Call back after so many seconds; returns an object with `cancel()`."""
         ...
 
 

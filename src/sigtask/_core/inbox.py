@@ -38,7 +38,7 @@ from .around import Block, Outside, Waiter
 from .delivery import HISTORY, Delivery, Fate, History, is_over, strongest
 from .native import in_c
 
-_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # to look up a member is slow on 3.11
+_PENDING, _IN_FLIGHT, _DELIVERED = Fate.PENDING, Fate.IN_FLIGHT, Fate.DELIVERED  # member look-up is slow on 3.11
 _SUPERSEDED, _ABSORBED, _CONSUMED = Fate.SUPERSEDED, Fate.ABSORBED, Fate.CONSUMED
 
 
@@ -87,15 +87,15 @@ class Inbox:
         self.task: weakref.ref[Any] = weakref.ref(task)
         self.history = History()
         self.pending: tuple[Delivery, ...] = ()
-        self.looking = False  # the loop is to look at what is pending, at its next turn
-        self.missed = 0  # how often it waited in another mask by then
+        self.looking = False  # the loop will look at the pending signals at its next turn
+        self.missed = 0  # how often it was in another mask by then
         self.flying: Delivery | None = None
         self.weight = 0  # cancel requests that the signal in flight stands for
         self.landed = 0  # how many have been thrown into the task
-        self.owed = 0  # cancel requests that these stand for, and that nobody has taken back
-        self.delivered: tuple[Delivery, ...] = ()  # those of them that may still be alive there
-        self.again: Delivery | None = None  # one that is pending once more: its request is still counted
-        self.plain_below = False  # one was passed on to what the task awaits, and nothing has come of it yet
+        self.owed = 0  # cancel requests that these stand for and that were not taken back
+        self.delivered: tuple[Delivery, ...] = ()  # those that may still be handled
+        self.again: Delivery | None = None  # one that is pending again: its request is still counted
+        self.plain_below = False  # one was passed on to what the task awaits, which has not reacted yet
         self.plain_held = 0  # plain cancels held by mask(plain=True)
         self.plain_msg: object = None
         self.plain_thrown: weakref.ref[CancelledError] | None = None  # the last plain cancellation that was thrown,
@@ -106,15 +106,15 @@ class Inbox:
         self.blocks: tuple[Any, ...] = ()  # open in this task, the innermost last
         self.covers: tuple[Any, ...] = covers  # masks of others that it was spawned inside of
         self.doom: Delivery | None = None  # the Kill that is ending it
-        self.nudged = False  # it is seen to that it does not wait for long,
+        self.nudged = False  # a limit to its waiting is set,
         self.waits = 0  # how often it has waited for its children since
         self.waiters: tuple[Waiter, ...] = ()
         self.stops: tuple[Any, ...] = ()  # the ladders at work on this task
         self.outside: tuple[Outside, ...] = ()  # what it waits for outside the loop
-        self.unclaimed: CancelledError | None = None  # what ended the task, and its first awaiter has not seen yet
-        self.ended: Delivery | None = None  # what the task was ended by, seen or found out,
+        self.unclaimed: CancelledError | None = None  # what ended the task, until its first awaiter has seen it
+        self.ended: Delivery | None = None  # the delivery that ended the task, if known,
         self.end: Signal | None = None  # the signal that says so,
-        self.end_is_known = False  # whether anybody has looked (`ending`),
+        self.end_is_known = False  # whether that was looked up (`ending`),
         self.end_is_shown = False  # and whether all awaiters are to see that signal (R22)
         self.abandoned = False
 
@@ -213,7 +213,7 @@ class Inbox:
 
     def _hold(self, delivery: Delivery) -> None:
         for other in self.pending:
-            if type(other.given) is type(delivery.given):  # as in Unix, what is pending already is not queued twice
+            if type(other.given) is type(delivery.given):  # as in Unix, a pending signal is not queued twice
                 delivery.fate, delivery.below = _ABSORBED, [other]
                 return
         self.pending = (*self.pending, delivery)
@@ -307,7 +307,7 @@ class Inbox:
         delivery.number = self.landed
         if self.delivered:
             alive = tuple(one for one in self.delivered if one.lives)
-            if len(alive) >= HISTORY:  # somebody keeps them all
+            if len(alive) >= HISTORY:  # some code keeps them all
                 alive = tuple(one for one in alive if one.is_busy)
             self.delivered = (*alive, delivery)
         else:

@@ -29,7 +29,7 @@ KILL_ROUNDS = 20
 """How many awaits a Kill answers before the coroutine is abandoned (R19)."""
 
 WAITS = 3
-"""How often a dying task may wait for its children: a supervisor that starts a new one each time is not to live on."""
+"""How often a dying task may wait for its children, which it may start anew each time."""
 
 TURNS = 3
 """Turns of the loop that a dying task has after the last of its children, for it to hear of their ends."""
@@ -39,15 +39,24 @@ _abandoned_count = 0
 
 
 class Killed(BaseException):
-    """What a killed coroutine gets in the end, at an await that ate the Kill itself.
+    """What a killed coroutine gets in the end, at an await that swallowed the Kill itself.
 
-    Nobody else ever sees one: as soon as the coroutine has met it, it is made a plain `CancelledError`, in whatever
-    hands it may be by then.
+    Nobody else ever sees one: as soon as the coroutine has met it, it is turned into a plain `CancelledError`.
     """
 
 
 def abandoned_count() -> int:
-    """How many coroutines this process has abandoned (R19). Each stays in memory until the process ends."""
+    """How many coroutines this process has abandoned.
+
+    A coroutine that goes on after a Kill has answered 20 of its awaits is abandoned: it is never resumed and never
+    closed, and it stays in memory until the process ends.
+
+    Example::
+
+        print(abandoned_count())  # 0
+
+    .. versionadded:: 0.1.0
+    """
     return _abandoned_count
 
 
@@ -61,9 +70,9 @@ def die(shim: Any, inbox: Inbox) -> Any:
 
 
 def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, returned: bool = False) -> Any:
-    """One step of a task that is being killed: the Kill is thrown, unless what it awaited has failed or returned.
+    """One step of a task that is being killed: throw the Kill, unless what it awaited has failed or returned.
 
-    Gives what it may wait for, as it has living children. Else raises what ends the task.
+    Returns what it may wait for, because it has living children; otherwise raises what ends the task.
     """
     doom, coro = inbox.doom, shim.coro
     assert doom is not None
@@ -74,7 +83,7 @@ def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, return
             except Kill:
                 raise
             except (StopIteration, CancelledError):
-                break  # it swallowed the Kill and returned, or put another in its place: that changes nothing
+                break  # it swallowed the Kill and returned, or raised something else: no difference
             error, returned = None, False
             if inbox.waits < WAITS and watch(inbox):
                 inbox.waits += 1
@@ -99,7 +108,7 @@ def _throw(coro: Any, error: BaseException | None, doom: Delivery) -> Any:
         return coro.throw(killed)
     except Killed:
         raise CancelledError from None
-    except BaseExceptionGroup as group:  # to a TaskGroup it was an error of its body, which it wraps
+    except BaseExceptionGroup as group:  # a TaskGroup took it for an error of its body, and wraps it
         others = group.split(Killed)[1]
         if others is None:
             raise CancelledError from None

@@ -25,12 +25,12 @@ _looked_at: set[tuple[str, int]] = set()
 
 
 def note(name: str) -> None:
-    """Somebody has got hold of this."""
+    """Some code has got hold of this name."""
     _taken.add(name)
 
 
 def could_be_heard() -> bool:
-    """Whether there is code that could hear a Drain: that asks for whatever is there, or has a block and a class."""
+    """Whether any loaded code could react to a Drain: it can ask for any signal, or has a block and a signal class."""
     if not _is_enough():
         _look_through_modules()
     return _is_enough()
@@ -74,7 +74,7 @@ def _look_through_modules() -> None:
         if not isinstance(module, ModuleType) or name.partition(".")[0] == package.__name__:
             continue
         names = vars(module)
-        key = name, len(names)  # one that is still being imported comes to have more
+        key = name, len(names)  # a module that is still being imported gets more names
         if key not in _looked_at:
             _looked_at.add(key)
             if _is_among(package, names):

@@ -1,8 +1,8 @@
-"""Which of two twins makes tasks: the extension in C (`speed.c`), or its specification in Python.
+"""Chooses the implementation of tasks: the C extension (`speed.c`), or its specification in Python.
 
-The one in C is there when a compiler was where sigtask was built, but not in an isolated subinterpreter (one with a GIL
-of its own), which refuses to load it. `SIGTASK_PURE=1` in the environment, looked at when sigtask is first used, takes
-the one in Python all the same; `SIGTASK_REQUIRE_SPEED=1` makes a missing C an ImportError.
+The C extension is available if sigtask was built with a compiler. An isolated subinterpreter (one with its own GIL)
+cannot load it. `SIGTASK_PURE=1` in the environment, read when sigtask is first used, selects Python;
+`SIGTASK_REQUIRE_SPEED=1` makes a missing C extension an ImportError.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 _C = TypeVar("_C", bound=type)
 
 speed: Any = None
-"""The module in C, or `None`."""
+"""The C extension, or `None`."""
 
 
 def _is_set(variable: str) -> bool:
@@ -29,14 +29,14 @@ if not _is_set("SIGTASK_PURE"):
             raise
 
 implementation: Literal["C", "Python"] = "Python" if speed is None else "C"
-"""What runs on the path of every task."""
+"""`"C"` or `"Python"`: what makes tasks. Both behave the same; `SIGTASK_PURE=1` selects Python."""
 
 
 _NOT_LENT = ("__dict__", "__doc__", "__module__", "__slots__", "__static_attributes__", "__weakref__")
 
 
 def in_c(name: str) -> Callable[[_C], _C]:
-    """A class of which C has the fields: its type of that name is lent what it lacks, and stands in its place."""
+    """Decorate a class whose fields are in C: the C type of that name gets its methods, and replaces it."""
 
     def lend(cls: _C) -> _C:
         if speed is None:

@@ -1,6 +1,6 @@
-"""How a task takes signals in: what its inbox decides is done here.
+"""How a task takes a signal: it does what its inbox decides.
 
-The part of `task.Task` that has no public name. Only this module, `flight` and `task` call asyncio's `cancel`.
+The private part of `task.Task`. Only this module, `flight` and `task` call asyncio's `cancel`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ else:
 
 
 _cancel = stock.cancel
-# To look up a member of an Enum is slow on 3.11.
+# Looking up an Enum member is slow on 3.11.
 _IN_FLIGHT, _SUPERSEDED, _HANDLED, _REFUSED = Fate.IN_FLIGHT, Fate.SUPERSEDED, Fate.HANDLED, Fate.REFUSED
 _NESTED = 0.01
 """Seconds until a loop that turns inside a step of the task (nest_asyncio's) looks again whether the task waits."""
 
 
 class Receiver(_Base[_T]):
-    """A task, on its inside."""
+    """The private part of a task."""
 
     __slots__ = ()
 
@@ -71,7 +71,7 @@ class Receiver(_Base[_T]):
         if running_loop() is not (loop := self.get_loop()) and loop.is_running():
             raise RuntimeError(f"{self!r} belongs to a loop in another thread; use send_signal_threadsafe() from here")
         inbox = self._inbox or self._mailbox()
-        if signal.__traceback__ is not None:  # caught, and sent on: it holds frames
+        if signal.__traceback__ is not None:  # it was caught and sent on: it holds frames
             given, signal = signal, signal.copy()
             signal._origin = given.origin
         if sender is None:
@@ -174,7 +174,7 @@ class Receiver(_Base[_T]):
         return inbox
 
     def _is_running(self) -> bool:
-        """Whether its coroutine is at work: it, or what it has called, is the one who sends."""
+        """Whether its coroutine is running: the task itself, or code that it has called, sends the signal."""
         coro = self.get_coro()
         at_work: bool | None = getattr(coro, "cr_running", None)
         if at_work is None:
@@ -185,14 +185,14 @@ class Receiver(_Base[_T]):
         return is_handling_now(signal) if self._is_running() else is_handling(self.get_coro(), signal)
 
     def _look_later(self) -> None:
-        """Something is pending that may be thrown: look when the task waits, at the loop's next turn."""
+        """A pending signal may be thrown: look at the loop's next turn, when the task waits."""
         inbox = self._mailbox()
         if not inbox.looking and inbox.is_due and not (loop := self.get_loop()).is_closed():
             inbox.looking = True
             loop.call_soon(self._look)
 
     def _look(self) -> None:
-        """What is pending, and may now be thrown, is thrown at the await the task is in."""
+        """Throw pending signals that may be thrown now, at the await the task is in."""
         inbox = self._mailbox()
         inbox.looking = False
         if self.done():

@@ -40,7 +40,7 @@ class Leaving:
             self._led.append(inbox.again)  # an inner scope has been left by an error in its place
 
     def strongest(self, inbox: Inbox) -> Delivery | None:
-        """The strongest signal that came while the scope was left, or that led to its being left."""
+        """The strongest of the signals that led to leaving the scope, or came while it was left."""
         return strongest([*self._led, *inbox.landed_since(self._left_at)])
 
     def has(self, delivery: Delivery) -> bool:
@@ -103,7 +103,7 @@ def _wrapped(original: Any, *, is_group: bool) -> Any:
             try:
                 return await original(self, et and _as_plain(et), exc, tb)
             finally:
-                del self, et, exc, tb, task  # the error that leaves keeps this frame, and would be in a cycle with it
+                del self, et, exc, tb, task  # the exception keeps this frame, and would be in a cycle with it
         scope, outer = Leaving(task._inbox, getattr(self, "_sigtask_entered", 0), exc), leaving.get(task)
         if is_group:
             leaving[task] = scope

@@ -65,7 +65,7 @@ class Shim:
             if not isinstance(error, CancelledError):
                 _consume(inbox)  # the awaited task answered with an error of its own
             elif inbox.flying.below and was_taken_before(inbox.flying, error):
-                _consume(inbox)  # it took the signal, and has been ended by something else since
+                _consume(inbox)  # it took the signal, and was then ended by something else
                 error = _as_seen(error, inbox)
             else:
                 return self._deliver(inbox, error)
@@ -77,13 +77,13 @@ class Shim:
         delivery = inbox.land()
         signal: Any = delivery.fresh()
         if (trace := error.__traceback__) is not None:
-            signal.__traceback__ = trace  # what the cancelled await has to tell
+            signal.__traceback__ = trace  # the traceback of the cancelled await
         try:
             yielded = self.coro.throw(signal)
             delivery.caught_at = _outermost(signal)
             signal = None
             if not delivery.lives:
-                delivery.thrown = None  # so a report can tell that it was swallowed right there
+                delivery.thrown = None  # so that a report can say where it was swallowed
             return yielded
         except Signal as raised:
             if raised is signal and not signal.__dict__ and signal.__cause__ is delivery.given.__cause__:

@@ -189,9 +189,29 @@ make_shim(PyObject *module, PyObject *coro)
 
 PyDoc_STRVAR(factory_doc,
 "task_factory($module, loop, coro, /, **kwargs)\n--\n\n"
-"Make every task of a loop a `sigtask.Task`: `loop.set_task_factory(sigtask.task_factory)`.\n\n"
-"`name`, `context`, `eager_start` and whatever else `create_task` passes go to asyncio's task as they are.\n\n"
-"Raises: `TypeError` when `coro` is not a coroutine.");
+"The task factory: makes every task of a loop a `sigtask.Task`. `install()` sets it, and does more.\n"
+"\n"
+"`loop.set_task_factory(sigtask.task_factory)` alone does not wrap `TaskGroup`, `timeout()` and `asyncio.shield`; so\n"
+"prefer `install()`.\n"
+"\n"
+"Args:\n"
+"    loop: The loop.\n"
+"    coro: The coroutine.\n"
+"    kwargs: `name`, `context`, `eager_start` and other options of `create_task`, passed to asyncio's task.\n"
+"\n"
+"Raises:\n"
+"    TypeError: When `coro` is not a coroutine.\n"
+"\n"
+"Example::\n"
+"\n"
+"    async def main():\n"
+"        asyncio.get_running_loop().set_task_factory(task_factory)\n"
+"        task = asyncio.create_task(asyncio.sleep(0))\n"
+"        print(isinstance(task, Task))  # True\n"
+"\n"
+"    asyncio.run(main())\n"
+"\n"
+".. versionadded:: 0.1.0");
 
 static PyMethodDef speed_methods[] = {
     {"task_factory", (PyCFunction)(void (*)(void))task_factory, METH_FASTCALL | METH_KEYWORDS, factory_doc},

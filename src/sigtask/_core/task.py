@@ -30,15 +30,36 @@ from .stock import current
 
 _T = TypeVar("_T")
 _cancel, _result, _exception = stock.cancel, stock.result, stock.exception
-_IN_FLIGHT, _REFUSED = Fate.IN_FLIGHT, Fate.REFUSED  # to look up a member of an Enum is slow on 3.11
+_IN_FLIGHT, _REFUSED = Fate.IN_FLIGHT, Fate.REFUSED  # looking up an Enum member is slow on 3.11
 
 
 class Task(Receiver[_T]):
     """An `asyncio.Task` that takes signals.
 
-    Everything asyncio's task does, it does the same, and `cancel()` is unchanged to the letter. Made by
-    `sigtask.create_task`, by `asyncio.create_task` in a loop with sigtask's task factory (`sigtask.install`), or
-    directly, as `asyncio.Task`.
+    Everything asyncio's task does, it does the same way. Make one with `sigtask.create_task`, or with
+    `asyncio.create_task` in a loop that has sigtask's task factory (`sigtask.run`, `sigtask.install`), or directly, as
+    an `asyncio.Task`.
+
+    Args:
+        coro: The coroutine to run.
+        kwargs: As for `asyncio.Task`: `loop`, `name`, `context`, `eager_start`.
+
+    Raises:
+        TypeError: When `coro` is not a coroutine.
+        RuntimeError: When no loop is given and none is running.
+
+    Example::
+
+        async def worker():
+            await asyncio.sleep(3600)
+
+        task = create_task(worker())
+        await asyncio.sleep(0)
+        task.terminate("disk full")
+        await asyncio.wait([task])
+        print(task.ended_by)  # disk full (level 30, from Task-1)
+
+    .. versionadded:: 0.1.0
     """
 
     __slots__ = ()
@@ -52,54 +73,74 @@ class Task(Receiver[_T]):
     # -- sending --------------------------------------------------------------------------------------------------
 
     def send_signal(self, sig: Signal | type[Signal]) -> bool:
-        """Send this task a signal: thrown at the await it is in, or pending, as the task's blocks say (R3, R5, R6).
+        """Send a signal to this task. It returns at once and does not wait for the task.
 
-        Returns `False` when the task is done already, which `history` records, else `True`. It returns at once:
-        to wait for the task, use `stop()` or `asyncio.wait`, not `await task`, which would make you its next target.
-        A signal to the running task, by itself for example, is thrown when it next waits, as its blocks say then.
+        The signal is thrown at the await that the task is in, or it is pending, as the task's blocks say. Sent to the
+        running task, it is thrown when that next waits; if the task returns before, its result stands. To wait for the
+        task, use `stop()` or `asyncio.wait`; `await task` would make the waiting task a target of its next signal.
 
-        Raises: `TypeError` when `sig` is no signal; `RuntimeError` when the task's loop runs in another thread: use
-        `send_signal_threadsafe` there, and in a handler set with `signal.signal`.
+        A signal is absorbed while the task handles one that is as strong. A stronger one is thrown into that cleanup.
+
+        Args:
+            sig: A signal class, or an instance.
+
+        Returns:
+            False when the task is already done, which `history` records; else True.
+
+        Raises:
+            TypeError: When `sig` is not a signal.
+            RuntimeError: When the task's loop runs in another thread, and in a handler set with `signal.signal`: use
+                `send_signal_threadsafe`.
         """
         return self._receive(as_signal(sig, "send_signal()")) is not _REFUSED
 
     def send_signal_threadsafe(self, sig: Signal | type[Signal]) -> None:
-        """As `send_signal`, from any thread or from an OS signal handler; it takes effect when the loop next turns.
+        """Send a signal from any thread or from an OS signal handler. It takes effect when the loop next turns.
 
-        Raises: `TypeError` when `sig` is no signal; `RuntimeError` when the loop is closed.
+        Raises:
+            TypeError: When `sig` is not a signal.
+            RuntimeError: When the loop is closed.
         """
         signal = as_signal(sig, "send_signal_threadsafe()")
         self.get_loop().call_soon_threadsafe(self.send_signal, signal)
 
     def drain(self, reason: object = None) -> bool:
-        """Send `Drain(reason)`: finish what you have, take nothing new. As `send_signal`."""
+        """Send `Drain(reason)`: finish what you have, take nothing new. See `send_signal`."""
         return self._receive(Drain(reason)) is not _REFUSED
 
     def interrupt(self, reason: object = None) -> bool:
-        """Send `Interrupt(reason)`: stop what you are waiting for. As `send_signal`."""
+        """Send `Interrupt(reason)`: stop what you are waiting for. See `send_signal`."""
         return self._receive(Interrupt(reason)) is not _REFUSED
 
     def terminate(self, reason: object = None) -> bool:
-        """Send `Terminate(reason)`: clean up and end. As `send_signal`."""
+        """Send `Terminate(reason)`: clean up and end. See `send_signal`."""
         return self._receive(Terminate(reason)) is not _REFUSED
 
     def kill(self, reason: object = None) -> bool:
-        """Send `Kill(reason)`: the task and all that it has spawned end within a few turns of the loop (R18, R19).
+        """Send `Kill(reason)`: the task, and all tasks that it has spawned, end within a few turns of the loop.
 
-        Two turns for a task without children; one that has spawned others may wait for their ends, some eight turns
-        for each generation. Synchronous `finally` code still runs; an await in it does not. It cannot reach a
-        task that holds the thread, in a busy loop or a blocking call (R20).
+        A task without children is done within two turns; one with children within about eight turns per generation.
+        Synchronous code in `finally` runs; an await there raises the Kill again. A coroutine that goes on after 20 such
+        awaits is abandoned: never resumed, never closed. A Kill cannot reach a task that blocks the loop.
         """
         return self._receive(Kill(reason)) is not _REFUSED
 
     def cancel(self, msg: Any = None, *, reason: object = None) -> bool:
-        """asyncio's `cancel()`, to the letter, unless there is a reason (R4).
+        """Cancel as asyncio does; with a `reason`, send a signal instead.
 
-        With a signal as `reason` (or as `msg`) that signal is sent, with any other reason a `Terminate` of it.
-        Returns `False` when the task is done. A signal given as `msg`, which is how a task passes its own on to the
-        task it awaits, also returns `False` when it is pending or absorbed here: the sender then gets its own.
+        `cancel()` and `cancel(msg)` are the same as in asyncio, to the letter.
 
-        Raises: `TypeError` when both `msg` and `reason` are given; with a signal or reason, as `send_signal`.
+        Args:
+            msg: As in asyncio. A signal here is sent as such, as when a task passes its own signal on to a task it
+                awaits; the result is then False also when the signal is pending or absorbed here.
+            reason: A signal is sent as it is. For any other object, `Terminate(reason)` is sent.
+
+        Returns:
+            False when the task is already done, else True.
+
+        Raises:
+            TypeError: When both `msg` and `reason` are given.
+            RuntimeError: With a signal or reason, as `send_signal`.
         """
         if reason is not None:
             if msg is not None:
@@ -126,13 +167,13 @@ class Task(Receiver[_T]):
     # -- counts (R23) ---------------------------------------------------------------------------------------------
 
     def cancelling(self) -> int:
-        """The number of cancel requests not taken back, as in asyncio; a signal counts as one."""
+        """The number of cancel requests that were not taken back, as in asyncio. A signal counts as one."""
         inbox = self._inbox
         count: int = stock.cancelling(self)
         return count if inbox is None else count + inbox.plain_held + (inbox.again is not None)
 
     def uncancel(self) -> int:
-        """Take back one cancel request, as in asyncio; gives the number left."""
+        """Take back one cancel request, as in asyncio. Returns the number that is left."""
         inbox = self._inbox
         if inbox is None:
             return int(stock.uncancel(self))
@@ -151,15 +192,15 @@ class Task(Receiver[_T]):
 
     @property
     def threshold(self) -> int:
-        """Signals at or above this level are thrown into the task now, those below are pending (R11)."""
+        """Signals at or above this level are thrown; weaker ones are pending. 20 when no block is open."""
         inbox = self._inbox
         return Interrupt.level if inbox is None else inbox.threshold
 
     @property
     def history(self) -> tuple[Delivery, ...]:
-        """The signals this task was sent, in order, and what became of each (R21); of many, the latest and strongest.
+        """The signals that this task was sent, in order, and what became of each. It keeps 20.
 
-        It keeps 20 of them, and drops the oldest that changed nothing first.
+        Of more, it drops the oldest signals that changed nothing first, then the weakest.
         """
         if (inbox := self._inbox) is None:
             return ()
@@ -168,15 +209,14 @@ class Task(Receiver[_T]):
 
     @property
     def ended_by(self) -> Signal | None:
-        """The signal that ended this task, or under which its parent cancelled it; `None` while it runs (R9, R21).
+        """The signal that ended this task, or under which its parent cancelled it; otherwise `None`.
 
-        `None` also when it ended in any other way. A signal that was raised by hand, and not sent, is known only as
-        long as nobody has awaited the task.
+        A signal that was raised by hand, and not sent, is known only until somebody awaits the task.
         """
         return ended_by(self) if self.cancelled() else None
 
     def result(self) -> _T:
-        """As in asyncio. Ended by a signal, it raises that signal, to every caller (R22)."""
+        """As in asyncio. If a signal has ended the task, every call raises that signal."""
         try:
             return _result(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
         except CancelledError as error:
@@ -189,7 +229,7 @@ class Task(Receiver[_T]):
             del claimed
 
     def exception(self) -> BaseException | None:
-        """As in asyncio. Ended by a signal, it raises that signal."""
+        """As in asyncio. If a signal has ended the task, every call raises that signal."""
         if self.cancelled():
             self.result()
         return _exception(self)  # type: ignore[no-any-return]  # asyncio's own, bound above
@@ -219,7 +259,7 @@ class Task(Receiver[_T]):
     # -- the user's coroutine, never the shim -----------------------------------------------------------------------
 
     def get_coro(self) -> Any:
-        """The user's coroutine; `None` once a task that started eagerly is done, as in asyncio."""
+        """The coroutine that was given to the task; `None` once a task that started eagerly is done, as in asyncio."""
         shim = stock.get_shim(self)
         return None if shim is None else shim.coro
 

@@ -12,18 +12,18 @@ _LADDER = 1
 
 def trace(picture: Mapping[str, Any]) -> dict[str, Any]:
     """What `Report._picture()` gives, as a trace. Times count from the moment at which the stop began."""
-    about = {name: picture[name] for name in ("ladder", "reason", "began", "status", "note")}
+    about = {name: picture[name] for name in ("ladder", "reason", "began", "status", "note", "threads", "children")}
     return {"traceEvents": list(_events(picture)), "displayTimeUnit": "ms", "otherData": about}
 
 
 def _events(picture: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    pid, at, begins = picture["pid"], 0.0, list[float]()
+    pid, at, begins = picture["pid"], 0.0, [0]
     yield _named("process_name", pid, _LADDER, f"sigtask: {picture['said'][0]}")
     yield _named("thread_name", pid, _LADDER, f"ladder {picture['ladder']}")
     for rung in picture["rungs"]:
-        begins.append(at)
-        yield _span(rung["name"], pid, _LADDER, at, rung["seconds"], rung)
         at += rung["seconds"]
+        begins.append(_micros(at))
+        yield _span(rung["name"], pid, _LADDER, begins[-2], begins[-1], rung)
     track = _LADDER
     for group in picture["groups"]:
         about = {name: group[name] for name in ("coroutine", "ended", "descendant", "stack", "said")}
@@ -31,31 +31,38 @@ def _events(picture: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             track += 1
             yield _named("thread_name", pid, track, name)
             yield {**_named("thread_sort_index", pid, track, name), "args": {"sort_index": track}}
-            end = 0.0
-            for rung, begin, spent in zip(picture["rungs"], begins, seconds, strict=True):
-                if spent is not None:
-                    end = begin + spent
-                    yield _span(rung["name"], pid, track, begin, spent, about)
+            spans = list(_spans(begins, seconds))
+            for rung, begin, end in spans:
+                yield _span(picture["rungs"][rung]["name"], pid, track, begin, end, about)
+            end = spans[-1][2] if spans else 0
             yield {"name": group["ending"], "ph": "i", "s": "t", "cat": "end", **_where(pid, track, end)}
 
 
-def _where(pid: int, track: int, seconds: float) -> dict[str, Any]:
-    return {"pid": pid, "tid": track, "ts": round(seconds * 1e6)}
+def _spans(begins: list[int], seconds: list[float | None]) -> Iterator[tuple[int, int, int]]:
+    """Of each rung that a task saw: its place in the ladder, and when its span begins and ends.
+
+    Perfetto drops a span that begins before the one before it on its track has ended, by a microsecond, too.
+    """
+    seen = [(at, spent) for at, spent in enumerate(seconds) if spent is not None]
+    for at, spent in seen:
+        end = begins[at] + _micros(spent)
+        yield at, begins[at], end if at == seen[-1][0] else min(end, begins[at + 1])
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1e6)
+
+
+def _where(pid: int, track: int, micros: int) -> dict[str, Any]:
+    return {"pid": pid, "tid": track, "ts": micros}
 
 
 def _named(what: str, pid: int, track: int, name: str) -> dict[str, Any]:
     return {"name": what, "ph": "M", "pid": pid, "tid": track, "args": {"name": name}}
 
 
-def _span(name: str, pid: int, track: int, begin: float, seconds: float, about: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "ph": "X",
-        "cat": "rung",
-        **_where(pid, track, begin),
-        "dur": round(seconds * 1e6),
-        "args": about,
-    }
+def _span(name: str, pid: int, track: int, begin: int, end: int, about: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "ph": "X", "cat": "rung", **_where(pid, track, begin), "dur": end - begin, "args": about}
 
 
 def as_json(facts: Any) -> str:

@@ -1,10 +1,10 @@
-"""The processes that this one has started, and that end with it when it is ended by force (R30).
+"""The child processes of this process, which are ended with it when it is ended by force (R30).
 
-They are what is below it in the tree of processes and in its session; where this process leads the session, all of
-that. Who has made a session of its own, as a daemon does, is on its own on purpose. Multiprocessing's resource tracker
-is left to end by itself, when all who use it have ended: it has shared memory to clean up.
+These are its descendants in its session; if this process leads the session, all processes of the session. A process
+that has made a session of its own, such as a daemon, is left alone. Multiprocessing's resource tracker ends by itself
+when its users have ended, because it has shared memory to clean up.
 
-Where there is no `/proc`, only the children that `multiprocessing` has started are known.
+Without `/proc`, only children that `multiprocessing` has started are known.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ SHOWN = 60
 
 
 def children() -> tuple[ChildReport, ...]:
-    """What would end with this process now, and the command that each was started with."""
+    """The processes that would be ended with this one now, and their commands."""
     return tuple(ChildReport(pid, _command(pid)) for pid in _pids())
 
 
 def waiting_for() -> str:
-    """The same in a line: `2 child processes: 123 (sleep 60), 124 (python -c ...)`; empty when there is none."""
+    """The same in one line: `2 child processes: 123 (sleep 60), 124 (python -c ...)`; empty if there are none."""
     found = children()
     return f"{len(found)} child process{'' if len(found) == 1 else 'es'}: {', '.join(map(str, found))}" if found else ""
 
 
 def take_along() -> None:
-    """SIGKILL to all of them. They are stopped first, so that none starts another meanwhile.
+    """Kill all of them. They are stopped first, so that none starts another meanwhile.
 
-    The next thing is to be this process's own end: no other thread of it is let run from here on.
+    This process must exit right after: no other thread of it runs from here on.
     """
     stopped: set[int] = set()
     for _ in range(ROUNDS):
@@ -48,7 +48,7 @@ def take_along() -> None:
             break
         _send(fresh, "SIGSTOP")
         stopped |= fresh
-    sys.setswitchinterval(1e6)  # who waits for a child would start it anew
+    sys.setswitchinterval(1e6)  # a thread that waits for a child might restart it
     _send(stopped, "SIGKILL")
 
 

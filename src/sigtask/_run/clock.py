@@ -1,4 +1,4 @@
-"""The seconds of a program's ladder, counted without its loops, which may be blocked (R30)."""
+"""The time of a program's ladder, counted outside its loops, which may be blocked (R30)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .watchdog import now
 
 
 class LadderClock:
-    """Which rung is due, and when the process is to be gone. Nothing is due before `start`.
+    """Tells which rung is due, and when the process must exit. Nothing is due before `start`.
 
-    `on_deadline(seconds)` is called when it is known in how many seconds that is, and when these become more.
+    `on_deadline(seconds)` is called when the deadline is known, and when it moves.
     """
 
     def __init__(self, ladder: Ladder, on_deadline: Callable[[float], object] = lambda left: None) -> None:
@@ -23,25 +23,25 @@ class LadderClock:
         self._began = 0.0
 
     def start(self, index: int) -> None:
-        """The rung with that index begins the ladder."""
+        """Start the ladder at the rung with that index."""
         self._began = now()
         self.moved_to(index)
         self._deadline = self._zero + self.ladder.total
         self._on_deadline(self.left)
 
     def moved_to(self, index: int) -> None:
-        """That rung has begun. A late one buys no time."""
+        """That rung has begun. A rung that begins late does not move the deadline."""
         self._zero = min(self._zero, now() - self.ladder.start(min(index, len(self.ladder.rungs) - 1)))
 
     def hurry(self) -> int:
-        """A person is in a hurry: the next rung is due now, the seconds of this one are gone. Gives its index."""
+        """Skip the rest of this rung: the next one is due now. Returns its index."""
         index = self.index + 1
         self.moved_to(index)
         self._deadline = min(self._deadline, self._zero + self.ladder.total)
         return index
 
     def extend(self, granted: float) -> None:
-        """So many seconds more for the rung that is due, and in all."""
+        """Add so many seconds to the rung that is due, and to the deadline."""
         self._zero += granted
         self._deadline += granted
         self._on_deadline(self.left)
@@ -63,7 +63,7 @@ class LadderClock:
 
     @property
     def left(self) -> float:
-        """Seconds until the process is to be gone; below 0 when it should be."""
+        """Seconds until the process must exit; below 0 when it is late."""
         return self._deadline - now()
 
     @property

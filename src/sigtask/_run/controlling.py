@@ -1,4 +1,4 @@
-"""The control socket of a program under a ladder, where it was asked for: see `sigtask.control`."""
+"""The control socket of a program under a ladder, if it is asked for: see `sigtask.control`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def control_of(supervisor: Any) -> Control:
-    """What is to be attached to each loop; the socket is opened with the first one."""
-    from ..control._control import Control, remove_sockets  # here: who does not ask for it does not pay for it
+    """The control, to which each loop is attached. The first loop opens the socket."""
+    from ..control._control import Control, remove_sockets  # imported only when it is asked for
 
     if remove_sockets not in acts:
         acts.append(remove_sockets)
@@ -27,7 +27,7 @@ def control_of(supervisor: Any) -> Control:
 
 
 def facts_of(progress: Progress) -> dict[str, Any]:
-    """How the stopping goes, as `control._text.stop_lines` takes it; and where the slowest task stands."""
+    """How the stop goes, in the form of `control._text.stop_lines`, and where the slowest task is."""
     due = progress.rung_due
     rungs = progress.ladder.rungs
     after = rungs[rungs.index(due) + 1 :] if due is not None else ()

@@ -1,8 +1,8 @@
-"""The command's first act: as PID 1, to hear SIGTERM and SIGINT while everything else is still being imported (R29).
+"""The first thing the command does: as PID 1, handle SIGTERM and SIGINT while the rest is still being imported (R29).
 
-The kernel keeps a signal from PID 1 where no handler is set, so one that comes early would be lost for good. Nothing
-of the program has begun yet: the process ends at once, as any other would by the default action. The `Supervisor` puts
-its own handlers in the place of these. This module imports as little as it can.
+The kernel drops a signal to PID 1 that has no handler, so an early one would be lost. At this point nothing of the
+program has begun: the process exits at once, as any other process would by the default action. The `Supervisor` later
+replaces these handlers. This module imports as little as possible.
 """
 
 import os
@@ -17,7 +17,7 @@ _before: "dict[int, Any]" = {}
 
 
 def listen() -> None:
-    """Set the handlers, where this is PID 1; a signal that is ignored stays so."""
+    """Set the handlers, if this is PID 1. A signal that is ignored stays ignored."""
     if os.getpid() != 1:
         return
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -26,7 +26,7 @@ def listen() -> None:
 
 
 def seen_through(signum: int, handler: "Any") -> "Any":
-    """That handler; where it is the one set here, what was there before it."""
+    """The handler itself; for one that was set here, the one it has replaced."""
     return _before[signum] if handler is _end else handler
 
 

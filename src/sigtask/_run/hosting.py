@@ -1,13 +1,13 @@
-"""The house for a program that knows nothing of sigtask (R29).
+"""Hosts a program that knows nothing of sigtask (R29).
 
-Its loops get our task factory, wherever it makes them. The handlers it sets for our OS signals do not replace ours:
-they are kept, and called at the first rung as the program's own Drain. To the program everything looks as it would
-without us: `signal.signal` and `signal.getsignal` answer with what it set itself.
+Its loops get our task factory, wherever it makes them. A handler that it sets for an OS signal of ours does not replace
+our handler: it is stored, and called at the first rung as the program's own Drain. The program sees no difference:
+`signal.signal` and `signal.getsignal` return what it has set itself.
 
-This is the one place that patches; it does so in a process that `sigtask run` has started for the purpose.
+This is the only module that patches the standard library, and only in a process that `sigtask run` has started.
 
-The program's worker processes get such a house, too (`workers`). In them, signals are the program's alone until the
-first loop runs: a worker that runs none ends as it would without us.
+The program's worker processes are hosted, too (`workers`). There, signals belong to the program alone until the first
+loop runs: a worker without a loop ends as it does without sigtask.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .workers import ladder_of_worker, reach_workers, view_of_worker
 
 
 class Host:
-    """Stands between one program and this process's signals and loops."""
+    """Stands between one program and the signals and loops of this process."""
 
     def __init__(self, supervisor: Supervisor, settings: Settings) -> None:
         self._supervisor = supervisor
@@ -47,13 +47,13 @@ class Host:
         supervisor.own_handler = self._set.get
 
     def move_in(self) -> None:
-        """Patch this process: `signal.signal`, `signal.getsignal`, and what new loops are."""
+        """Patch `signal.signal`, `signal.getsignal`, and how loops are made."""
         self._hears = True
         self._patch_signal_module()
         self.wait_for_a_loop()
 
     def wait_for_a_loop(self) -> None:
-        """Patch what new loops are. Signals are left alone until one runs in the main thread."""
+        """Patch how loops are made. Leave signals alone until a loop runs in the main thread."""
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._begin_anew_in_the_fork)
         self._moved_in.callback(reach_workers(self._settings, self._at_workers_end))
@@ -62,12 +62,12 @@ class Host:
         self._moved_in.callback(when_imported("uvloop", lambda uvloop: self._patch_loops(uvloop.Loop)))
 
     def move_out(self) -> None:
-        """Put back what was there before."""
+        """Undo the patches."""
         self._signals_taken.close()
         self._moved_in.close()
 
     def _begin_anew_in_the_fork(self) -> None:
-        """In what the program forks, the handlers are the program's, until it runs a loop of its own."""
+        """In a fork: the handlers are the program's own, until it runs a loop."""
         if runner.host is not self._supervisor:
             return  # the program is over, and the handlers are as they were
         if self._hears:
@@ -81,7 +81,7 @@ class Host:
         self._supervisor.own_handler = self._set.get
 
     def _hear(self) -> None:
-        """A worker's loop runs: from now on its signals come to us."""
+        """The worker runs a loop: handle its signals from now on."""
         if not self._hears and threading.current_thread() is threading.main_thread():
             self._hears = True
             self._set.update((signum, signal.getsignal(signum)) for signum in self._signums)
@@ -95,7 +95,7 @@ class Host:
             supervisor.wind_up_all()
             by_signal = supervisor.exit is not None and supervisor.exit.code == status
             supervisor.conclude_at_exit(-supervisor.signum if by_signal else status)
-            if by_signal:  # as it would have without us
+            if by_signal:  # as without sigtask
                 die_of(supervisor.signum)
         return status
 
@@ -111,7 +111,7 @@ class Host:
             if not callable(handler) and handler not in (signal.SIG_DFL, signal.SIG_IGN):
                 raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
             if threading.current_thread() is not threading.main_thread():
-                return real_signal(signalnum, handler)  # which says why not
+                return real_signal(signalnum, handler)  # it raises the right error
             self._supervisor.os_signals.hear(signalnum, ignored=handler == signal.SIG_IGN)
             before, self._set[signalnum] = self._set[signalnum], handler
             return before
@@ -172,7 +172,7 @@ class Host:
 
 
 def move_in_as_worker(settings_text: str) -> None:
-    """Called first of all in a process that `multiprocessing` has started for a hosted program: see `workers`."""
+    """The first call in a process that `multiprocessing` has started for a hosted program: see `workers`."""
     settings = Settings.from_text(settings_text)
     if settings.uvloop:
         with contextlib.suppress(ImportError):

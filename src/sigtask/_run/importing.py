@@ -1,4 +1,4 @@
-"""To change a module that the program may import later, without importing it for a program that does not."""
+"""Change a module that the program may import later, without importing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def when_imported(name: str, hook: Callable[[Any], None]) -> Callable[[], None]:
-    """Call `hook(module)` as soon as that module has been imported; now, if it has. Gives what waits no longer."""
+    """Call `hook(module)` as soon as that module is imported, or now if it is. Returns a function that cancels this."""
     if sys.modules.get(name) is not None:  # `None` says that it may not be imported
         hook(sys.modules[name])
         return lambda: None
@@ -21,7 +21,7 @@ def when_imported(name: str, hook: Callable[[Any], None]) -> Callable[[], None]:
 
 
 class _Finder:
-    """Stands before the other finders. No `MetaPathFinder`: to import that is dearer than all else here."""
+    """Stands before the other finders. It is not a `MetaPathFinder`, because importing that class is slow."""
 
     def __init__(self, name: str, hook: Callable[[Any], None]) -> None:
         self._name = name

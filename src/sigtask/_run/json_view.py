@@ -1,4 +1,4 @@
-"""One JSON object a line, for people whose logs are collected."""
+"""The view for log collectors: one JSON object per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `main` has left behind: tasks that failed, told of as `asyncio.run` does, and loops in threads (R29)."""
+"""What `main` leaves behind: tasks that failed, reported as `asyncio.run` reports them, and loops in threads (R29)."""
 
 from __future__ import annotations
 

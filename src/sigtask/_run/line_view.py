@@ -1,4 +1,4 @@
-"""A line for each rung, for whoever reads stderr later: the view where there is no terminal."""
+"""The view without a terminal: one line per rung on stderr."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINGER = 6
 
 
 class Pen:
-    """Does what writes on the screen, piece by piece, in a thread of its own, so that it can hold up nobody else."""
+    """Writes in a thread of its own, so that a stuck stream blocks nothing else."""
 
     def __init__(self) -> None:
         self._pieces: SimpleQueue[tuple[Callable[[], object], threading.Event] | None] = SimpleQueue()
@@ -38,7 +38,7 @@ class Pen:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being written still."""
+        """Whether something is still being written."""
         return not self._last.is_set()
 
     def write(self, piece: Callable[[], object]) -> None:
@@ -55,7 +55,7 @@ class Pen:
             self._stuck = not done.wait(0 if self._stuck else PATIENCE)
 
     def put_away(self) -> None:
-        """Let the thread end, once all is written; the next piece gets a new one."""
+        """Let the thread end when everything is written. The next piece gets a new thread."""
         with self._starting:
             if self._thread is not None:
                 self._thread = None
@@ -73,7 +73,7 @@ class Pen:
     def _run(self) -> None:
         while (work := self._pieces.get()) is not None:
             piece, done = work
-            with contextlib.suppress(OSError, ValueError):  # a terminal that went away, a stream that was closed
+            with contextlib.suppress(OSError, ValueError):  # the terminal is gone, or the stream is closed
                 piece()
             done.set()
 
@@ -93,19 +93,19 @@ class LineView:
         self._pen = Pen()
 
     def rung(self, rung: Rung, progress: Progress) -> None:
-        """A line: what was sent, to how many, and how long they have."""
+        """Write a line: the rung, the number of tasks, and the seconds they have."""
         said = f"{progress.cause}: {rung.name}, {rung.grace:g} s for {counted(progress.tasks_left)}"
         self._tell("rung", said, **_facts(progress, rung))
 
     def tick(self, progress: Progress) -> None:
-        """A line when a rung is due and the loop does not turn, or when the process outlives its tasks."""
+        """Write a line when a rung is due but the loop is blocked, or when the process outlives its tasks."""
         due = progress.rung_due
         if progress.is_over:
             self._linger(progress)
             return
         if due is None or progress.rung is due or self._blocked == due.name:
             return
-        if progress.rung_left < due.grace - 0.2:  # else the loop may just be about to
+        if progress.rung_left < due.grace - 0.2:  # otherwise the loop may be about to
             self._blocked = due.name
             said = f"{progress.cause}: {due.name} is due, and {progress.slowest}"
             self._tell("due", said, "warning", **_facts(progress, due))
@@ -124,9 +124,9 @@ class LineView:
         self._pen.put_away()
 
     def forced(self, report: Report, told: bool) -> None:
-        """Why the process is ended by force."""
-        self._write(report)
+        """Why the process is ended by force; and then the file, for which there may be too little time."""
         self._tell("forced", report.last_words if told else str(report), "error", report=report)
+        self._write(report)
 
     def _tell(self, event: str, said: str, level: str = "info", **facts: object) -> None:
         """What happened, in the words of a person; a view for programs has the rest, too."""

@@ -18,9 +18,9 @@ SAVE, RESTORE, BOLD, DIM, PLAIN = "\x1b7", "\x1b8", "\x1b[1m", "\x1b[2m", "\x1b[
 
 
 class LiveView(LineView):
-    """Two lines at the bottom of a terminal that stay up to date: the rung with its seconds, and who is waited for.
+    """Two lines at the bottom of a terminal: the rung with its seconds left, and the task that is waited for.
 
-    The lines above are the program's own: they scroll in a region of their own, so that neither writes over the other.
+    The program's own output scrolls in the region above, so that neither overwrites the other.
     """
 
     def __init__(self, stream: TextIO, report_file: Path | None = None) -> None:

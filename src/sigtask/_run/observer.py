@@ -1,4 +1,4 @@
-"""Who is told how the stopping goes; by default, the log."""
+"""Observers: what is told how a stop goes. The default one is the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("sigtask")
 
 
 class Progress(Protocol):
-    """What an observer may ask: how far the stopping is."""
+    """What an observer may ask: how far the stop is."""
 
     ladder: Ladder
 
@@ -23,42 +23,45 @@ class Progress(Protocol):
 
     @property
     def tasks_left(self) -> int:
-        """How many tasks are still to end."""
+        """How many tasks have not ended."""
         ...
 
     @property
     def is_over(self) -> bool:
-        """Whether no task is left to be stopped."""
+        """Whether all tasks have ended."""
         ...
 
     @property
     def rung(self) -> Rung | None:
-        """The rung that the tasks were told last, where any were."""
+        """The rung that the tasks were sent last; `None` before the first."""
         ...
 
     @property
     def rung_due(self) -> Rung | None:
-        """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
+        """The rung that should be in progress by the watchdog's clock, which a blocked loop does not stop."""
         ...
 
     @property
     def rung_left(self) -> float:
-        """Seconds until the next rung, by the watchdog's count."""
+        """Seconds until the next rung, by the watchdog's clock."""
         ...
 
     @property
     def time_left(self) -> float:
-        """Seconds until the process is to be gone."""
+        """Seconds until the process exits at the latest."""
         ...
 
     @property
     def slowest(self) -> str:
-        """What is waited for, and where it stands."""
+        """The task that is waited for, and where it is."""
         ...
 
 
 class Observer(Protocol):
-    """Who is told how the stopping goes. `rung` is called in the loop, `tick` and, at times, `over` in the watchdog."""
+    """What `run(observer=)` takes: it is told how a stop goes.
+
+    `rung` is called in the loop; `tick`, and sometimes `over`, in the watchdog's thread.
+    """
 
     def rung(self, rung: Rung, progress: Progress) -> None:
         """A rung begins."""
@@ -70,7 +73,7 @@ class Observer(Protocol):
         """The tasks have ended, or the ladder has."""
 
     def forced(self, report: Report, told: bool) -> None:
-        """The process would not end, and is ended now; `told` says whether `over` was called before."""
+        """The process did not exit and is ended by force now; `told` says whether `over` was called before."""
 
 
 class LogObserver:
@@ -81,7 +84,7 @@ class LogObserver:
 
     def rung(self, rung: Rung, progress: Progress) -> None:
         """Log that a rung begins."""
-        from ..telemetry._fields import EVENT  # here, and not for every program that is never stopped
+        from ..telemetry._fields import EVENT  # imported only when a program is stopped
 
         left, cause = progress.tasks_left, progress.cause
         fields = {EVENT: "rung", "sigtask.rung.name": rung.name, "sigtask.rung.grace": rung.grace}
@@ -89,7 +92,7 @@ class LogObserver:
         log.info("%s: %s, %g s for %s", cause, rung.name, rung.grace, counted(left), extra=extra)
 
     def tick(self, progress: Progress) -> None:
-        """Nothing: a log is not a screen."""
+        """Nothing: a log needs no updates."""
 
     def over(self, report: Report) -> None:
         """Log the report."""

@@ -1,7 +1,7 @@
-"""SIGINT and SIGTERM for one program: real handlers, with repeats merged, that also run when they are late (R29, R30).
+"""SIGINT and SIGTERM for one program: handlers that merge repeats and run even while the loop is blocked (R29, R30).
 
-`signal.signal` and not `loop.add_signal_handler`: a Python handler also runs while a callback blocks the loop in a
-sleep or a busy loop, and then the watchdog must know.
+They are set with `signal.signal`, not `loop.add_signal_handler`: a Python handler also runs while a callback blocks the
+loop, and then the watchdog must know.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class OsSignals:
         return self
 
     def listen(self) -> None:
-        """See that the main thread comes to its handlers. To be called again when a loop has begun to do so itself."""
+        """Check that the main thread runs its handlers. Call it again when a loop has taken the wake-up descriptor."""
         if self._bytes is not None and threading.current_thread() is threading.main_thread():
             self._bytes.take()
 
@@ -99,7 +99,7 @@ class OsSignals:
         return changed
 
     def lend(self, fd: int) -> int:
-        """What `signal.set_wakeup_fd(fd)` does for a program that is not to see us."""
+        """What `signal.set_wakeup_fd(fd)` does for a hosted program."""
         return -1 if self._bytes is None else self._bytes.lend(fd)
 
     def hear(self, signum: int, *, ignored: bool) -> None:
@@ -128,9 +128,9 @@ class OsSignals:
             self.leave()
 
     def leave(self) -> None:
-        """Put back what was there before, and where ours is in place still."""
+        """Restore the previous handlers, where ours is still in place."""
         _on_guard.discard(self)
-        if self._timer is not None:  # what it sends must not come to those who are next
+        if self._timer is not None:  # its signals must not reach the next handlers
             self._timer.cancel()
             self._timer.join()
         put_back({signum: handler for signum, handler in self.before.items() if self.is_ours(signum)})
@@ -172,14 +172,14 @@ class OsSignals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._bytes is not None:
             self._bytes.handled()
-        if signum == min(self._to_put_back, default=None):  # pressed by ourselves: no signal came
+        if signum == min(self._to_put_back, default=None):  # sent by ourselves: no signal came
             put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
             self._to_put_back = {}
-        elif time.monotonic() - self._earlier >= MERGE:  # else a repeat of the one that has ended the run before
+        elif time.monotonic() - self._earlier >= MERGE:  # otherwise a repeat of the one that ended the previous run
             self._on_signal(signum, frame, self._counts())
 
     def _counts(self) -> bool:
-        """Whether this signal counts. A merged one does not, so who presses Ctrl-C three times a second gets on."""
+        """Whether this signal counts: a merged repeat does not. Pressing Ctrl-C three times a second still moves on."""
         now = time.monotonic()
         counts = now - self._last >= MERGE
         if counts:
@@ -189,11 +189,11 @@ class OsSignals:
     # -- in the thread that reads the bytes -----------------------------------------------------------------------
 
     def overdue(self, signum: int) -> None:
-        """The main thread has not come to our handler."""
+        """The main thread has not run our handler."""
         self._on_overdue(signum, self._counts())
 
     def came(self, signum: int) -> None:
-        """A signal came for which our handler is not in place: the program's own has been called."""
+        """A signal came that the program's own handler has taken."""
         if signum in self.before:
             self._on_foreign(signum, self._counts())
 
@@ -215,7 +215,7 @@ class _Bytes:
         self._others = self._others_own = -1
         """What the interpreter would write to without us, a loop's own, which is to have its bytes: a copy, and it."""
         self._sending = threading.Lock()
-        self._late = self._pokes = self._own = 0  # what has not been handled; how often we pressed; those bytes
+        self._late = self._pokes = self._own = 0  # the signal not handled yet; how often we have sent it; its bytes
         self._thread = threading.Thread(target=self._run, name="sigtask-signals", daemon=True)
         start_deaf(self._thread)
 
@@ -227,7 +227,7 @@ class _Bytes:
 
     def lend(self, fd: int) -> int:
         """Let another have them, too, as `signal.set_wakeup_fd(fd)` does; gives the one that had them before."""
-        others = -1 if fd == -1 else os.dup(fd)  # a number that nobody else can close
+        others = -1 if fd == -1 else os.dup(fd)  # a descriptor that no other code can close
         with self._sending:
             before, self._others_own = self._others_own if self._others_are_there() else -1, fd
             if self._others != -1:
@@ -290,12 +290,12 @@ class _Bytes:
 
     def _press(self) -> None:
         """Nothing has been heard of the handler for a while."""
-        if not self._owner.is_ours(self._late):  # the program has put its own in its place, and has been told
+        if not self._owner.is_ours(self._late):  # the program has set its own handler, which was called
             self._late = self._pokes = 0
             return
         self._pokes += 1
         if self._pokes == POKES:
-            self._own = 0  # those that have not come will not: the main thread blocks the signal
+            self._own = 0  # the missing ones will not come: the main thread blocks the signal
             self._owner.overdue(self._late)
         else:
             self._own += 1
@@ -318,7 +318,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def start_deaf(thread: threading.Thread) -> None:
-    """Start a thread of our own that the system gives no signals: who waits for one, in `sigwait`, is to get it."""
+    """Start a thread that gets no signals, because another thread may wait for one in `sigwait`."""
     if not hasattr(signal, "pthread_sigmask"):
         thread.start()
         return
@@ -337,15 +337,15 @@ def _blocked() -> frozenset[int]:
 
 
 def put_back(handlers: Mapping[int, Any]) -> None:
-    """Set what `signal.getsignal` has given for each; `None` stands for a handler that Python did not set."""
+    """Restore handlers that `signal.getsignal` has returned. `None` stands for a handler that Python did not set."""
     for signum, handler in handlers.items():
         set_handler(signum, signal.SIG_DFL if handler is None else handler)
 
 
 def programs_own(signum: int, handler: Any) -> Callable[[int, FrameType | None], object] | None:
-    """The handler, where it is the program's own word for how to end.
+    """The handler, if the program has set it itself.
 
-    For SIGINT, `asyncio.run()` sets one in every program, and Python sets one that raises `KeyboardInterrupt`.
+    For SIGINT, `asyncio.run()` sets one in every program, and Python one that raises `KeyboardInterrupt`.
     """
     if not callable(handler) or (signum == signal.SIGINT and handler is signal.default_int_handler):
         return None
@@ -359,9 +359,9 @@ def name_of(signum: int) -> str:
 
 
 def die_of(signum: int) -> NoReturn:
-    """End this process by that signal's default action, so that whoever waits for it sees what ended it.
+    """End this process by that signal's default action, so that its parent sees which signal it was.
 
-    To process 1 of a container no default action is done: there it is `SystemExit(128 + signum)`.
+    The kernel takes no default action for process 1 of a container: there, raise `SystemExit(128 + signum)`.
     """
     set_handler(signum, signal.SIG_DFL)
     signal.raise_signal(signum)

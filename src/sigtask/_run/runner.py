@@ -34,30 +34,60 @@ def run(
     observer: Observer | None = None,
     control: bool | None = None,
 ) -> _T:
-    """Run a program as `asyncio.run` does, with sigtask's tasks, and stop it by a ladder when the OS says so.
+    """Run a program as `asyncio.run` does, with sigtask's tasks, and stop it by a ladder on SIGINT and SIGTERM.
 
-    The first SIGINT or SIGTERM puts `ladder` to every task of the loop; each further one moves to the next rung at
-    once; two within half a second count as one. Left out, it is what the environment variable `SIGTASK_LADDER` says,
-    else drain 10 s, terminate 5 s, kill. `signals` maps OS signals to the weakest signal each stands for:
-    `{SIGINT: Interrupt, SIGTERM: Drain}` starts SIGINT at the first rung of Interrupt's level or above. When the
-    ladder's time is over the process is gone, whatever blocks it: a watchdog thread sees to that. Tasks that `main`
-    leaves behind get the ladder from Terminate on. `observer` is told how it goes; left out, a person at a terminal
-    sees what the command shows, and where stderr is none, `logging.getLogger("sigtask")` is told. With
-    `control=True` the program opens a socket by which this user can look at it and steer it: `sigtask ps`, `kill`,
-    `stop` and `top`; left out, the environment variable `SIGTASK_CONTROL` says whether. In a script that is run with
-    `sigtask run`, the command line's ladder, signals, view and control are used in place of these.
+    The first of these signals starts the ladder on all tasks of all loops of the process. Each further one moves to the
+    next rung at once; two within half a second count as one. A signal that is ignored stays ignored. A Drain and a Kill
+    go to all tasks at once, any other rung to `main` first: its `finally` can use the tasks it has started. The other
+    tasks get it when `main` has ended, or half of the grace is over.
 
-    Returns what `main` returns, also when it was asked to drain and did. Raises: `SystemExit(128 + signum)` when it
-    was stopped by a stronger rung; what `main` raises; `RuntimeError` inside a running loop; `ValueError` when
-    `main` is no coroutine, or `SIGTASK_LADDER` no ladder; `TypeError` for a wrong ladder or signal.
+    When the ladder is over, the process exits, whatever blocks it: a watchdog thread sees to that. Tasks still running
+    when `main` returns are stopped, starting with Terminate.
+
+    In a script that runs under `sigtask run`, the command's ladder, signals, view and control are used instead.
+
+    Args:
+        main: The coroutine to run.
+        ladder: Default: the environment variable `SIGTASK_LADDER`, or else drain 10 s, terminate 5 s, kill.
+        signals: Which OS signals stop the program, and the weakest signal that each stands for. With `{SIGINT:
+            Interrupt, SIGTERM: Drain}`, SIGINT starts at the first rung of Interrupt's level or above.
+        loop_factory: As for `asyncio.Runner`.
+        debug: As for `asyncio.run`.
+        observer: Told how the stop goes, by its methods `rung`, `tick`, `over` and `forced`. Default: a live view if
+            stderr is a terminal, or else `logging.getLogger("sigtask")`: the report at WARNING when a task resisted,
+            else at INFO.
+        control: Open the control socket for `sigtask ps`, `kill`, `stop` and `top`. Default: `SIGTASK_CONTROL`.
+
+    Returns:
+        What `main` returns, also after a Drain.
+
+    Raises:
+        KeyboardInterrupt: When a SIGINT stopped the program and `main` did not return.
+        SystemExit: With status 128 + n, when another OS signal n did.
+        RuntimeError: Inside a running loop.
+        ValueError: When `main` is not a coroutine, or `SIGTASK_LADDER` is not a ladder.
+        TypeError: For a wrong ladder or signal.
+        BaseException: Whatever `main` raises.
+
+    Example::
+
+        async def main():
+            return "done"
+
+        print(run(main(), ladder=Ladder.parse("drain=10s,terminate=5s,kill")))  # done
+
+    .. versionadded:: 0.1.0
+
+    .. versionchanged:: 0.2.0
+        The parameter `control`.
     """
     ladder, signals, control = _checked(main, ladder, signals, control)
-    if host is not None:  # its ladder and its view are what the person asked for: it joins them
+    if host is not None:  # use the ladder and the view of `sigtask run`
         return _run(host, main, loop_factory, debug)
     observer = observer or default_observer() or LogObserver()
     with Supervisor(ladder, signals, observer, control=control) as supervisor:
         value = _run(supervisor, main, loop_factory, debug)
-        supervisor.watchdog.stop()  # what comes now is the caller's own time
+        supervisor.watchdog.stop()  # code after run() has all the time it wants
         return value
 
 
@@ -86,7 +116,7 @@ def _run(
 host: Supervisor | None = None
 """The supervisor of `sigtask run`, in the process of a program that it hosts."""
 refusal: Exception | None = None
-"""What `run()` raises in place of running: set while `sigtask run package.module:main` imports the program."""
+"""Raised by `run()` instead of running, while `sigtask run package.module:main` imports the program."""
 
 
 def _checked(
@@ -106,7 +136,7 @@ def _checked(
             raise TypeError(f"signals is {signals!r}; give a mapping, as in {{signal.SIGINT: Interrupt}}")
         for signum, cls in (signals or {}).items():
             if signum not in signal.valid_signals():
-                raise ValueError(f"signals: {signum!r} is no signal of this system; say signal.SIGTERM, for example")
+                raise ValueError(f"signals: {signum!r} is not a signal of this system; say signal.SIGTERM, for example")
             if signal.Signals(signum) in NOT_TO_BE_HANDLED:
                 raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)
@@ -120,7 +150,7 @@ def _checked(
 
 
 def _close(supervisor: Supervisor, runner: asyncio.Runner) -> None:
-    """Close the loop; a task that even a Kill could not reach is not waited for, as `Runner.close` would for ever."""
+    """Close the loop without waiting for a task that even a Kill could not reach, as `Runner.close` would."""
     report = supervisor.conclude() if supervisor.stoppings else None
     dismiss_idle()
     if report is None or not report.survivors:

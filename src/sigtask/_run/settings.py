@@ -1,6 +1,6 @@
-"""How a program is to be run and stopped, as one value: what the command line and the environment say.
+"""How to run and stop a program, as one value: the options of the command line and the environment.
 
-A `Settings` can be given to another process as text. Nothing here starts, handles or patches anything.
+A `Settings` can be passed to another process as text. Nothing here starts, handles or patches anything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_TO_BE_HANDLED = {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTO
 
 @dataclass(frozen=True)
 class Settings:
-    """What `sigtask run` was told. `signals` maps OS signals to the weakest signal each stands for."""
+    """The options of `sigtask run`. `signals` maps OS signals to the weakest signal that each stands for."""
 
     ladder: Ladder = DEFAULT
     signals: Mapping[int, type[Signal]] = field(default_factory=lambda: dict(DEFAULT_SIGNALS))
@@ -36,7 +36,7 @@ class Settings:
 
     def as_text(self) -> str:
         """One line of JSON, from which `from_text` makes an equal value in any process that can import the classes."""
-        import json  # here, and not for every program that never needs it
+        import json  # imported only when it is needed
 
         return json.dumps(
             {
@@ -73,7 +73,7 @@ class Settings:
 
 
 def default_ladder() -> Ladder:
-    """The ladder where the code names none: the one in `SIGTASK_LADDER`, else drain 10 s, terminate 5 s, kill.
+    """The default ladder: the one in `SIGTASK_LADDER`, or else drain 10 s, terminate 5 s, kill.
 
     Raises: `ValueError` that names the variable.
     """
@@ -87,14 +87,14 @@ def default_ladder() -> Ladder:
 
 
 YES_NO = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
-"""What a switch in the environment may say, in any case."""
+"""The values of a switch in the environment, in any case."""
 
 
 def control_is_on() -> bool:
-    """Whether `SIGTASK_CONTROL` asks for the control socket. Raises: `ValueError` for a word that says neither."""
+    """Whether `SIGTASK_CONTROL` asks for the control socket. Raises: `ValueError` for an unknown word."""
     text = os.environ.get("SIGTASK_CONTROL", "").lower()
     if text not in ("", *YES_NO):
-        raise ValueError(f"the environment variable SIGTASK_CONTROL: {text!r} is none of {', '.join(YES_NO)}")
+        raise ValueError(f"the environment variable SIGTASK_CONTROL: {text!r} is not one of {', '.join(YES_NO)}")
     return YES_NO.get(text, False)
 
 
@@ -112,7 +112,7 @@ def parse_signals(text: str) -> dict[int, type[Signal]]:
             raise ValueError(f"{part.strip()!r} needs a level; write it as {name or 'HUP'}=drain")
         signum = _number(name)
         if signum in found:
-            raise ValueError(f"{signum.name} is there twice")
+            raise ValueError(f"{signum.name} is given twice")
         try:
             found[signum] = None if level.lower() == "default" else class_named(level)
         except ValueError as error:
@@ -128,7 +128,7 @@ def _number(name: str) -> signal.Signals:
 
         close = get_close_matches(short, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ", such as HUP or QUIT"
-        raise ValueError(f"{name!r} is no signal of this system{hint}")
+        raise ValueError(f"{name!r} is not a signal of this system{hint}")
     if known[short] in NOT_TO_BE_HANDLED:
         raise ValueError(f"{known[short].name} cannot be handled by any program; leave it out")
     return known[short]

@@ -1,4 +1,4 @@
-"""What a program that is being stopped waits for, in a line."""
+"""What a program that is being stopped waits for, in one line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .children import waiting_for
 
 
 def slowest_of(tasks: Sequence[asyncio.Task[Any]], *, is_blocked: bool) -> str:
-    """Where the first task stands that is left and waits for no child; where the loop is blocked, if it is."""
+    """Where the first remaining task is that waits for no child, or where the loop is blocked."""
     if is_blocked or any(task is asyncio.current_task(task.get_loop()) for task in tasks):
         return f"the loop is blocked at {thread_place(threading.main_thread().ident or 0)}"
     if not tasks:
         return ", ".join(filter(None, (waiting_for(), thread_places())))
     parents = {task._parent for task in tasks if isinstance(task, Task)}
-    first = next((task for task in tasks if task not in parents), tasks[0])  # a parent only waits for its children
+    first = next((task for task in tasks if task not in parents), tasks[0])  # a parent just waits for its children
     return f"{first.get_name()} at {task_place(first)}"

@@ -43,9 +43,9 @@ MARGIN = 0.2
 
 
 class Supervisor:
-    """One process under a ladder: started by the first OS signal, moved on by each further one.
+    """One process under a ladder: the first OS signal starts it, each further one moves on.
 
-    Every loop that runs has a `Stopping` of its own; the ladder's seconds are counted here for all of them.
+    Every running loop has its own `Stopping`; the ladder's time is counted here for all of them.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Supervisor:
         """What the main thread was told by, where that was no `KeyboardInterrupt`."""
         self._loops: weakref.WeakSet[AbstractEventLoop] = weakref.WeakSet()
         self._mains: weakref.WeakKeyDictionary[AbstractEventLoop, Any] = weakref.WeakKeyDictionary()
-        self._clock, self._first = LadderClock(ladder, systemd.stopping), 0
+        self._clock, self._first, self._told_in = LadderClock(ladder, systemd.stopping), 0, -1
         self._heard = self._overdue = self.reraised = False
         """Whether the program's own handler is gone again, and it has asked for the signal's default action."""
         self._yet_to_turn: set[AbstractEventLoop] = set()  # loops that have not turned since they were told to go on
@@ -93,7 +93,7 @@ class Supervisor:
                 self.control.close()
 
     def attach(self, loop: AbstractEventLoop) -> None:
-        """What runs in this loop is to be stopped, too."""
+        """Stop the tasks of this loop, too."""
         self._loops.add(loop)
         systemd.keep_alive(loop)
         if self.control is not None:
@@ -105,7 +105,7 @@ class Supervisor:
     # -- in the signal handler ------------------------------------------------------------------------------------
 
     def signalled(self, signum: int, frame: FrameType | None, fresh: bool) -> None:
-        """An OS signal came. This may be inside any line of the program: the ladder is climbed elsewhere."""
+        """An OS signal came. This may interrupt any line of the program, so it only hands over."""
         own = programs_own(signum, self.own_handler(signum))
         late, self._overdue = self._overdue, False
         loop = running_loop()
@@ -126,7 +126,7 @@ class Supervisor:
             self.tell_main_thread(signum)
 
     def overdue(self, signum: int, fresh: bool) -> None:
-        """The main thread does not come to `signalled`: do what needs no main thread. In a thread of its own (R30)."""
+        """The main thread does not run `signalled`: do what can be done without it, in a thread of its own (R30)."""
         if self.signum is None:
             own = programs_own(signum, self.own_handler(signum))
             if self._running() or own is not None or signum != signal.SIGINT:
@@ -136,7 +136,7 @@ class Supervisor:
             self._go_on()
 
     def foreign(self, signum: int, fresh: bool) -> None:
-        """A handler that the program has set in the place of ours has been called. In a thread of its own (R29)."""
+        """A handler that the program has set in place of ours was called. Runs in a thread of its own (R29)."""
         if self.signum is None:
             if self._running():
                 self._start(signum, heard=True)
@@ -144,7 +144,8 @@ class Supervisor:
             self._go_on(for_good=False)
 
     def tell_main_thread(self, signum: int) -> NoReturn:
-        """Raise there what plain Python raises for a SIGINT, and for others, of which it would just die, SystemExit."""
+        """Raise in the main thread what plain Python raises for SIGINT; SystemExit for a signal that would end it."""
+        self._told_in = self._clock.index
         if signum == signal.SIGINT:
             if self.own_handler(signum) == signal.SIG_DFL and not self._running():
                 self._die_of(signum)
@@ -161,12 +162,12 @@ class Supervisor:
         self._in_each_loop(self._begin, self._first)
 
     def _go_on(self, *, for_good: bool = True) -> None:
-        """The next rung; not a Kill, while a handler of the program's own makes of a second signal what it will."""
+        """Go to the next rung, but not to a Kill while a handler of the program decides about a second signal."""
         if for_good or ((due := self._clock.rung) is not None and due.signal.level < Terminate.level):
             self._in_each_loop(self._advance, self._clock.hurry())
 
     def _orderly_end_is_over(self, signum: int) -> None:
-        """The program's own handler has been called, and is gone: it wants the default action now (uvicorn does)."""
+        """The program's own handler was called and then removed: it wants the default action now, as uvicorn does."""
         self.reraised = True
         self._in_each_loop(self._advance, self._first, Terminate.level)
         if not self._running() and signum != signal.SIGINT:
@@ -195,7 +196,7 @@ class Supervisor:
             self.stop_everything(loop, min(first, len(self.ladder.rungs) - 1))
 
     def _join(self, loop: AbstractEventLoop) -> None:
-        """A loop that begins while the ladder is climbed: a clean-up, perhaps. It is told from the next rung on."""
+        """A loop that starts during the ladder, perhaps for a cleanup. It gets the ladder from the next rung on."""
         if not self.stoppings:
             self._begin(loop, self._first)  # the signal came before there was any loop
         else:
@@ -216,7 +217,7 @@ class Supervisor:
     def stop_everything(
         self, loop: AbstractEventLoop, first: int, reason: str | None = None, ladder: Ladder | None = None
     ) -> Stopping:
-        """Put the ladder, from its rung `first`, to every task of the loop."""
+        """Start the ladder, at its rung `first`, on all tasks of the loop."""
         stopping = Stopping(
             loop,
             (),
@@ -234,14 +235,14 @@ class Supervisor:
         return stopping
 
     def _order(self, loop: AbstractEventLoop, tasks: Iterable[Any]) -> Order:
-        """Main first: the code around a loop that runs for no coroutine in particular, or where none runs in main."""
-        coro, signum = self._mains.get(loop), self.signum or signal.SIGTERM
+        """Main first: the code around a loop, once for each rung, where that runs for no coroutine in particular."""
+        coro, signum, tell = self._mains.get(loop), self.signum or signal.SIGTERM, self.tell_main_thread
         main = None if coro is None else next((task for task in tasks if task.get_coro() is coro), None)
         outside: Callable[[], object] | None = None
         if threading.current_thread() is not threading.main_thread():
             outside = told_already  # by its own signal handler
         elif loop not in self._mains:
-            outside = lambda: loop.call_soon(self.tell_main_thread, signum)  # noqa: E731
+            outside = lambda: self._told_in == self._clock.index or loop.call_soon(tell, signum)  # noqa: E731
         return Order(main, outside, heard=self._heard, main_first=self.main_first)
 
     def _on_rung(self, rung: Rung) -> None:
@@ -253,7 +254,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def running(self, loop: AbstractEventLoop, main: Any) -> Iterator[None]:
-        """While a runner runs the coroutine `main` in that loop. What the ladder has ended, ends as in plain Python."""
+        """While a runner runs the coroutine `main` in that loop. What the ladder ends, ends as in plain Python."""
         self._mains[loop] = main
         try:
             yield
@@ -284,8 +285,8 @@ class Supervisor:
         return loop in self._mains
 
     def wind_up(self, loop: AbstractEventLoop) -> None:
-        """`main` has ended: what it left behind gets the ladder from Terminate on, and is waited for."""
-        self._mains[loop], left = None, asyncio.all_tasks(loop)  # nobody else is waiting around it
+        """`main` has ended: stop the tasks it has left behind, starting with Terminate, and wait for them."""
+        self._mains[loop], left = None, asyncio.all_tasks(loop)  # no other code runs around it
         try:
             stopping = self.at_work_on(loop)
             if stopping is not None:
@@ -305,7 +306,7 @@ class Supervisor:
         return self.stop_everything(loop, first, f"{cause}main() has ended", ladder)
 
     def wind_up_all(self) -> None:
-        """The program has run to its end: loops of the main thread that it has left with tasks in them are wound up."""
+        """The program has ended: stop tasks that are left in loops of the main thread."""
         for stopping in tuple(self.stoppings):
             loop = stopping.loop
             if loop.is_running():
@@ -313,41 +314,41 @@ class Supervisor:
             elif not loop.is_closed() and asyncio.all_tasks(loop):
                 self.wind_up(loop)
 
-    # -- for whoever looks on -------------------------------------------------------------------------------------
+    # -- for observers -------------------------------------------------------------------------------------------
 
     @property
     def cause(self) -> str:
-        """What started it: the name of the OS signal."""
+        """The name of the OS signal that started the ladder."""
         return "the end of main()" if self.signum is None else name_of(self.signum)
 
     @property
     def tasks_left(self) -> int:
-        """How many tasks are still to end."""
+        """How many tasks have not ended."""
         return sum(len(stopping.alive) for stopping in self.stoppings)
 
     @property
     def is_over(self) -> bool:
-        """Whether no task is left to be stopped."""
+        """Whether all tasks have ended."""
         return not self._yet_to_turn and all(stopping.done.done() for stopping in self.stoppings)
 
     @property
     def rung(self) -> Rung | None:
-        """The rung that the tasks were told last, where any were."""
+        """The rung that the tasks were sent last; `None` before the first."""
         return next((one.rung for one in self.stoppings if not one.done.done()), None)
 
     @property
     def rung_due(self) -> Rung | None:
-        """The rung that should be under way by the watchdog's count, which a blocked loop does not stop."""
+        """The rung that should be in progress by the watchdog's clock, which a blocked loop does not stop."""
         return self._clock.rung
 
     @property
     def rung_left(self) -> float:
-        """Seconds until the next rung, by the watchdog's count."""
+        """Seconds until the next rung, by the watchdog's clock."""
         return self._clock.rung_left
 
     @property
     def time_left(self) -> float:
-        """Seconds until the process is to be gone."""
+        """Seconds until the process exits at the latest."""
         return max(0.0, self._clock.left)
 
     @property
@@ -373,13 +374,12 @@ class Supervisor:
         except Exception:  # it is made while the loop's thread may change everything: the threads are still told of
             report = report_of((), str(self.ladder), self.cause, self._clock.seconds)
         report.note = "the process did not end by itself in the ladder's time: the watchdog ended it"
-        report.status, report.threads = 128 + (self.signum or signal.SIGTERM), threads()
-        report.children = children()
+        report.status, report.threads, report.children = 128 + (self.signum or signal.SIGTERM), threads(), children()
         self.observer.forced(report, self.report is not None)
         told(report, "force")
 
     def conclude(self) -> Report:
-        """The report as of now."""
+        """The report so far."""
         if self.report is not None:
             return self.report
         if self.stoppings:

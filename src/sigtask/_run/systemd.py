@@ -1,6 +1,6 @@
-"""What systemd is told of a service, by the protocol of sd_notify(3): datagrams to the socket in `$NOTIFY_SOCKET`.
+"""Notifications to systemd by the protocol of sd_notify(3): datagrams to the socket in `$NOTIFY_SOCKET`.
 
-Nothing happens where that is not set. All may be called in a signal handler and in any thread.
+Without that variable, nothing happens. All functions may be called in signal handlers and in any thread.
 """
 
 from __future__ import annotations
@@ -14,17 +14,29 @@ LAST_SECONDS = 4.0
 
 
 def notify(state: str) -> bool:
-    r"""Tell systemd of a state: `notify("READY=1")` once you serve, `notify("STATUS=42 connections")`.
+    r"""Tell systemd about the state of this service, as sd_notify(3).
 
-    Gives whether it was sent: `False` where nobody listens, because `$NOTIFY_SOCKET` is not set or names no socket, or
-    where systemd does not keep up. Several states are lines: `"READY=1\nSTATUS=up"`. Never waits. While `run()` and
-    `sigtask run` stop a program, they say `STOPPING=1`, and for how long, by themselves.
+    It never waits. `run()` and `sigtask run` send `STOPPING=1`, with the time it takes, by themselves. Call it from any
+    thread or signal handler.
 
-    Raises: `ValueError` when a line of it is not `NAME=value`.
+    Args:
+        state: One `NAME=value` per line: `READY=1`, `STATUS=42 clients`.
+
+    Returns:
+        False when nothing was sent: `$NOTIFY_SOCKET` is not set, or systemd does not read from it.
+
+    Raises:
+        ValueError: When a line is not `NAME=value`.
+
+    Example::
+
+        print(notify("READY=1\nSTATUS=up"))  # False
+
+    .. versionadded:: 0.2.0
     """
     for line in state.split("\n"):
         if not line.partition("=")[0].isidentifier() or "=" not in line:
-            raise ValueError(f"notify({state!r}): {line!r} is no state; write it as READY=1 or STATUS=text")
+            raise ValueError(f"notify({state!r}): {line!r} is not a state; write it as READY=1 or STATUS=text")
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
@@ -40,14 +52,14 @@ def notify(state: str) -> bool:
 
 
 def stopping(left: float) -> None:
-    """The ladder has begun, or has got more time: the process is gone in so many seconds."""
+    """Tell systemd that the ladder has begun or has been extended, and when the process exits at the latest."""
     if _is_the_service():
         seconds = left + LAST_SECONDS
         notify(f"STOPPING=1\nSTATUS=stopping, {left:.0f} s at most\nEXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
 
 def keep_alive(loop: AbstractEventLoop) -> None:
-    """While this loop turns in the main thread, say so in time, if systemd has asked for it by `WatchdogSec=`."""
+    """Send systemd its watchdog messages while this loop turns in the main thread, if `WatchdogSec=` asks for it."""
     interval = _watchdog_interval()
     if interval is None:
         return
@@ -61,7 +73,7 @@ def keep_alive(loop: AbstractEventLoop) -> None:
 
 
 def _watchdog_interval() -> float | None:
-    """Half of what systemd waits, in seconds."""
+    """Half of systemd's watchdog time, in seconds; `None` without one."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     if not microseconds.isdecimal() or int(microseconds) == 0:
         return None
@@ -70,5 +82,5 @@ def _watchdog_interval() -> float | None:
 
 
 def _is_the_service() -> bool:
-    """Whether this is the process that systemd has started, and not a worker of it; systemd 248 says which it is."""
+    """Whether systemd has started this process itself, and not its parent; systemd 248 and later tell."""
     return os.environ.get("SYSTEMD_EXEC_PID", str(os.getpid())) == str(os.getpid())

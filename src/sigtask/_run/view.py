@@ -1,4 +1,4 @@
-"""What a person sees while a program is being stopped: two live lines on a terminal, else a line per rung."""
+"""What a person sees during a stop: two live lines on a terminal, or one line per rung."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["LineView", "LiveView", "default_observer", "make_view"]
 def make_view(
     *, quiet: bool, report_file: Path | None, log: Literal["text", "json"] = "text", stream: TextIO | None = None
 ) -> LineView:
-    """The view that fits: silent, JSON, live on a terminal, else a line per rung."""
+    """The right view: silent, JSON, live on a terminal, or one line per rung."""
     out = stream or sys.stderr
     if quiet or out is None:  # Python has no sys.stderr when it was closed beforehand
         return LineView(None, report_file)
@@ -30,7 +30,7 @@ def make_view(
 
 
 def default_observer() -> LineView | None:
-    """What `run()` shows a person at a terminal, as the command does; `None` where stderr is none."""
+    """The view of `run()` on a terminal, which is that of the command; `None` without a terminal."""
     try:
         on_terminal = sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # it is closed
@@ -39,7 +39,7 @@ def default_observer() -> LineView | None:
 
 
 def _is_screen(stream: TextIO) -> bool:
-    """Whether it is a terminal that can be drawn on, and has the room."""
+    """Whether it is a terminal that is large enough and can be drawn on."""
     try:
         return (
             stream.isatty()

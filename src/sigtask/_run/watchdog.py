@@ -1,13 +1,14 @@
 """The thread that ends the process when nothing else does (R30).
 
-It does not care about a blocked loop, non-daemon threads, a stuck executor or a stubborn atexit. What it cannot
-outlast is C code that holds the GIL, and an interpreter that is finalizing; for those there is `faulthandler`'s own
-timer, which needs neither, a little later, and with exit status 1.
+It works while the loop is blocked, and against non-daemon threads, a stuck executor or a stubborn atexit handler. It
+cannot run while C code holds the GIL, or in an interpreter that is finalizing. For these there is the timer of
+`faulthandler`, which needs neither; it fires a little later, and with exit status 1.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -26,8 +27,10 @@ LAST_LINE = 3.0
 """Seconds after the watchdog's time at which faulthandler's timer ends the process."""
 OUR_THREADS = ("watchdog.py", "os_signals.py", "line_view.py")
 _CONTROL = os.path.join("sigtask", "control", "_server.py").encode()
-PATIENCE = 2.0
-"""Seconds for the last words: whoever reads our stderr may have stopped reading."""
+LAST_WORDS = 2.0
+"""Seconds for the last words, which wait for no reader, and for the report's file: of very many tasks both are long."""
+PATIENCE = 0.5
+"""Seconds for the stacks: whoever reads our stderr may have stopped reading."""
 
 
 class Watchdog:
@@ -61,14 +64,14 @@ class Watchdog:
         start_deaf(self._thread)
 
     def arm(self, seconds: float) -> None:
-        """Wake up. The process is gone in so many seconds, at the most, and a little for the last line."""
+        """Start the countdown: the process exits in so many seconds, plus a little for the last message."""
         self._armed = True
         with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
             self._faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=_stderr())
         self._orders.put(True)
 
     def stop(self) -> None:
-        """Call the whole thing off: the thread is gone when this returns."""
+        """Cancel everything. The thread has ended when this returns."""
         # Not armed, the timer is somebody else's, a test runner's for example.
         if self._armed and self._faulthandler is not None:
             self._faulthandler.cancel_dump_traceback_later()
@@ -95,12 +98,14 @@ class Watchdog:
 
     def _end(self, status: int) -> None:
         try:
+            gc.disable()  # so many new rows would have it look at all the tasks, again and again
             self._may_speak.put(True)
             if self._speaker is None:
                 self._speak()  # faulthandler's timer is all that bounds it
             with contextlib.suppress(Empty):
-                self._has_spoken.get(timeout=PATIENCE)
-            for act in (*_last_acts.acts, take_along):  # that last: a parent may start its children anew
+                for seconds in (LAST_WORDS, PATIENCE):
+                    self._has_spoken.get(timeout=seconds)
+            for act in (*_last_acts.acts, take_along):  # this last: a parent may restart its children
                 with contextlib.suppress(Exception):
                     act()
         finally:
@@ -109,10 +114,11 @@ class Watchdog:
     def _speak(self) -> None:
         if not self._may_speak.get():
             return
-        for step in (self._last_words, self._dump, flush):
-            with contextlib.suppress(Exception):
-                step()
-        self._has_spoken.put(True)
+        for steps in ((self._last_words,), (self._dump, flush)):
+            for step in steps:
+                with contextlib.suppress(Exception):
+                    step()
+            self._has_spoken.put(True)
 
     def _dump(self) -> None:
         # By way of a file, as faulthandler holds the GIL while it writes: on a full pipe it would hold it for ever.

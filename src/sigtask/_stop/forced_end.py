@@ -1,4 +1,4 @@
-"""What is done just before the process is ended by force (R30): an edge that owns something outside it adds to this."""
+"""Callbacks just before the process is ended by force (R30), for modules that own something outside the process."""
 
 from __future__ import annotations
 

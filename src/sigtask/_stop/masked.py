@@ -1,8 +1,7 @@
-"""Which mask held a signal back, and where it was opened: found out when a report is made, so that masks cost nothing.
+"""Finds the mask that held a signal, and where it was opened. This happens only for a report, so masks cost nothing.
 
-A coroutine that is suspended in a `with` keeps the way to leave it on its stack, and `gc.get_referents` hands that out
-(as for `_core.handling`). The line of the `with` is looked up in the source. Where one of these fails, a report says
-less.
+A coroutine that is suspended in a `with` keeps the exit method on its stack, and `gc.get_referents` returns it (as for
+`_core.handling`). The line of the `with` is looked up in the source. Where one of these fails, a report says less.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _METHODS = (MethodType, BuiltinMethodType)
 
 
 def held_back(inbox: Inbox, is_ours: Callable[[Delivery], bool]) -> str | None:
-    """What kept the signals so far from a task: a mask (R14)."""
+    """The mask that kept signals from a task so far (R14)."""
     if not inbox.pending:
         return None
     masks = tuple(inbox.open_masks())
@@ -44,7 +43,7 @@ def _holds(mask: Any, delivery: Delivery) -> bool:
 
 
 def mask_place(mask: Any) -> str | None:
-    """Where this open mask was opened (`file:line in function`); `None` where that cannot be found out."""
+    """Where this mask was opened (`file:line in function`); `None` if unknown."""
     owner = None if mask.inbox is None else mask.inbox.task()
     if owner is None or not hasattr(owner, "get_coro") or owner._is_running():
         return None
@@ -76,7 +75,7 @@ def _open_in(coro: Any) -> list[Any]:
 
 
 def _lines_of_masks(code: CodeType, line: int) -> list[int]:
-    """The lines of the `with mask(...)` that stand around this line, the outermost first: by their indentation."""
+    """The lines of the `with mask(...)` around this line, the outermost first, found by indentation."""
     found: list[int] = []
     indent = math.inf
     for number in range(line, code.co_firstlineno, -1):

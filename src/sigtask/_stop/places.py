@@ -1,4 +1,4 @@
-"""Where a task or a thread stands: the line of the user's code that a person would want to see."""
+"""Where a task or a thread is: the line of the user's code that a person wants to see."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _NOT_THE_USERS = (
     _OURS,
     "<frozen",
 )
+_COMMAND = os.path.join(_OURS, "cli") + os.sep
 _NOWHERE = "no Python frame"
 DEEPEST = 50
 """How many lines of a stack a person would read."""
@@ -32,7 +33,7 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 @functools.cache
 def is_the_users(path: str) -> bool:
-    """Whether a file is the user's own or a library's, not the interpreter's and not ours."""
+    """Whether a file belongs to the user or to a library, and not to the interpreter or to sigtask."""
     return not path.startswith(_NOT_THE_USERS) and (not path.startswith(_STDLIB) or "site-packages" in path)
 
 
@@ -49,7 +50,7 @@ def task_place(task: asyncio.Task[Any], *outside: str) -> str:
 
 
 class Places:
-    """`task_place` for many tasks at one moment, of which most stand at the same few lines."""
+    """`task_place` for many tasks at once, most of which are at the same few lines."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], tuple[CodeType, str]] = {}
@@ -61,7 +62,7 @@ class Places:
         return _NOWHERE if frame is None else self._of_frame(frame)
 
     def stack_of(self, task: asyncio.Task[Any]) -> tuple[str, ...]:
-        """How it came there: its frames that are the user's or a library's, the innermost last; of very many, those."""
+        """Its stack without frames of the interpreter and of sigtask, innermost last, limited in length."""
         kinds = ((one, _names(one.__class__)) for one in chain(task.get_coro()))
         frames = (getattr(one, names[0]) for one, names in kinds if names is not None)
         users = (one for one in frames if one is not None and is_the_users(one.f_code.co_filename))
@@ -93,13 +94,13 @@ def _innermost(coro: Any) -> FrameType | None:
 
 @functools.lru_cache(100)
 def _names(kind: type) -> tuple[str, str] | None:
-    """How coroutines of that kind call their frame, and what they await."""
+    """The names of the attributes by which coroutines of that type give their frame, and what they await."""
     pairs = (("cr_frame", "cr_await"), ("ag_frame", "ag_await"), ("gi_frame", "gi_yieldfrom"))
     return next((pair for pair in pairs if hasattr(kind, pair[0])), None)
 
 
 def is_leaf(kind: type) -> bool:
-    """Whether what is of that kind has no frame, and awaits nothing that has."""
+    """Whether objects of that type have no frame, and await nothing that has one."""
     return _names(kind) is None and kind.__name__ not in _STEPS
 
 
@@ -146,10 +147,10 @@ def _c_function(frame: FrameType) -> str | None:
 
 
 def thread_stack(ident: int) -> str:
-    """Where a thread stands, and how it came there: its frames that are the user's or a library's, innermost first."""
+    """The stack of a thread without frames of the interpreter and of sigtask, innermost first."""
     frame = sys._current_frames().get(ident)
     places: list[str] = []
-    while frame is not None:
+    while frame is not None and not frame.f_code.co_filename.startswith(_COMMAND):
         if is_the_users(frame.f_code.co_filename):
             places.append(frame_place(frame))
         frame = frame.f_back
@@ -157,7 +158,7 @@ def thread_stack(ident: int) -> str:
 
 
 def threads() -> tuple[ThreadReport, ...]:
-    """The process's threads, and where each stands; not our own. Those that keep the process come first."""
+    """The threads of the process and where each is, without our own. Threads that keep the process alive come first."""
     main = threading.main_thread().name
     found = [
         ThreadReport(thread.name, thread.daemon, thread_place(thread.ident))
@@ -168,7 +169,7 @@ def threads() -> tuple[ThreadReport, ...]:
 
 
 def thread_places() -> str:
-    """Where the threads that keep the process are, in one line; the main thread counts when it is the only one."""
+    """Where the threads that keep the process alive are, in one line; the main thread only if there is no other."""
     main = threading.main_thread()
     others = [str(thread) for thread in threads() if not thread.daemon and thread.name != main.name]
     return "; ".join(others) or f"the main thread at {thread_place(main.ident or 0)}"

@@ -1,8 +1,7 @@
-"""Those that a ladder is put to and that have not ended, each with its row in the report.
+"""The tasks that a ladder stops and that have not ended, each with its row in the report.
 
-It is the done callback of each. What is to be done with a task is said by `Stopping`; in C, a task of ours that is told
-for the first time, and that ends of what it was told, does not come to `Stopping` at all (`_core/speed_roll.c`): of a
-hundred thousand of these a large stop is made.
+A `Roll` is the done callback of each task. `Stopping` decides what to do with a task. In C, a task of ours that is told
+for the first time, and ends of it, never reaches `Stopping` (`_core/speed_roll.c`): most tasks of a large stop are so.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ AnyTask = asyncio.Task[Any]
 
 
 def clock_of(loop: AbstractEventLoop) -> Callable[[], float]:
-    """The loop's clock, and what it is made of where that is asyncio's own: it is asked for each task that ends."""
+    """The loop's clock, or what asyncio's own clock is made of, because it is read for each task that ends."""
     return monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
 
 
@@ -82,12 +81,12 @@ class Roll:
         self.name, self.began, self.sent, self.ended = name, began, 0, 0
 
     def track(self, tasks: Iterable[AnyTask]) -> None:
-        """These are to end, too."""
+        """Track these tasks, too."""
         for task in tasks:
             self.take_in(task)
 
     def take_in(self, task: AnyTask, *, descendant: bool = False) -> None:
-        """It is to end, too; of `everything`, what is done is passed by."""
+        """Track this task, too; with `everything`, a task that is done is left out."""
         if task in self.alive:
             return
         row = new_row(task, descendant=descendant)
@@ -103,11 +102,11 @@ class Roll:
         task.add_done_callback(self, context=self.context)
 
     def everyone(self) -> list[AnyTask]:
-        """Those that have not ended, with what they have spawned."""
+        """The tasks that have not ended, and all that they have spawned."""
         return [*self.alive, *(() if self.everything else descendants(self.alive))]
 
     def family(self, rung: Rung, sent: list[Signal], asker: object) -> list[AnyTask]:
-        """The descendants this rung goes to: all of them for a Drain or a Kill, else those already thrown into."""
+        """The descendants this rung goes to: all for a Drain or a Kill, else those an earlier rung was thrown into."""
         everyone = not Interrupt.level <= rung.signal.level < KILL_LEVEL
         for child in descendants([task for task, row in self.alive.items() if not row.descendant]):
             is_new = child is not asker and child not in self.alive

@@ -1,4 +1,4 @@
-"""What a report's row says of a task: where it stands, what it did with its signals, and how it ended (R28)."""
+"""What a row of the report says about a task: where it is, what it did with its signals, and how it ended (R28)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 
 
 def place_of(task: AnyTask, places: Places) -> str:
-    """Where a task stands, and what it waits for outside its loop."""
+    """Where a task is, and what it waits for outside its loop."""
     inbox: Inbox | None = getattr(task, "_inbox", None)
     if inbox is None or not inbox.outside:
         return places.of(task)
@@ -33,15 +33,15 @@ def place_of(task: AnyTask, places: Places) -> str:
 
 
 def new_row(task: AnyTask, *, descendant: bool = False) -> TaskReport:
-    """The row of a task of which nothing is known yet but what it is."""
+    """The row of a task about which nothing else is known yet."""
     may_be_asked = isinstance(task, Task) or not task.done()  # CPython 3.12.1 crashes when another is asked at its end
-    coro: Any = task.get_coro() if may_be_asked else None  # which a task that was started eagerly has no more
+    coro: Any = task.get_coro() if may_be_asked else None  # a task that was started eagerly no longer has it
     what: str = getattr(coro, "__qualname__", "")
     return TaskReport(task.get_name(), descendant=descendant, coroutine=what)
 
 
 def settle(row: TaskReport, inbox: Inbox) -> None:
-    """Note what is to be known of the task by now."""
+    """Fill in what is known of the task by now."""
     row.refused = sum(delivery.refused for delivery in inbox.history)
     row.abandoned = inbox.abandoned
     if inbox.outside:
@@ -82,7 +82,7 @@ def look_back(row: TaskReport, task: AnyTask, places: Places, is_ours: Callable[
 
 
 def look_back_at(alive: Mapping[AnyTask, TaskReport], is_ours: Callable[[Delivery], bool]) -> None:
-    """As `look_back`, of all tasks that have been told something; from any thread."""
+    """`look_back` for all tasks that have been told something; from any thread."""
     places = Places()
     for task, row in tuple(alive.items()):
         if row.stood:
@@ -90,13 +90,13 @@ def look_back_at(alive: Mapping[AnyTask, TaskReport], is_ours: Callable[[Deliver
 
 
 def was_looked_at(tasks: Iterable[AnyTask], is_ours: Callable[[Delivery], bool]) -> bool:
-    """Whether anybody has asked for what these tasks were sent, or was told of it."""
+    """Whether any of these tasks has asked for the signal that it was sent, or had a callback for it."""
     inboxes = [inbox for task in tuple(tasks) if (inbox := getattr(task, "_inbox", None)) is not None]
     return any(one.was_seen and is_ours(one) for inbox in inboxes for one in inbox.history)
 
 
 def _keeper(one: Delivery, task: Task[Any]) -> str | None:
-    """The file of the code in this task that has the signal in a variable, and so may raise it yet."""
+    """The file of the code in this task that has the signal in a variable, and so may still raise it."""
     if one.thrown is None and not _is_in_a_lock(one.caught_at):
         return None
     signal = None if one.thrown is None else one.thrown()
@@ -115,21 +115,21 @@ def _is_in_a_lock(place: str | None) -> bool:
 
 
 def _is_to_be_raised(one: Delivery, task: Task[Any], keeper: str | None) -> bool:
-    """Whether a part of asyncio has the signal, and raises it in the end: a TaskGroup, `Condition.wait()`."""
+    """Whether a part of asyncio keeps the signal and raises it in the end: a TaskGroup, `Condition.wait()`."""
     scope = leaving.get(task)
     return (scope is not None and scope.has(one)) or (keeper or "").startswith(_ASYNCIO)
 
 
 def _answered(one: Delivery) -> str:
-    """`catch`, `until` and `uncancel()` take back what they took; what a variable has may be raised yet."""
+    """Whether `catch`, `until` or `uncancel()` has taken the signal back. What a variable keeps may still be raised."""
     at = f" at {short(one.caught_at)}" if one.caught_at and is_the_users(one.caught_at) else ""
     return f"{_name(one)} was caught{at} and {'taken back' if one.taken_back else 'kept'}, and it went on"
 
 
 def _swallowed(one: Delivery, row: TaskReport) -> str:
-    """Where it was caught; of what a cleanup or a scope gave away again, only where it was so first.
+    """Where it was caught; if a cleanup or a scope raised it again, where it was caught first.
 
-    Of a line in the standard library, also which of the user's lines may have called it.
+    For a line in the standard library, also which of the user's lines may have called it.
     """
     found = f"{_name(one)}{' at' if one.thrown is None else ', first caught at'} {short(one.caught_at or '')}"
     stood = row.stood.get(_name(one).lower())
@@ -153,15 +153,15 @@ def ending(task: AnyTask, *, retrieve: bool) -> str:
 
 
 def since(seconds: float) -> str:
-    """So many seconds ago, in UTC, as ISO 8601 has it."""
+    """The time so many seconds ago, in UTC, in ISO 8601."""
     return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def report_of(tasks: Iterable[AnyTask], ladder: str, reason: str, seconds: float) -> Report:
-    """A report of tasks that no rung has come to, and where they stand."""
+    """A report of tasks that got no rung, and where they are."""
     rows, places = [], Places()
     for task in tasks:
         rows.append(new_row(task))
         rows[-1].stack = places.stack_of(task)
-        rows[-1].note = f"at {task_place(task)}"
+        rows[-1].note = f"at {place_of(task, places)}"
     return Report(ladder, reason, seconds, tuple(rows), (), began=since(seconds))

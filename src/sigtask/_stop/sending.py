@@ -1,4 +1,4 @@
-"""How a rung's signal is sent to one task, whatever it is."""
+"""How the signal of a rung is sent to one task of any class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..signals import KILL_LEVEL, Interrupt, Signal, Terminate
 
 
 def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: Signal) -> None:
-    """Send it, for this ladder, and note in the row what is to be known."""
+    """Send it for this ladder, and note in the task's row what it tells."""
     if isinstance(task, Task):
         inbox = task._inbox or task._mailbox()
         if not inbox.stops:
@@ -24,7 +24,7 @@ def send_rung(stopping: Any, task: asyncio.Task[Any], row: TaskReport, signal: S
         elif stopping not in inbox.stops:
             inbox.stops = (*(stop for stop in inbox.stops if not stop.done.done()), stopping)
         if signal.level >= KILL_LEVEL and inbox.doom is not None:
-            return  # the Kill of the task that spawned it has come to it already
+            return  # its parent's Kill has already reached it
         task._receive(signal, False, stopping.asker)
     elif signal.level >= Terminate.level:
         if signal.level >= KILL_LEVEL:
@@ -51,7 +51,7 @@ def has_been_told(task: asyncio.Task[Any], signal: Signal) -> bool:
 
 
 def is_unheard(rung: Rung, everyone: Callable[[], Iterable[asyncio.Task[Any]]]) -> bool:
-    """R26: whether the rung's signal is only ever pending, and nobody can look."""
+    """R26: whether the signal can only ever be pending, and no code can ask for it."""
     if rung.signal.level >= Interrupt.level:
         return False
     return not could_be_heard() or not any(isinstance(task, Task) for task in everyone())

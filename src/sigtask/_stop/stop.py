@@ -1,4 +1,4 @@
-"""`stop()`: put a ladder to some tasks, and wait for it (R25)."""
+"""`stop()`: stop some tasks by a ladder, and wait for them (R25)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,41 @@ from .told import told
 
 
 async def stop(*tasks: asyncio.Task[Any], ladder: Ladder | None = None, reason: object = None) -> Report:
-    """Stop these tasks: send each rung of `ladder` in turn until all are done, and report what it took.
+    """Stop these tasks: send the rungs of `ladder` in turn until all tasks have ended, and report what happened.
 
-    All are signalled first and then waited for together, so a hundred tasks take no longer than the slowest. A rung
-    ends as soon as all targets are done; a Drain that no loaded code could hear is skipped (R26). The default ladder is
-    drain 10 s, terminate 5 s, kill. Called by a task that is being stopped itself, the ladder is shortened to what is
-    left (R27). A rung's grace begins when the last task has been told, which takes time where there are very many.
+    All tasks are signalled first and then waited for together, so stopping a hundred takes as long as the slowest. A
+    rung ends as soon as all tasks have. A Drain rung is skipped when no loaded code could react to a Drain. Grace
+    begins when the last task has been told. In a task that is being stopped itself, the ladder is shortened to the time
+    that is left.
 
-    The targets' errors are in the report, not raised. Tasks that even a Kill cannot reach are its `survivors`: stock
-    tasks that swallow `cancel()`, and none else while the loop turns. If `stop()` itself is cancelled, the targets
-    stay where they are, with what they were sent, and the `CancelledError` goes on.
+    A Drain and a Kill also go to all descendants: tasks that a target has spawned, and theirs. The rungs between go to
+    the targets, and to descendants that an earlier rung was thrown into.
 
-    Raises: `ValueError` without tasks or with a task of another loop; `TypeError` for what is no task or ladder;
-    `RuntimeError` when the calling task is among them.
+    Errors of the tasks are in the report and are not raised. A task that still runs at the end is in
+    `Report.survivors`; while the loop turns, this can only be a stock asyncio task that swallows `cancel()`.
+
+    If `stop()` itself is cancelled, it raises at once. The tasks keep the signals they were sent, and get no more.
+
+    Args:
+        tasks: The tasks to stop, all in the running loop.
+        ladder: Default: drain 10 s, terminate 5 s, kill.
+        reason: The `reason` of the signals, any object.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        ValueError: Without tasks, or for a task of another loop.
+        TypeError: For something that is not a task or a ladder.
+        RuntimeError: When the calling task is among them.
+
+    Example::
+
+        task = create_task(asyncio.sleep(3600))
+        report = await stop(task, ladder=Ladder.parse("terminate=5s,kill"), reason="closing")
+        print(report.tasks[0].ended)  # ended by Terminate
+
+    .. versionadded:: 0.1.0
     """
     loop = asyncio.get_running_loop()
     _check(tasks, loop, ladder)

@@ -92,18 +92,18 @@ class Stopping:
         self._deadline = self._began + seconds
         self._ends_at = math.inf  # of this rung; not known before its grace has begun
         self._to_tell: list[AnyTask] = []  # the first one last
-        self._telling = False  # from a turn's first word until its grace begins
+        self._telling = False  # from the first signal of a turn until its grace begins
         self._granted = self._granted_early = 0.0
         self._handle: Handle | None = None
         self._last_turns = LAST_TURNS
         self._ending = False
         self._outside: dict[Outside, None] = {}
-        self._why = None if reason is None else str(reason) or repr(reason)  # now: later, its error would be nobody's
+        self._why = None if reason is None else str(reason) or repr(reason)  # now: an error in it is the caller's
         self._roll.track(targets)
 
     @property
     def alive(self) -> dict[AnyTask, TaskReport]:
-        """Those that have not ended."""
+        """The tasks that have not ended."""
         return self._roll.alive
 
     # -- the clock ------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Stopping:
 
     @property
     def left(self) -> float:
-        """Seconds until a Kill, or until the end if there is none: what a ladder inside this one may take (R27)."""
+        """Seconds until the Kill, or until the end if there is none: what a ladder inside this one may take (R27)."""
         later = self.ladder.rungs[self._index + 1 :]
         if self.rung is not None and self.rung.signal.level >= KILL_LEVEL:
             return 0.0
@@ -134,11 +134,11 @@ class Stopping:
             self.begin(index)
 
     def be_over_in(self, seconds: float) -> None:
-        """It may take no longer than that from now on."""
+        """From now on, it may take at most so many seconds."""
         self._deadline = min(self._deadline, self.loop.time() + seconds)
 
     def extend(self, seconds: float) -> float:
-        """Put the next rung off by up to so many seconds; gives the number granted (R27)."""
+        """Delay the next rung by up to so many seconds. Returns the seconds granted (R27)."""
         granted = min(seconds, self.ladder.limit - self._granted)
         if self.done.done() or granted <= 0:
             return 0.0
@@ -154,13 +154,13 @@ class Stopping:
         return granted
 
     def _then(self, at: float | None, callback: Callable[[], object]) -> None:
-        """Call that next, at that time or at the loop's next turn, in the place of what was to be called."""
+        """Schedule this call, at that time or at the loop's next turn, in place of the scheduled one."""
         if self._handle is not None:
             self._handle.cancel()
         self._handle = self.loop.call_soon(callback) if at is None else self.loop.call_at(at, callback)
 
     def _start_grace(self) -> None:
-        """What was told has been delivered: from now on the time is the tasks'."""
+        """All signals of the rung have been delivered: the grace begins."""
         assert self.rung is not None
         now, later = self.loop.time(), sum(rung.grace for rung in self.ladder.rungs[self._index + 1 :])
         if self._ends_at < math.inf:
@@ -171,7 +171,7 @@ class Stopping:
         self._wait()
 
     def _wait(self) -> None:
-        """Until the next turn of this rung, or the next rung."""
+        """Wait for the next turn of this rung, or for the next rung."""
         if self._turns:
             self._then((self.loop.time() + self._ends_at) / 2, self._next_turn)
         else:
@@ -188,7 +188,7 @@ class Stopping:
     # -- rungs ----------------------------------------------------------------------------------------------------
 
     def begin(self, index: int = 0) -> None:
-        """Begin the rung with that index, or the first after it that somebody can hear."""
+        """Begin the rung with that index, or the first one after it that some task could react to."""
         for task in [task for task in self.alive if task.done()] if self._origins else ():
             self._roll(task)  # its callback is still to come: it ended in the rung before
         self._close_rung()
@@ -215,7 +215,7 @@ class Stopping:
             self._next_turn()
 
     def _next_turn(self) -> None:
-        """Tell those whose turn it is."""
+        """Signal the tasks whose turn it is."""
         assert self.rung is not None
         turn, self._told_at, self._telling = self._turns.next(), self.loop.time(), True
         if turn.outside and self._order.outside is not None:
@@ -223,7 +223,7 @@ class Stopping:
         name, tasks = self.rung.name, turn.tasks
         if self._everything and tasks is None and self._turns.number > 1:  # the first comes with `begin`
             self._roll.track(asyncio.all_tasks(self.loop))
-        self._to_tell = list(self.alive)  # nobody has been told anything yet
+        self._to_tell = list(self.alive)  # no task was signalled yet
         if len(self._origins) > 1 or self._turns.number > 1 or tasks is not None:
             some: Iterable[AnyTask] = self.alive if tasks is None or len(tasks) > 1 else tasks
             there = [(task, row) for task in some if (row := self.alive.get(task)) is not None]
@@ -238,7 +238,7 @@ class Stopping:
         self._tell()
 
     def let_everybody_be_told(self) -> None:
-        """What the others waited for is over."""
+        """The tasks that the others waited for have ended: signal everybody."""
         self._turns.let_nobody_wait()
         if not self._turns and self.rung is not None and self.rung.signal.level >= Terminate.level:
             self._turns.once_more()
@@ -246,7 +246,7 @@ class Stopping:
             self._then(None, self._next_turn)
 
     def _tell(self) -> None:
-        """Tell as many as a slice of time allows, and go on at the loop's next turn."""
+        """Signal as many tasks as one slice allows, and go on at the loop's next turn."""
         until, failed, slow = self.loop.time() + SLICE, None, partial(self._tell_one, Places())
         again = self._turns.number > 1
         while self._to_tell:
@@ -363,7 +363,7 @@ class Stopping:
             self._rungs[-1].unasked = not self._rungs[-1].ended and not was_looked_at(self.alive, self._is_ours)
 
     def _count(self) -> None:
-        """Those that never came to `_tell_one` and `_one_ended`."""
+        """Count the tasks that never came to `_tell_one` and `_one_ended`."""
         self._rungs[-1].sent += self._roll.sent
         self._rungs[-1].ended += self._roll.ended
         self._roll.sent = self._roll.ended = 0
@@ -375,7 +375,7 @@ class Stopping:
             self.done.set_result(self.report())
 
     def detach(self) -> None:
-        """Stop counting and watching; what was sent stays sent."""
+        """Stop counting and watching. Signals that were sent stay sent."""
         if self._handle is not None:
             self._handle.cancel()
         for task in self.alive:
@@ -386,7 +386,7 @@ class Stopping:
         return row.descendant or (self._everything and row.ended != "still running")
 
     def report(self) -> Report:
-        """The report as of now."""
+        """The report so far."""
         if not self.done.done():
             self._close_rung()
             look_back_at(self.alive, self._is_ours)

@@ -24,23 +24,54 @@ def _next_due(task: object) -> Any:
 
 
 def time_left() -> float | None:
-    """Seconds until the running task gets the next, stronger signal; `None` when no ladder is at work on it (R27).
+    """Seconds until the running task gets the next, stronger signal; `None` when no ladder is stopping it.
 
-    A task spawned by one that is being stopped has what that one has, and so has a function that it waits for, under
-    `to_thread`. Fits `asyncio.timeout(time_left())`.
+    A task that was spawned by one that is being stopped has the same time left. It also works in a function under
+    `to_thread` or `to_process`. In a stock task it warns and returns `None`.
 
-    Raises: `RuntimeError` outside a task and such a function.
+    Raises:
+        RuntimeError: Outside a task and such a function.
+
+    Example::
+
+        async with asyncio.timeout(time_left()):
+            await asyncio.sleep(0)
+
+    .. versionadded:: 0.1.0
     """
     stopping = _next_due(host_here("time_left()"))
     return None if stopping is None else stopping.rung_left
 
 
 def extend(seconds: float) -> float:
-    """Ask the ladder at work on the running task for more time before the next signal; gives the seconds granted.
+    """Ask the ladder that is stopping this task for more time before the next signal.
 
-    It grants up to its `limit` in all, to everything it stops; 0.0 when that is used up or no ladder is at work.
+    The ladder grants up to its `limit`, in all, to all tasks it stops. In a stock task it warns and returns 0.0.
 
-    Raises: `RuntimeError` outside a task; `ValueError` when `seconds` is not above 0.
+    Args:
+        seconds: How much more, above 0.
+
+    Returns:
+        The seconds granted: 0.0 when the limit is used up, or no ladder is stopping the task.
+
+    Raises:
+        ValueError: When `seconds` is not above 0.
+        RuntimeError: Outside a task.
+
+    Example::
+
+        async def flush():
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                print("granted:", extend(2))
+
+        ladder = Ladder((Terminate, 5), Kill, limit=10)
+        task = create_task(flush())
+        await asyncio.sleep(0)
+        await stop(task, ladder=ladder)  # granted: 2
+
+    .. versionadded:: 0.1.0
     """
     if not (isinstance(seconds, (int, float)) and seconds > 0):
         raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")

@@ -1,4 +1,4 @@
-"""Who is told of the report of every stop: telemetry. Nobody, as long as nobody asks."""
+"""Listeners that get the report of every stop: telemetry. There are none unless it is switched on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ listeners: tuple[Callable[[Report, By], object], ...] = ()
 
 
 def told(report: Report, by: By) -> Report:
-    """The same report, of which everybody has been told."""
+    """Pass the report to all listeners, and return it."""
     for listener in listeners:
         listener(report, by)
     return report

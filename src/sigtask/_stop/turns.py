@@ -1,4 +1,4 @@
-"""In which order a rung that is thrown goes round a whole program: main first (R29)."""
+"""In which order a rung reaches the tasks of a whole program: main first (R29)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AnyTask = asyncio.Task[Any]
 
 
 class Turn(NamedTuple):
-    """Those who are told together. The next turn comes at half of the time that is left."""
+    """The tasks that are signalled together. The next turn comes at half of the time that is left."""
 
     tasks: frozenset[AnyTask] | None
     """`None`: all there are. Who has been told already is not told again."""
@@ -30,7 +30,7 @@ def told_already() -> None:
 
 
 class Order(NamedTuple):
-    """Who of a program is told when, so that a `finally` of its own can use what the program has started."""
+    """Which tasks of a program get a rung when, so that a `finally` can use the tasks that the program has started."""
 
     main: AnyTask | None = None
     """The task that the loop was started for."""
@@ -62,7 +62,7 @@ class Order(NamedTuple):
 
 
 class Turns:
-    """Whose turn comes next. It is true while somebody's is still to come."""
+    """Whose turn comes next. It is true while a turn is left."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -80,12 +80,12 @@ class Turns:
             self.let_nobody_wait()
 
     def next(self) -> Turn:
-        """Go on to the next turn."""
+        """Go to the next turn."""
         self.number += 1
         return self._due.popleft()
 
     def let_nobody_wait(self) -> None:
-        """Everybody is next, in this rung and in those to come."""
+        """Signal everybody in the next turn, in this rung and in those to come."""
         self._nobody_waits = True
         if self._due:
             self._due = deque((self._due[-1]._replace(tasks=None),))

@@ -1,10 +1,12 @@
 """Signals for the handlers of an aiohttp server.
 
-from sigtask.aiohttp import run_app, setup
+Set up the application, and run it::
 
-app = web.Application()
-setup(app)
-run_app(app)
+    from sigtask.aiohttp import run_app, setup
+
+    app = web.Application()
+    setup(app)
+    run_app(app)
 """
 
 from ..serving._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping

@@ -1,7 +1,7 @@
-"""The middleware, and what it wants to know of the server's end.
+"""The middleware, and how it learns why aiohttp has cancelled a handler.
 
-aiohttp cancels a handler whose client is gone, if it is asked to (`handler_cancellation=True`), and one that its
-`shutdown_timeout` did not suffice for; both by a plain `cancel()`. Which of the two it was, the transport says.
+aiohttp cancels a handler by a plain `cancel()` in two cases: its client has gone (with `handler_cancellation=True`), or
+it has not ended within `shutdown_timeout`. The transport tells which of the two it was.
 """
 
 from __future__ import annotations
@@ -39,15 +39,35 @@ def setup(
     ladder: Ladder | None = None,
     deadline: float | None = None,
 ) -> None:
-    """Have each request of this application handled in a `sigtask.Task`, and told when to stop and why.
+    """Run each request of this application in a `sigtask.Task`, and tell it when to stop and why.
 
-    The client goes away: `Interrupt(ClientDisconnected(...))`, or what `on_disconnect` says; `@on_disconnect(...)` says
-    so for one handler. For this aiohttp must run with `handler_cancellation=True`, as `run_app` here does.
-    The server stops: `Drain(ServerStopping(...))` to every handler, then the rest of `ladder`. Who is ended so is
-    answered by 503. `deadline`, in seconds: `Terminate(DeadlineExceeded(...))`, and a 504.
+    *The client goes away*: the handler gets `Interrupt(ClientDisconnected(...))`, or what `on_disconnect` says. The
+    decorator `on_disconnect` decides for one handler. This needs `handler_cancellation=True` in aiohttp, which
+    `run_app` of this module sets.
 
-    Raises: `TypeError` for what is no application or ladder; `ValueError` for an unknown `on_disconnect`, and a
-    deadline that is not above 0.
+    *The server stops*: every handler gets `Drain(ServerStopping(...))`, then the rest of `ladder`. A request that is
+    ended so is answered with a 503.
+
+    *A request takes longer than `deadline`*: its handler gets `Terminate(DeadlineExceeded(...))`, and the client a 504.
+
+    Args:
+        app: The application.
+        on_disconnect: What a handler gets when its client goes away: `"throw"`, `"ask"` or `"run_to_end"`.
+        ladder: For handlers when the server stops. Default: drain 10 s, terminate 5 s, kill.
+        deadline: Seconds that a request may take. Default: no limit.
+
+    Raises:
+        TypeError: For something that is not an application or a ladder.
+        ValueError: For an unknown `on_disconnect`, and for a deadline that is not above 0.
+
+    Example::
+
+        from aiohttp import web
+
+        app = web.Application()
+        sigtask.aiohttp.setup(app, deadline=30)
+
+    .. versionadded:: 0.2.0
     """
     if not isinstance(app, web.Application):
         raise TypeError(f"setup() takes an aiohttp.web.Application, got {app!r}")
@@ -63,14 +83,42 @@ def setup(
 
 
 def run_app(app: web.Application | Awaitable[web.Application], **options: Any) -> None:
-    """`aiohttp.web.run_app`, with `handler_cancellation=True`, by which it tells of clients that go away."""
+    """`aiohttp.web.run_app` with `handler_cancellation=True`, so that aiohttp reports clients that go away.
+
+    Args:
+        app: The application.
+        options: Other options of `aiohttp.web.run_app`.
+
+    Example::
+
+        from aiohttp import web
+
+        def main():
+            app = web.Application()
+            sigtask.aiohttp.setup(app)
+            sigtask.aiohttp.run_app(app, port=8080)
+
+    .. versionadded:: 0.2.0
+    """
     web.run_app(app, handler_cancellation=True, **options)
 
 
 def on_disconnect(what: OnDisconnect) -> Callable[[_F], _F]:
-    """Decorates a handler: that is done when its client goes away. See `sigtask.asgi.on_disconnect`.
+    """Decorate a handler: decide what it gets when its client goes away.
 
-    Raises: `ValueError` for anything but `"throw"`, `"ask"` and `"run_to_end"`.
+    Args:
+        what: `"throw"` throws `Interrupt(ClientDisconnected(...))` into the handler. `"ask"` lets it ask, by
+            `requested(ClientDisconnected)`. `"run_to_end"` tells it nothing.
+
+    Raises:
+        ValueError: For any other word.
+
+    Example::
+
+        @sigtask.aiohttp.on_disconnect("run_to_end")
+        async def pay(request): ...
+
+    .. versionadded:: 0.2.0
     """
     check_on_disconnect(what)
 
@@ -82,11 +130,11 @@ def on_disconnect(what: OnDisconnect) -> Callable[[_F], _F]:
 
 
 run_to_end = on_disconnect("run_to_end")
-"""Decorates a handler that is left alone when its client goes away."""
+"""Decorator for a handler: it is told nothing when its client goes away."""
 
 
 class _Setting:
-    """What was said in `setup()`, and who is at work."""
+    """The options of `setup()`, and the handlers at work."""
 
     def __init__(self, in_flight: InFlight, on_disconnect: OnDisconnect, deadline: float | None) -> None:
         self._in_flight, self._on_disconnect, self._deadline = in_flight, on_disconnect, deadline
@@ -132,17 +180,17 @@ class _Setting:
             response.force_close()
 
     async def stop(self, app: web.Application) -> None:
-        """aiohttp takes no more requests, and will now wait for those that it has."""
+        """aiohttp takes no more requests, and will now wait for those it has."""
         self._in_flight.begin("the server shuts down")
 
     async def start(self, app: web.Application) -> None:
-        """What handlers spawn takes signals, too."""
+        """Make tasks that handlers spawn take signals, too."""
         loop = asyncio.get_running_loop()
         if loop.get_task_factory() is None:
             install(loop)
 
     async def ended(self, app: web.Application) -> None:
-        """What the handlers use is there until they have ended."""
+        """Wait for the handlers before the things they use are closed."""
         await self._in_flight.ended("the server shuts down")
 
 

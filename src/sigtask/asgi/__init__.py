@@ -1,11 +1,13 @@
 """Signals for the requests of an ASGI app: FastAPI, Starlette, Litestar, or any other.
 
+Add the middleware::
+
     from sigtask.asgi import SignalMiddleware
 
     app = FastAPI()
     app.add_middleware(SignalMiddleware)
 
-It needs no other library, and works under any ASGI server on asyncio, also without `sigtask run`.
+It needs no other library, and works under any ASGI server on asyncio, with or without `sigtask run`.
 """
 
 from ..serving._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping

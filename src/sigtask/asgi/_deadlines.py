@@ -1,22 +1,22 @@
-"""How long a request may take: a budget of the server's, a client's, or a gateway's absolute time."""
+"""How long a request may take: a limit of the server, of the client, or of a gateway."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 
 class BadDeadline(ValueError):
-    """What a header says is no time, or one that is over."""
+    """A header that is not a time, or a time in the past."""
 
 
 class Deadlines:
-    """Reads the deadline of a request. The earliest counts.
+    """Read the deadline of a request. The earliest counts.
 
     `budget` is in seconds. `timeout_header` names a header of seconds, `deadline_header` one of Unix time.
 
-    Raises: `ValueError` for a budget that is not above 0; `TypeError` for a header's name that is no text.
+    Raises: `ValueError` for a budget that is not above 0; `TypeError` for a header's name that is not text.
     """
 
     def __init__(self, budget: float | None, timeout_header: str | None, deadline_header: str | None) -> None:
@@ -31,25 +31,22 @@ class Deadlines:
         self.any = budget is not None or timeout_header is not None or deadline_header is not None
 
     def seconds(self, headers: Iterable[tuple[bytes, bytes]]) -> float:
-        """The seconds that this request has; infinite where nothing says.
+        """The seconds that this request has; infinite without a limit.
 
-        Raises: `BadDeadline`, whose text is for the client.
+        Raises: `BadDeadline`, whose text is sent to the client.
         """
-        named = dict(headers) if self._timeout_header or self._deadline_header else {}
         seconds = self._budget
-        if self._timeout_header is not None and (given := _number(named, self._timeout_header)) is not None:
-            seconds = min(seconds, given)
-        if self._deadline_header is not None and (given := _number(named, self._deadline_header)) is not None:
-            seconds = min(seconds, given - time.time())
+        for name, text in headers:
+            if name == self._timeout_header:
+                seconds = min(seconds, _number(name, text))
+            elif name == self._deadline_header:
+                seconds = min(seconds, _number(name, text) - time.time())
         if seconds <= 0:
             raise BadDeadline("the deadline of this request is in the past")
         return seconds
 
 
-def _number(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
-    text = headers.get(name)
-    if text is None:
-        return None
+def _number(name: bytes, text: bytes) -> float:
     try:
         number = float(text)
     except ValueError:

@@ -46,7 +46,7 @@ _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) el
 
 
 class Patience:
-    """Has exchanges listen when they have been in here for `PATIENCE`: one timer for all, for most are gone before."""
+    """Start the listeners of exchanges that last longer than `PATIENCE`: one timer for all, as most end sooner."""
 
     def __init__(self) -> None:
         self._new: dict[Exchange, None] = {}
@@ -114,8 +114,8 @@ class Exchange:
     async def run(self, deadline: float | None = None) -> None:
         """Have the app handle it, and return when it has; its errors are raised.
 
-        Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
-        passed on to the app, and consumed when that has ended.
+        Cancelled by a plain `cancel()`, it terminates the app, waits for it, and raises. A signal is passed on to the
+        app, and is consumed when the app has ended.
         """
         context, called = copy_context(), self._app(self.scope, self.receive, self.send)
         context.run(CURRENT.set, self)
@@ -173,7 +173,7 @@ class Exchange:
             self._ended.set_result(None)
 
     def _pass_on(self, error: CancelledError) -> bool:
-        """The server's own task was told to stop; whether by a signal."""
+        """The server's own task got this signal or cancel: pass it on to the app; whether it was a signal."""
         if isinstance(error, Signal):
             self.task.send_signal(error)
             return True
@@ -184,7 +184,7 @@ class Exchange:
         self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
 
     async def _finish(self, task: OurTask[None]) -> None:
-        """Give the client the app's last word, or one in its place."""
+        """Send the client the app's last message, or one in its place."""
         ended_by = task.ended_by if task.cancelled() else None
         if ended_by is None:
             task.result()
@@ -193,7 +193,7 @@ class Exchange:
             await self._finish_for(ended_by)
 
     async def _finish_quietly(self, task: OurTask[None]) -> None:
-        """The same, when there is another error to be raised."""
+        """The same, when another error is going to be raised."""
         if task.cancelled() or task.exception() is None:
             await self._finish(task)
         else:
@@ -204,7 +204,7 @@ class Exchange:
         """The app has returned while the server stops."""
 
     async def _finish_for(self, ended_by: Signal) -> None:
-        """A signal has ended the app, and the client waits for an answer."""
+        """A signal has ended the app, and the client waits for a response."""
         raise NotImplementedError
 
     # -- the app's receive() ----------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ class Exchange:
     # -- the client has gone ----------------------------------------------------------------------------------------
 
     def client_gone(self, message: Message) -> None:
-        """The server has said that the client is not there any more."""
+        """The server says that the client has gone."""
         if self.gone is not None:
             return
         self.gone = message
@@ -292,7 +292,7 @@ class Exchange:
             self._tell()
 
     def set_on_disconnect(self, what: OnDisconnect, handler: Task[Any] | None) -> None:
-        """From now on that is done when the client goes, or now if it has gone."""
+        """Choose what happens when the client goes; if it has gone already, do it now."""
         self.on_disconnect, self.handler = what, handler
         if self.gone is not None and not self.finished and not self._over:
             self._tell()

@@ -14,11 +14,15 @@ CHUNKS = 64
 
 _CLOSE = (b"connection", b"close")
 
+_BODY = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
+
 
 class HttpExchange(Exchange):
     """A request and its response."""
 
     _chunks = 0
+    _trailers = False
+    """Whether trailers come after the body."""
 
     def is_readable(self) -> bool:
         """As in the base class: the body has been read, or there is none."""
@@ -38,18 +42,25 @@ class HttpExchange(Exchange):
         """As in the base class; while the server stops, the response says that the connection will be closed."""
         if self._over or self.finished:
             return asyncio.sleep(0)
-        if message["type"] == "http.response.start":
-            self.started = True
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.started, self._trailers = True, message.get("trailers", False)
             if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
                 message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         elif message.get("more_body", False):
             self._chunks += 1
             if self._chunks % CHUNKS == 0 or self.gone is not None:
                 return self._send_and_turn(message)
-        elif message["type"] == "http.response.body":
-            self.finished = True
-            self._stop_waiting_to_listen()
+        elif kind == "http.response.trailers":
+            if not message.get("more_trailers", False):
+                self._be_finished()
+        elif kind in _BODY and not self._trailers:
+            self._be_finished()
         return self._send(message)
+
+    def _be_finished(self) -> None:
+        self.finished = True
+        self._stop_waiting_to_listen()
 
     async def _send_and_turn(self, message: Message) -> None:
         await self._send(message)
@@ -67,7 +78,7 @@ class HttpExchange(Exchange):
 
 
 async def answer(scope: Scope, send: Send, status: int, text: str) -> None:
-    """A whole plain text response, after which the connection is closed."""
+    """Send a whole plain text response, after which the connection is closed."""
     body = text.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     if scope.get("http_version", "1.1")[0] == "1":
@@ -77,7 +88,7 @@ async def answer(scope: Scope, send: Send, status: int, text: str) -> None:
 
 
 def _has_no_body(scope: Scope) -> bool:
-    """Whether it is certain that the request has none: nothing is read of one that the app has not asked for."""
+    """Whether the request certainly has no body. The body is never read before the app asks for it."""
     http_1, length = scope.get("http_version", "1.1")[0] == "1", None
     for name, value in scope["headers"]:
         if name == b"content-length":

@@ -19,25 +19,46 @@ from ._websocket import WebSocketExchange
 
 
 class SignalMiddleware:
-    """Runs each request of an ASGI 3 app in a `sigtask.Task`, and tells it when to stop and why.
+    """Run each request of an ASGI 3 app in a `sigtask.Task`, and tell it when to stop and why.
 
-    The client goes away: `Interrupt(ClientDisconnected(...))` to the handler. With `on_disconnect="ask"` it is only
-    told: `requested(ClientDisconnected)`; with `"run_to_end"` it is left alone. `@on_disconnect(...)` says so for one
-    route.
+    *The client goes away*: the handler gets `Interrupt(ClientDisconnected(...))`. With `on_disconnect="ask"` it can
+    only ask, by `requested(ClientDisconnected)`; with `"run_to_end"` it gets nothing. The decorator `on_disconnect`
+    decides for one route.
 
-    The server gets SIGINT or SIGTERM: `Drain(ServerStopping(...))` to every handler, and the rest of `ladder` to those
-    that go on; the default ladder if none is given, or under `sigtask run` that of the program. Responses say
-    `Connection: close`; a WebSocket that is left is closed with 1012; the app's lifespan ends after the last handler.
-    A request without an answer gets a 503. `ready_path` is answered by 503 from the first moment on, and with
-    `drain_delay` the server itself hears of the signal so many seconds later.
+    *The server gets SIGINT or SIGTERM*: every handler gets `Drain(ServerStopping(...))`, and handlers that go on get
+    the rest of `ladder`. Responses carry `Connection: close`. A WebSocket whose handler is ended is closed with code
+    1012. A request without a response gets a 503. The app's lifespan ends after the last handler.
 
-    A request takes longer than `deadline` seconds, or than `timeout_header` (seconds) or `deadline_header` (Unix time)
-    say: `Terminate(DeadlineExceeded(...))`, and a 504. A header that is no number or in the past is answered by 400.
+    *A request takes too long*, by `deadline` or by a header: its handler gets `Terminate(DeadlineExceeded(...))`, and
+    the client a 504. A header that is not a number, or is in the past, is answered with a 400.
 
-    The loop gets sigtask's task factory, unless it has one, so that what handlers spawn takes signals, too.
+    The loop gets sigtask's task factory, unless it has one already, so tasks that handlers spawn take signals, too.
 
-    Raises: `TypeError` for what is no ASGI 3 app, ladder or path; `ValueError` for an unknown `on_disconnect`, and a
-    time that is negative or not finite.
+    Args:
+        app: The ASGI app to run.
+        on_disconnect: What a handler gets when its client goes away: `"throw"`, `"ask"` or `"run_to_end"`.
+        ladder: For handlers when the server stops. Default: the program's ladder under `sigtask run`, else drain 10 s,
+            terminate 5 s, kill.
+        drain_delay: Seconds between the OS signal and the moment when the server hears of it. Readiness checks fail
+            meanwhile, so a load balancer stops sending requests.
+        ready_path: A path, such as `"/readyz"`, that is answered with a 503 as soon as the OS signal arrives.
+        deadline: Seconds that a request may take. Default: no limit.
+        timeout_header: A request header with the seconds that it may take.
+        deadline_header: A request header with the Unix time at which it must be done.
+
+    Raises:
+        TypeError: For something that is not an ASGI 3 app, a ladder or a path.
+        ValueError: For an unknown `on_disconnect`, and for a time that is negative or not finite.
+
+    Example::
+
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"hello"})
+
+        app = SignalMiddleware(app, deadline=30, ready_path="/readyz")
+
+    .. versionadded:: 0.2.0
     """
 
     def __init__(
@@ -68,18 +89,21 @@ class SignalMiddleware:
 
     @property
     def stopping(self) -> ServerStopping | None:
-        """Why the server stops; `None` as long as it does not."""
+        """Why the server is stopping; `None` while it is not."""
         return self._in_flight.stopping
 
     def stop(self, why: str = "the server is stopping") -> None:
-        """Do what is done on a SIGTERM: for a server that is told by other means. To be called in the loop.
+        """Start to stop, as on a SIGTERM, for a server that is told by other means. Call it in the loop.
 
-        Called once more, it goes on to Terminate at once.
+        Called a second time, it goes to Terminate at once.
+
+        Args:
+            why: The text of the `ServerStopping` that handlers get as the reason.
         """
         self._in_flight.begin(why)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI app. Cancelled, it stops the handler by Terminate and waits for it."""
+        """Handle one ASGI connection. If cancelled, it terminates the handler and waits for it."""
         kind = scope["type"]
         if kind == "http":
             await self._http(scope, receive, send)

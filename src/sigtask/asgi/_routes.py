@@ -1,4 +1,4 @@
-"""What a route can say of itself: what is to be done when its client goes away."""
+"""What a route can choose about itself: what happens when its client goes away."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def on_disconnect(what: OnDisconnect) -> Callable[[_F], _F]:
-    """Decorates a route's function: from its beginning on, that is done when the client goes away.
+    """Decorate a route: decide what its handler gets when its client goes away.
 
-    `"throw"`: `Interrupt(ClientDisconnected(...))` is thrown into it; `"ask"`: it is told, and may ask by
-    `requested(ClientDisconnected)`; `"run_to_end"`: it is left alone. Put it below the framework's own decorator.
-    Outside of a request, and without the middleware, it does nothing.
+    Put it below the framework's own decorator. Outside a request, and without the middleware, it does nothing.
 
-    Raises: `ValueError` for anything else.
+    Args:
+        what: `"throw"` throws `Interrupt(ClientDisconnected(...))` into the handler. `"ask"` lets it ask, by
+            `requested(ClientDisconnected)`. `"run_to_end"` tells it nothing.
+
+    Raises:
+        ValueError: For any other word.
+
+    Example::
+
+        @on_disconnect("ask")
+        async def report(request): ...
+
+    .. versionadded:: 0.2.0
     """
     check_on_disconnect(what)
 
@@ -53,11 +63,22 @@ def _say(what: OnDisconnect, task: asyncio.Task[Any] | None) -> None:
 
 
 run_to_end = on_disconnect("run_to_end")
-"""Decorates a route's function that is left alone when its client goes away."""
+"""Decorator for a route: its handler is told nothing when its client goes away."""
 
 
 class Disconnection:
-    """Whether the client is gone: `if gone:`, also in a thread, and `await gone.wait()`."""
+    """Tells whether the client has gone: `if gone:`, which also works in a thread, or `await gone.wait()`.
+
+    `disconnection()` gives the one of the current request.
+
+    Example::
+
+        async def report(request):
+            gone = await disconnection()
+            await asyncio.wait_for(gone.wait(), 60)
+
+    .. versionadded:: 0.2.0
+    """
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -66,7 +87,7 @@ class Disconnection:
         return self._exchange.gone is not None
 
     async def wait(self) -> None:
-        """Return when the client is gone. Cancelled, nothing is lost."""
+        """Wait until the client has gone. Cancelled, it has no effect."""
         exchange = self._exchange
         if exchange.departed is None:
             exchange.departed = asyncio.Event()
@@ -75,13 +96,26 @@ class Disconnection:
 
 
 async def disconnection() -> Disconnection:
-    """The request's; from now on its client's departure is only to be asked for. A dependency for FastAPI.
+    """Get the `Disconnection` of this request. From now on, its handler is not interrupted when the client goes away.
 
-    Raises: `RuntimeError` where no `SignalMiddleware` stands around the app.
+    It works as a FastAPI dependency: `gone: Annotated[Disconnection, Depends(disconnection)]`. It does not wait, so it
+    cannot be cancelled.
+
+    Raises:
+        RuntimeError: When the app has no `SignalMiddleware`.
+
+    Example::
+
+        async def report(request):
+            gone = await disconnection()
+            while not gone:
+                await asyncio.sleep(1)
+
+    .. versionadded:: 0.2.0
     """
     exchange = CURRENT.get(None)
     if exchange is None:
-        raise RuntimeError("there is no SignalMiddleware around this app: app.add_middleware(SignalMiddleware)")
+        raise RuntimeError("this app has no SignalMiddleware; add it: app.add_middleware(SignalMiddleware)")
     exchange.set_on_disconnect("ask", None)
     return Disconnection(exchange)
 

@@ -1,4 +1,4 @@
-"""`Disconnected`: a FastAPI dependency that says whether the client is gone. Needs FastAPI."""
+"""`Disconnected`: a FastAPI dependency that tells whether the client has gone. It needs FastAPI."""
 
 from typing import Annotated
 
@@ -9,4 +9,4 @@ from ._routes import Disconnection, disconnection
 __all__ = ["Disconnected"]
 
 Disconnected = Annotated[Disconnection, Depends(disconnection)]
-"""`async def report(gone: Disconnected)`: never interrupted, it asks `if gone:` or `await gone.wait()`."""
+"""The type of a parameter: `async def report(gone: Disconnected)`. Such a handler asks `if gone:`."""

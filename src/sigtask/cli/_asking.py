@@ -1,7 +1,8 @@
-"""What the commands for a running program have in common: its PID and its tasks as arguments, and their mistakes."""
+"""What the commands for a running program share: the arguments PID and TASK, and their errors."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +11,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..control._client import Connection, Declined, Found, Unreachable, programs
+from ..control._checked import process_of
+from ..control._client import SHORT_PATIENCE, Connection, Declined, Found, Unreachable, is_there, programs
 from ..control._model import Program, look
 from ..control._text import clipped, duration, shown
 from ._command import in_own_words
@@ -20,17 +22,17 @@ SHOWN = 30
 
 
 class Failed(click.ClickException):
-    """It could not be done: one line on stderr, exit status 1."""
+    """The command failed: one line on stderr, exit status 1."""
 
     exit_code = FAILED
 
     def show(self, file: Any = None) -> None:
-        """Say it."""
+        """Print the message."""
         click.echo(f"sigtask: {self.message}", err=True)
 
 
 def fails_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What cannot be reached, or says no, is one line; and a pipe that nobody reads any more is none."""
+    """Decorate a command: a process that cannot be reached, or refuses, is one line on stderr."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -43,7 +45,7 @@ def fails_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Plain(click.Command):
-    """A command whose mistakes are told in our own words."""
+    """A command whose usage errors are one line with a hint."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does."""
@@ -54,21 +56,21 @@ class Plain(click.Command):
 
 
 class Pid(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in later releases
-    """The number of a process with a control socket."""
+    """The process id of a program with a control socket."""
 
     name = "pid"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number. Raises: `click.BadParameter` for what is none."""
+        """The number. Raises: `click.BadParameter` for other text."""
         text = str(value)
-        if not text.isdecimal() or len(text) > 10:
+        if not text.isdecimal() or len(text) > 10 or int(text) == 0:
             self.fail(
-                f"{text!r} is no process number; `sigtask ps` lists the programs that can be looked at", param, ctx
+                f"{text!r} is not a process id; `sigtask ps` lists the programs with a control socket", param, ctx
             )
         return int(text)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The programs there are, with their commands."""
+        """All programs with a control socket, and their commands."""
         found = [one for one in programs() if str(one.pid).startswith(incomplete)]
         return [CompletionItem(str(one.pid), help=_command_of(one)) for one in found]
 
@@ -79,7 +81,7 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
     name = "task"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The tasks of the process that has been named: ids, and names that are nobody else's."""
+        """The tasks of that process: their ids and names."""
         pid = ctx.params.get("pid")
         if not isinstance(pid, int):
             return []
@@ -90,25 +92,37 @@ class TaskWord(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # as a
             return []
         words = [(str(row["id"]), str(row.get("name"))) for row in rows]
         words += [(str(row.get("name")), str(row.get("where"))) for row in rows if incomplete]
-        return [CompletionItem(word, help=shown(told)) for word, told in words if word.startswith(incomplete)]
+        fit = [(word, told) for word, told in words if word.startswith(incomplete) and word.isprintable()]
+        return [CompletionItem(word, help=shown(told)) for word, told in fit]
 
 
 def _command_of(one: Found) -> str:
+    said = facts_of(one.pid)
+    return shown(clipped(str(said.get("error") or said.get("command")), 60))
+
+
+def facts_of(pid: int) -> dict[str, Any]:
+    """What that process says of itself; or an `error` that says why it does not."""
     try:
-        with Connection(one.pid) as connection:
-            said = next(connection.ask("hello"), {}).get("process") or {}
+        with Connection(pid, patience=SHORT_PATIENCE) as connection:
+            said = process_of(next(connection.ask("hello"), {}).get("process"), pid)
     except (Unreachable, Declined) as error:
-        return str(error)
-    return shown(clipped(str(said.get("command")), 60))
+        return {"error": str(error)}
+    return said or {"error": f"process {pid} does not say what it is"}
+
+
+def styled(text: str, **style: Any) -> str:
+    """In colour, or bold, unless the person has asked for none: https://no-color.org."""
+    return text if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else click.style(text, **style)
 
 
 def pid_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`[PID]`; left out, the programs are listed."""
+    """Add the argument `[PID]` to a command."""
     return click.argument("pid", type=Pid(), required=False)(command)
 
 
 def needs_pid(pid: int | None) -> int:
-    """The number. Left out, the programs are listed on stderr, and the status is 2."""
+    """The process id. Without one, list the programs on stderr and exit with status 2."""
     if pid is None:
         click.echo("sigtask: name a process:", err=True)
         list_programs(err=True)
@@ -116,21 +130,24 @@ def needs_pid(pid: int | None) -> int:
     return pid
 
 
+def programs_and_facts() -> list[tuple[int, dict[str, Any]]]:
+    """The programs that can be looked at, and what each says of itself; not those that have left a socket behind."""
+    found = [(one.pid, facts_of(one.pid)) for one in programs()[:1000]]
+    return [(pid, facts) for pid, facts in found if "error" not in facts or is_there(pid)]
+
+
 def list_programs(*, err: bool = False) -> None:
-    """The programs that can be looked at, a line each."""
-    found = programs()
+    """Print a line for each program with a control socket."""
+    found = programs_and_facts()
     if not found:
         click.echo("no program of yours has a control socket; start one with: sigtask run --control PROGRAM", err=err)
         return
     click.echo(f"{'PID':>8}  {'UP':>12}  {'TASKS':>7}  COMMAND", err=err)
-    for one in found[:1000]:
-        try:
-            with Connection(one.pid) as connection:
-                process = next(connection.ask("hello"), {}).get("process") or {}
-        except (Unreachable, Declined) as error:
-            click.echo(f"{one.pid:>8}  {error}", err=err)
+    for pid, process in found:
+        if why_not := process.get("error"):
+            click.echo(f"{pid:>8}  {why_not}", err=err)
             continue
         up = duration(Program(process).age(process.get("began")))
         stopping = "  (being stopped)" if process.get("stopping") else ""
         command = shown(clipped(str(process.get("command")), 200))
-        click.echo(f"{one.pid:>8}  {up:>12}  {process.get('tasks')!s:>7}  {command}{stopping}", err=err)
+        click.echo(f"{pid:>8}  {up:>12}  {shown(str(process.get('tasks'))):>7}  {command}{stopping}", err=err)

@@ -1,4 +1,4 @@
-"""The command line: `sigtask run`, and, each in a module of its own, the commands for a program that runs."""
+"""The command line: `sigtask run`. The commands for a running program are in modules of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _Mistake(click.ClickException):
-    """What the person at the command line got wrong: one line on stderr, exit status 2."""
+    """A mistake on the command line: one line on stderr, exit status 2."""
 
     exit_code = 2
 
@@ -37,7 +37,7 @@ class _Mistake(click.ClickException):
         self._log = log
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Say it, and where there is more to read."""
+        """Print the message, and which --help to read."""
         said = f"{self.message} (see: {self._see} --help)"
         if self._log == "json":
             from .._run.json_view import as_line
@@ -48,7 +48,7 @@ class _Mistake(click.ClickException):
 
 
 def in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
-    """A mistake in the command line, as a line that says what to do."""
+    """The same mistake, as one line that says what to do."""
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
         hint = f"; did you mean {error.possibilities[0]}?" if error.possibilities else ""
@@ -61,7 +61,7 @@ def in_own_words(error: click.UsageError, ctx: click.Context) -> _Mistake:
 
 
 def _where(param: click.Parameter, ctx: click.Context) -> str:
-    """Where its value came from: the option, or the variable in the environment."""
+    """Where the value came from: the option, or the environment variable."""
     if ctx.get_parameter_source(param.name or "") is ParameterSource.ENVIRONMENT:
         return str(param.envvar)
     return max(param.opts, key=len)
@@ -69,7 +69,7 @@ def _where(param: click.Parameter, ctx: click.Context) -> str:
 
 class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Those for a running program, too, which are imported only when they are called, or told of."""
+        """Include the commands for a running program. They are imported only when they are used."""
         return [*super().list_commands(ctx), *LATER]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -83,7 +83,7 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does; an unknown command may be a program without the word `run` before it."""
+        """As click does; for an unknown command, suggest `sigtask run`."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
@@ -99,7 +99,7 @@ class _Group(click.Group):
 
 
 class _StopsAtTheProgram(click.Command):
-    """What follows the program's name is the program's own: no option of ours is looked for there."""
+    """Arguments after the program's name belong to the program. They are not parsed as our options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put a `--` where the program's own arguments begin, and let click do the rest."""
@@ -122,7 +122,7 @@ class _StopsAtTheProgram(click.Command):
 # -- what the options say ---------------------------------------------------------------------------------------------
 
 
-def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
+def parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
     """A callback that gives what `parse` makes of the option's text."""
 
     def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> object:
@@ -135,20 +135,22 @@ def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Pa
 
 
 def _flag(variable: str, words: dict[str, bool]) -> Callable[[click.Context, click.Parameter, bool], bool]:
-    """A callback for a flag that is not there: what the variable says then, in one of these words."""
+    """A callback for a flag that is not given: it reads the environment variable, which must be one of these words."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
         said = os.environ.get(variable, "").lower()
         if not said or ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
             return value
         if said not in words:
-            raise _Mistake(f"{variable}: {said!r} is none of {', '.join(words)}", ctx.command_path, ctx.params["log"])
+            raise _Mistake(
+                f"{variable}: {said!r} is not one of {', '.join(words)}", ctx.command_path, ctx.params["log"]
+            )
         return words[said]
 
     return callback
 
 
-def _report_file(text: str) -> Path:
+def report_file(text: str) -> Path:
     from pathlib import Path
 
     file = Path(text).absolute()  # the program may go to another directory
@@ -162,20 +164,20 @@ def _report_file(text: str) -> Path:
 
 
 def _check_grace(grace: float, ladder: Ladder) -> str:
-    """Says how long a stop may take. Raises: `BadInput` when that is longer than whoever sends SIGKILL waits."""
+    """Say how long a stop may take. Raises: `BadInput` when that is longer than `grace`."""
     extra = f" + {ladder.limit:g} s that extend() may add" if ladder.limit else ""
     most = ladder.total + ladder.limit + LAST_SECONDS
     sums = f"{ladder.total:g} s of ladder{extra} + {LAST_SECONDS:g} s to end by force"
     if most > grace:
         raise BadInput(
             f"--check-grace {grace:g}: a stop may take {most:g} s ({sums}); "
-            f"shorten the ladder {ladder}, or have whoever supervises this wait for {most:g} s"
+            f"shorten the ladder {ladder}, or set your supervisor's stop timeout to {most:g} s"
         )
     return f"a stop takes {most:g} s at most ({sums}), of {grace:g} s"
 
 
-def _make_way(file: Path) -> None:
-    """See that the report can be written, and that no older one is taken for it. Raises: `BadInput`."""
+def make_way(file: Path) -> None:
+    """Check that the report can be written, and remove an older one. Raises: `BadInput`."""
     if file.exists() and not file.is_file():  # a pipe, for one: to open it is to wait for whoever reads it
         return
     try:
@@ -194,33 +196,32 @@ def _make_way(file: Path) -> None:
 LATER = {"ps": "_looking", "top": "_looking", "kill": "_steering", "stop": "_steering", "attach": "_steering"}
 HELP = {"help_option_names": ["-h", "--help"]}
 ORDERS = {"main-first": True, "all-at-once": False}
-RUN = """Run PROGRAM; when SIGINT or SIGTERM comes, stop it by a ladder.
+RUN = """Run PROGRAM. On SIGINT or SIGTERM, stop it by a ladder.
 
-PROGRAM is a script, package.module:function (a coroutine function) or, with -m, a module. Options come before it;
-what follows it are its own arguments.
+PROGRAM is a script, package.module:function (an async function) or, with -m, a module. Put options before it;
+arguments after it are passed to the program.
 
 \b
-A ladder says what the tasks are sent, in turn, and how long each rung has.
-In --ladder drain=10s,terminate=5s,kill the rungs mean:
+A ladder is a list of signals that the tasks are sent in turn, and how long each
+has to work. In --ladder drain=10s,terminate=5s,kill the rungs mean:
   drain      finish what you have, take nothing new
   terminate  clean up and end
-  kill       end now; then the process is gone, whatever blocks it
+  kill       end now; after that the process exits, whatever blocks it
 
 The first signal starts the ladder. A second one, such as another Ctrl-C, moves to the next rung at once; two
 within half a second count as one.
 """
 EPILOG = """\b
 Exit status: the program's own if it ended by itself, also after a drain. If a
-stronger rung has stopped it, it ends by the signal, which a shell shows as
-128 + n: 130 for SIGINT, 143 for SIGTERM; and with that number as its status
-if it had to be ended by force. 2: a mistake in the command line or the
-environment."""
+stronger rung stopped it, it dies of the OS signal, which a shell shows as
+128 + n: 130 for SIGINT, 143 for SIGTERM. If it had to be ended by force, it
+exits with that number. 2: a mistake in the command line or the environment."""
 
 
 @click.group(cls=_Group, context_settings=HELP)
 @click.version_option(__version__)
 def sigtask() -> None:
-    """Signals for asyncio tasks: stop a program politely, then firmly, and always."""
+    """Stop asyncio programs politely, then firmly, and always."""
 
 
 def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -237,32 +238,32 @@ def _files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     context_settings={**HELP, "show_default": True},
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as python -m does.")
-@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=_parsed(Ladder.parse),
+@click.option("--ladder", metavar="LADDER", default=str(DEFAULT), callback=parsed(Ladder.parse),
               envvar="SIGTASK_LADDER", show_envvar=True, help="The rungs, weakest first.")  # fmt: skip
-@click.option("--signals", metavar="SIGNALS", callback=_parsed(parse_signals), envvar="SIGTASK_SIGNALS",
-              show_envvar=True, help="More OS signals, and the rung each begins with, as in "
-              "HUP=drain,QUIT=terminate; INT=drain,TERM=drain are there, and INT=default leaves it "
+@click.option("--signals", metavar="SIGNALS", callback=parsed(parse_signals), envvar="SIGTASK_SIGNALS",
+              show_envvar=True, help="Further OS signals that stop the program, and the rung each starts at: "
+              "HUP=drain,QUIT=terminate. INT=drain and TERM=drain are preset; INT=default leaves SIGINT "
               "to Python.")  # fmt: skip
 @click.option("--main-first/--all-at-once", default=True, callback=_flag("SIGTASK_ORDER", ORDERS),
-              help="Main gets a rung's signal first, the others when it has ended or half the rung's grace is over; "
-              "or all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
-@click.option("--check-grace", metavar="SECONDS", callback=_parsed(duration), envvar="SIGTASK_CHECK_GRACE",
-              show_envvar=True, help="Refuse to start where a stop may take longer: the time after which whoever "
-              "supervises the program sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
+              help="Send each rung to main first, to the others when main has ended or half of the grace is over; "
+              "or to all at once. [env var: SIGTASK_ORDER, main-first or all-at-once]")  # fmt: skip
+@click.option("--check-grace", metavar="SECONDS", callback=parsed(duration), envvar="SIGTASK_CHECK_GRACE",
+              show_envvar=True, help="Refuse to start if a stop may take longer than this. Give the time after which "
+              "your supervisor sends SIGKILL. Without a PROGRAM, only check.")  # fmt: skip
 @click.option("--init", is_flag=True, show_default=False, callback=_flag("SIGTASK_INIT", YES_NO),
-              help="As process 1 of a container: run the program in a child, pass signals on to it, and reap orphans. "
-              "[env var: SIGTASK_INIT, 1 or 0]")  # fmt: skip
-@click.option("--report", metavar="FILE", callback=_parsed(_report_file), envvar="SIGTASK_REPORT", show_envvar=True,
-              type=click.Path(), help="Write the report there: .html, .txt, .json or .trace.json.")  # fmt: skip
+              help="For process 1 of a container: run the program in a child process, forward signals to it, "
+              "reap orphans. [env var: SIGTASK_INIT, 1 or 0]")  # fmt: skip
+@click.option("--report", metavar="FILE", callback=parsed(report_file), envvar="SIGTASK_REPORT", show_envvar=True,
+              type=click.Path(), help="Write the report to this file: .html, .txt, .json or .trace.json.")  # fmt: skip
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", envvar="SIGTASK_LOG", show_envvar=True,
-              is_eager=True, help="What is said while stopping: text, or a JSON object a line.")  # fmt: skip
+              is_eager=True, help="The format of messages: text, or one JSON object per line.")  # fmt: skip
 @click.option("--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", envvar="SIGTASK_LOOP",
-              show_envvar=True, help="The kind of event loop.")  # fmt: skip
+              show_envvar=True, help="The event loop to use. uvloop needs the extra sigtask[uvloop].")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, show_default=False, callback=_flag("SIGTASK_QUIET", YES_NO),
-              help="Say nothing while stopping. [env var: SIGTASK_QUIET, 1 or 0]")  # fmt: skip
+              help="Print nothing while stopping. [env var: SIGTASK_QUIET, 1 or 0]")  # fmt: skip
 @click.option("--control", is_flag=True, show_default=False, callback=_flag("SIGTASK_CONTROL", YES_NO),
-              help="Open a socket by which `sigtask ps`, `kill`, `stop` and `top` can look at the program and steer "
-              "it. [env var: SIGTASK_CONTROL, 1 or 0]")  # fmt: skip
+              help="Open the control socket, so that `sigtask ps`, `kill`, `stop` and `top` can find the program. "
+              "[env var: SIGTASK_CONTROL, 1 or 0]")  # fmt: skip
 @click.argument("words", metavar="PROGRAM [ARGS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
 @click.pass_context
 def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **said: Any) -> None:
@@ -285,7 +286,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
                 return
         program = Program.named(module, words)
         if settings.report_file is not None:
-            _make_way(settings.report_file)
+            make_way(settings.report_file)
         if said["init"]:
             _split()
         status = _run(program, settings)
@@ -296,7 +297,7 @@ def run(ctx: click.Context, /, module: str | None, words: tuple[str, ...], **sai
 
 def _split() -> None:
     if not hasattr(os, "fork"):
-        raise BadInput("--init: this system has no processes that fork")
+        raise BadInput("--init: this system has no os.fork(); leave the option out")
     from ._init import split
 
     split()

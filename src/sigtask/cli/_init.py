@@ -1,8 +1,8 @@
-"""`--init`: what process 1 of a container has to do for others, so that the program need not be process 1.
+"""`--init`: do what process 1 of a container must do, so that the program need not be process 1.
 
-The command forks. The child runs the program. Process 1 passes on what signals it gets, reaps every orphan that the
-kernel gives to it, and ends as the program ends; the kernel then ends what is left in the container. Signals are
-blocked here and waited for: a signal without a handler is kept from process 1, unless it blocks it.
+The command forks. The child runs the program. Process 1 forwards the signals it gets, reaps every orphan that the
+kernel gives it, and exits as the program exits; the kernel then ends whatever is left in the container. Signals are
+blocked in process 1 and waited for, because the kernel drops an unblocked signal to process 1 that has no handler.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BY_KERNEL = 0x80
 
 
 def split() -> None:
-    """Return in a child, in which the program is to run. Does not return in this process, which ends as that does."""
+    """Return in a child, which is to run the program. Never returns in this process, which exits as the child does."""
     ours = {getattr(signal, name, 0) for name in _OURS}
     passed_on = {signum for signum in signal.valid_signals() if signum not in ours and signum < signal.SIGRTMIN}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, passed_on | {signal.SIGCHLD})
@@ -40,7 +40,7 @@ def split() -> None:
 
 
 def _status_of(child: int) -> int | None:
-    """Reap all that have ended. Gives the program's exit status once it has, `-n` if it died of signal n."""
+    """Reap all processes that have ended. Returns the program's exit status, if it has; `-n`: it died of signal n."""
     found: int | None = None
     while True:
         try:

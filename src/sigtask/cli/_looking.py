@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 
 from ..control._client import Connection
+from ..control._columns import TITLES, layout, width_of
 from ..control._model import (
     SORTS,
     Line,
@@ -24,26 +25,28 @@ from ..control._model import (
     signals_of,
     stop_of,
 )
-from ..control._text import duration, shown
-from ._asking import Failed, Plain, fails_plainly, list_programs, needs_pid, pid_argument
+from ..control._text import age, shown
+from ._asking import Failed, Plain, fails_plainly, list_programs, needs_pid, pid_argument, programs_and_facts, styled
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
 @click.command(cls=Plain, context_settings=HELP, short_help="Show the tasks of a running program.")
 @pid_argument
-@click.option("--json", "as_json", is_flag=True, help="A list of objects.")
-@click.option("--stacks", is_flag=True, help="Where each task stands, and how it came there.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of JSON objects: tasks or, without PID, programs.")
+@click.option("--stacks", is_flag=True, help="Show each task's stack.")
 @click.option("--sort", type=click.Choice(["tree", *SORTS]), default="tree", show_default=True, help="The order.")
-@click.option("--all", "every", is_flag=True, help="A line for each task, also where many are alike.")
+@click.option("--all", "every", is_flag=True, help="Print a line for each task, also where many are alike.")
 @fails_plainly
 def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> None:
-    """Show the tasks of a running program: who has spawned whom, what each waits for, and its signals.
+    """Show the tasks of a running program: who spawned whom, what each waits for, and its signals.
 
-    Without PID, the programs that can be looked at. They have been started with `sigtask run --control`, with
-    run(..., control=True), or with SIGTASK_CONTROL=1 in the environment. A program whose loop is blocked is shown, too,
-    with the line where it is.
+    Without PID, list the programs that have a control socket: those started with `sigtask run --control`, with
+    run(..., control=True), or with SIGTASK_CONTROL=1. If a loop is blocked, the line that blocks it is shown.
     """
+    if pid is None and as_json:
+        click.echo(json.dumps([{"pid": pid, **facts} for pid, facts in programs_and_facts()], indent=2))
+        return
     if pid is None:
         list_programs()
         return
@@ -57,15 +60,15 @@ def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> 
 
 
 def _said(program: Program, sort: str, *, every: bool, indent: str = "") -> Iterator[str]:
-    yield indent + click.style(head(program), bold=True)
-    yield from (indent + click.style(line, fg="yellow") for line in stop_of(program))
+    yield indent + styled(head(program), bold=True)
+    yield from (indent + styled(line, fg="yellow") for line in stop_of(program))
     for loop in program.loops.values():
         is_blocked = loop.get("state") == "blocked"
         if is_blocked or len(program.loops) > 1:
-            yield indent + click.style(loop_line(loop), fg="red" if is_blocked else None)
+            yield indent + styled(loop_line(loop), fg="red" if is_blocked else None)
         if is_blocked and loop.get("stack"):
             yield from (f"{indent}    {shown(place)}" for place in str(loop["stack"]).split(", called at ")[1:])
-    for line in _table(program, arranged(program.tasks, sort, fold=not every)):
+    for line in _table(program, arranged(program.tasks, sort, fold=not every), len(indent)):
         yield indent + line
     for child in program.children:
         if isinstance(child, Program):
@@ -75,26 +78,26 @@ def _said(program: Program, sort: str, *, every: bool, indent: str = "") -> Iter
             yield f"{indent}    {told}  (no control socket)"
 
 
-def _table(program: Program, lines: list[Line]) -> Iterator[str]:
+def _table(program: Program, lines: list[Line], indent: int) -> Iterator[str]:
     if not lines:
         yield "  no tasks"
         return
     many = len(program.loops) > 1
     texts = [f"{line.prefix}{label(line.row)}" for line in lines]
-    room = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 160
-    width = min(max(map(len, texts)), max(20, room // 2))
-    ids = max(4, *(len(str(line.row["id"])) for line in lines))
-    yield f"{'ID':>{ids}}  {'STATE':<7}  {'AGE':>12}  {'HEARS':<9}  {'TASK':<{width}}  WHERE"
+    columns = layout(
+        shutil.get_terminal_size((120, 24)).columns - indent if sys.stdout.isatty() else None,
+        longest_id=max(len(str(line.row["id"])) for line in lines),
+        longest_task=max(map(width_of, texts)),
+    )
+    yield columns.line(TITLES)
     for line, text in zip(lines, texts, strict=True):
         row = line.row
         loop = f"  [loop {row.get('loop')}]" if many else ""
-        yield shown(
-            f"{row['id']:>{ids}}  {row.get('state')!s:<7}  {duration(program.age(row.get('born'))):>12}"
-            f"  {hears(row):<9}"
-            f"  {text:<{width}}  {row.get('where') or row.get('error')}{loop}"
-        )
-        blank = " " * (ids + 38 + len(line.prefix))
-        yield from (blank + click.style(said, fg="yellow") for said in signals_of(row, program))
+        where = shown(f"{row.get('where') or row.get('error')}{loop}")
+        born = age(program.age(row.get("born")))
+        yield columns.line((str(row["id"]), shown(str(row.get("state"))), born, hears(row), "", text, where))
+        blank = " " * (columns.indent + len(line.prefix))
+        yield from (blank + styled(said, fg="yellow") for said in signals_of(row, program))
         yield from (f"{blank}{shown(str(place))}" for place in row.get("stack") or ())
         if line.alike:
             first, last = line.alike[0]["id"], line.alike[-1]["id"]
@@ -105,7 +108,7 @@ def _table(program: Program, lines: list[Line]) -> Iterator[str]:
 @pid_argument
 @fails_plainly
 def top(pid: int | None) -> None:
-    """Watch the tasks of a running program. Press ? there for the keys.
+    """Watch the tasks of a running program. Press ? for the keys.
 
     Needs the extra `top`: pip install 'sigtask[top]'.
     """
@@ -118,5 +121,5 @@ def top(pid: int | None) -> None:
                 raise
             raise Failed("top needs textual; install it with: pip install 'sigtask[top]'") from None
         if not sys.stdout.isatty():
-            raise Failed(f"top draws on a terminal, and there is none; use: sigtask ps {pid}")
+            raise Failed(f"top needs a terminal, and stdout is not one; use: sigtask ps {pid}")
         Top(connection).run()

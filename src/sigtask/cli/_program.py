@@ -1,4 +1,4 @@
-"""What `sigtask run` runs: a coroutine function, a script or a module, and how each ends."""
+"""Run what `sigtask run` was given: an async function, a script or a module; and end as it ends."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from .._run.watchdog import flush
 
 
 class Interrupted(BaseException):
-    """The program has ended by a `KeyboardInterrupt`, which has been shown: click would make something else of it."""
+    """The program ended by a `KeyboardInterrupt`, which has been shown. click must not handle it again."""
 
 
 class BadInput(Exception):
-    """Something the person at the command line got wrong: one line, exit status 2."""
+    """A mistake on the command line: one line on stderr, exit status 2."""
 
 
 class Program(NamedTuple):
@@ -46,7 +46,7 @@ class Program(NamedTuple):
 
     @classmethod
     def named(cls, module: str | None, words: tuple[str, ...]) -> Program:
-        """The program those words of the command line name. Raises: `BadInput`."""
+        """The program that these words of the command line name. Raises: `BadInput`."""
         if module is not None:
             return cls("module", module, words)
         if not words:
@@ -58,7 +58,7 @@ class Program(NamedTuple):
             return cls("script", name, args)
         if ":" in name and not name.endswith(".py"):
             return cls("function", name, args)
-        raise BadInput(f"there is no file {name!r}; for a coroutine function, write package.module:function")
+        raise BadInput(f"there is no file {name!r}; for an async function, write package.module:function")
 
 
 def run_program(program: Program, settings: Settings, view: LineView) -> int:
@@ -82,7 +82,7 @@ def run_program(program: Program, settings: Settings, view: LineView) -> int:
 
 
 def _run_hosted(program: Program, supervisor: Supervisor) -> int:
-    """Run what may call `asyncio.run` itself and need not know of us, as Python runs a script."""
+    """Run a program that may call `asyncio.run` itself, as Python runs a script."""
     sys.argv = [program.name, *program.args]
     error: BaseException | None = None
     try:
@@ -108,7 +108,7 @@ def _run_hosted(program: Program, supervisor: Supervisor) -> int:
 
 
 def _status_of(error: BaseException | None, supervisor: Supervisor) -> int:
-    """The status of a process whose program has ended so, as `subprocess` has it: below 0, it dies of that signal."""
+    """The exit status of a program that ended so, as in `subprocess`: below 0, it dies of that signal."""
     if isinstance(error, SystemExit):
         if error is supervisor.exit and supervisor.signum is not None:
             return -supervisor.signum
@@ -131,7 +131,7 @@ def _run_as_main(program: Program) -> None:
 
 
 def _end_by(signum: int, *, wait_for_threads: bool) -> NoReturn:
-    """Do what the interpreter does at its end, and then take the signal's default action."""
+    """Do what the interpreter does on exit, then take the signal's default action."""
     # Private, and with no public way: called so by `multiprocessing` in its own processes, too.
     threads = [threading._shutdown] if wait_for_threads else []  # type: ignore[attr-defined,unused-ignore]
     for step in (*threads, atexit._run_exitfuncs, flush):
@@ -159,16 +159,16 @@ def _load(name: str) -> Callable[[], Any]:
             raise BadInput(f"{module_name} has no {attribute!r}")
         found = getattr(found, part)
     if not inspect.iscoroutinefunction(found):
-        raise BadInput(f"{name} is {found!r}, not a coroutine function (async def)")
+        raise BadInput(f"{name} is {found!r}, not an async function (async def)")
     try:
         inspect.signature(found).bind()
     except TypeError as error:
-        raise BadInput(f"{name} is called without arguments, and that is an error: {error}") from None
+        raise BadInput(f"{name} is called without arguments, and this failed: {error}") from None
     return found  # type: ignore[no-any-return]  # checked just above
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where that module is; `None` if there is none. Raises: what a package above it raises."""
+    """Where that module is; `None` if there is none. Raises: what importing its parent package raises."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -190,7 +190,7 @@ def _check_module(name: str) -> None:
 
 
 def _run_script(name: str) -> None:
-    """As `python name` does it. `runpy.run_path` would take `__main__` away before threads and atexit are done."""
+    """Run a script as `python name` does. `runpy.run_path` would remove `__main__` before threads and atexit end."""
     path = os.path.abspath(name)
     sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     with open_code(path) as file:
@@ -202,7 +202,7 @@ def _run_script(name: str) -> None:
 
 
 def _show(error: BaseException) -> None:
-    """Show it as Python does, without the frames that are ours."""
+    """Print the traceback as Python does, without our own frames."""
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..control._client import Connection
+from ..control._checked import number, objects_in
+from ..control._client import Connection, Unreachable
+from ..control._model import FATES
+from ..control._reported import report_of
 from ..control._text import shown
 from ..ladder import Ladder
-from ._asking import FAILED, Plain, TaskWord, fails_plainly, needs_pid, pid_argument
+from ._asking import FAILED, Failed, Plain, TaskWord, fails_plainly, needs_pid, pid_argument
+from ._command import make_way, parsed, report_file
+from ._program import BadInput
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..report import Report
+
+BROKEN_OFF = 130
 HELP = {"help_option_names": ["-h", "--help"]}
-FATES = {
-    "pending": "pending, until it asks for it or its blocks let it in",
-    "in flight": "sent",
-    "delivered": "delivered",
-    "absorbed": "absorbed: it is handling one as strong, or has such a one pending",
-    "superseded": "superseded by a stronger one",
-    "refused": "it was done already",
-    "cancelled": "sent as a plain cancel(), to a task of asyncio's own class",
-    "not sent": "not sent: a task of asyncio's own class hears nothing below a terminate",
-    "waiting for the loop": "it gets it when the loop turns again",
-}
 
 
 def _task_arguments(command: Any) -> Any:
@@ -38,9 +38,9 @@ def _task_arguments(command: Any) -> Any:
     "--terminate", "signal", flag_value="terminate", default="terminate", help="Clean up and end. The default."
 )
 @click.option("--kill", "signal", flag_value="kill", help="End now.")
-@click.option("--signal", "other", metavar="NAME", help="A class of the program's own: package.module:Class.")
-@click.option("--tree", is_flag=True, help="Also to all that these tasks have spawned.")
-@click.option("--reason", metavar="TEXT", help="Why; the task, its logs and reports have it.")
+@click.option("--signal", "other", metavar="NAME", help="A signal class of the program: package.module:Class.")
+@click.option("--tree", is_flag=True, help="Also send it to all tasks that these have spawned.")
+@click.option("--reason", metavar="TEXT", help="The reason, shown to the task and in logs and reports.")
 @_task_arguments
 @fails_plainly
 def kill(
@@ -57,7 +57,7 @@ def kill(
         for said in connection.ask("send", signal=other or signal, tasks=list(tasks), reason=reason, tree=tree):
             if blocked := said.get("blocked"):
                 click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
-            for one in said.get("sent") or ():
+            for one in objects_in(said, "sent"):
                 fate = str(one.get("fate"))
                 refused |= fate in ("refused", "not sent")
                 click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
@@ -71,7 +71,7 @@ def _needs(tasks: tuple[str, ...], pid: int) -> None:
 
 
 def _ladder(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
-    """Its mistakes are told here; classes of the program's own are the program's to know."""
+    """Check a ladder here, unless it has classes that only the program knows."""
     if text is not None and ":" not in text:
         try:
             Ladder.parse(text)
@@ -82,45 +82,72 @@ def _ladder(ctx: click.Context, param: click.Parameter, text: str | None) -> str
 
 @click.command(cls=Plain, context_settings=HELP, short_help="Stop tasks of a running program by a ladder, and report.")
 @click.option("--ladder", metavar="LADDER", callback=_ladder, help="The rungs; drain=10s,terminate=5s,kill by default.")
-@click.option("--reason", metavar="TEXT", help="Why; the tasks, their logs and the report have it.")
-@click.option("--json", "as_json", is_flag=True, help="The report as an object.")
+@click.option("--reason", metavar="TEXT", help="The reason, shown to the tasks and in logs and reports.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--report", "file", metavar="FILE", callback=parsed(report_file), type=click.Path(),
+              help="Also write the report to this file: .html, .txt, .json or .trace.json.")  # fmt: skip
 @_task_arguments
 @fails_plainly
-def stop(pid: int | None, tasks: tuple[str, ...], ladder: str | None, reason: str | None, as_json: bool) -> None:
+def stop(pid: int | None, tasks: tuple[str, ...], file: Path | None, **said: Any) -> None:
     """Stop tasks of a running program by a ladder, wait for them, and print the report.
 
-    The program goes on. A Ctrl-C here ends the ladder where it is: the tasks keep what they have been sent.
-    The exit status is 1 if a task still runs.
+    The program goes on. Ctrl-C ends this command and its ladder; signals that were sent stay sent. The exit status is 1
+    if a task still runs.
     """
     pid = needs_pid(pid)
     _needs(tasks, pid)
+    if file is not None:
+        _make_way(file)
+    try:
+        report = _stopped(pid, tasks, said["ladder"], said["reason"])
+    except KeyboardInterrupt:
+        click.echo("sigtask: broken off; the tasks keep what they have been sent", err=True)
+        sys.exit(BROKEN_OFF)
+    click.echo(json.dumps(report.to_dict(), indent=2) if said["as_json"] else str(report))
+    if file is not None:
+        try:
+            report.write(file)
+        except OSError as error:
+            raise Failed(f"the report cannot be written: {error}") from None
+    sys.exit(FAILED if report.survivors else 0)
+
+
+def _make_way(file: Path) -> None:
+    try:
+        make_way(file)
+    except BadInput as error:
+        raise Failed(f"nothing has been sent: {error}") from None
+
+
+def _stopped(pid: int, tasks: tuple[str, ...], ladder: str | None, reason: str | None) -> Report:
+    """Have them stopped; each rung is a line on stderr."""
     rows: list[Any] = []
     with Connection(pid) as connection:
         for said in connection.ask("stop", patient=True, tasks=list(tasks), ladder=ladder, reason=reason):
-            rows += said.get("report_tasks") or ()
-            if rung := said.get("rung"):
-                click.echo(shown(f"{rung.get('name')}, {rung.get('grace'):g} s for {rung.get('tasks')}"), err=True)
-            if (report := said.get("report")) is not None:
-                text = json.dumps({**report, "tasks": rows}, indent=2) if as_json else shown(str(said["text"]), "\n")
-                click.echo(text)
-    sys.exit(FAILED if any(row.get("ended") == "still running" for row in rows) else 0)
+            rows += objects_in(said, "report_tasks")
+            if isinstance(rung := said.get("rung"), dict):
+                click.echo(
+                    shown(f"{rung.get('name')}, {number(rung.get('grace')) or 0:g} s for {rung.get('tasks')}"), err=True
+                )
+            if isinstance(report := said.get("report"), dict):
+                return report_of(pid, report, rows)
+    raise Unreachable(f"process {pid} has sent no report")
 
 
 @click.command(
     cls=Plain, context_settings=HELP, short_help="Open a control socket in a program that has none (Python 3.14)."
 )
-@click.option("--wake", is_flag=True, help="Interrupt its sleep by a SIGSTOP and a SIGCONT (Linux).")
+@click.option("--wake", is_flag=True, help="Wake an idle loop with a SIGSTOP and a SIGCONT (Linux).")
 @pid_argument
 @fails_plainly
 def attach(pid: int | None, wake: bool) -> None:
-    """Open a control socket in a running program that has none, so that `sigtask ps` and the others can see it.
+    """Open a control socket in a running program that has none, so that `sigtask ps` and `top` can find it.
 
-    Both need Python 3.14 or later, of the same version. The system must allow one process to debug the other: as the
-    same user where ptrace_scope is 0, else as root, or with CAP_SYS_PTRACE.
+    Both processes need the same version of Python, 3.14 or later. The system must allow one to debug the other: the
+    same user if ptrace_scope is 0, else root or CAP_SYS_PTRACE.
 
-    The program's main thread opens the socket at its next line of Python. A loop that waits for something comes to
-    none until that happens, unless it is woken by --wake: a shell may then say that the program was stopped for a
-    moment.
+    The program's main thread opens the socket when it next runs a line of Python. An idle loop runs none until
+    something happens; --wake makes it run one. A shell may then report that the program was stopped for a moment.
     """
     from ..control._attach import attach_to
 

@@ -1,7 +1,7 @@
-"""See and steer a running program from outside: the socket that `sigtask ps`, `kill`, `stop` and `top` talk to.
+"""Look at and control a running program from outside: the socket that `sigtask ps`, `kill`, `stop` and `top` use.
 
-`sigtask.run(main(), control=True)`, `sigtask run --control` and `SIGTASK_CONTROL=1` open it. A program whose loop
-others run calls `start()` itself.
+`sigtask.run(main(), control=True)`, `sigtask run --control` and `SIGTASK_CONTROL=1` open it. If other code runs your
+event loop, call `start()` yourself.
 """
 
 from __future__ import annotations
@@ -20,12 +20,30 @@ _started: Control | None = None
 
 
 def start(loop: AbstractEventLoop | None = None) -> Path:
-    """Let this process be looked at and steered by `sigtask ps`, `kill`, `stop` and `top`; gives the socket's path.
+    """Open the control socket of this process, so that `sigtask ps`, `kill`, `stop` and `top` can find it.
 
-    `loop`, by default the running one, is shown with all its tasks. Call it again for each further loop. Only this
-    user's processes, and root's, may connect. The socket is removed by `stop()`, or when the process ends.
+    All tasks of `loop` are shown. Call it again for each further loop. Only processes of the same user, and of root,
+    can connect. The socket is removed by `stop()`, or when the process ends.
 
-    Raises: `RuntimeError` when no loop is given and none is running; `OSError` when there can be no socket.
+    Args:
+        loop: The loop to show. Default: the running loop.
+
+    Returns:
+        The path of the socket.
+
+    Raises:
+        RuntimeError: When no loop is given and none is running.
+        OSError: When the socket cannot be opened.
+
+    Example::
+
+        async def main():
+            print(sigtask.control.start().exists())  # True
+            sigtask.control.stop()
+
+        asyncio.run(main())
+
+    .. versionadded:: 0.2.0
     """
     global _started
     from asyncio import get_running_loop
@@ -43,7 +61,14 @@ def start(loop: AbstractEventLoop | None = None) -> Path:
 
 
 def stop() -> None:
-    """Close the socket that `start()` has opened, if there is one."""
+    """Close the socket that `start()` has opened. Without one, do nothing.
+
+    Example::
+
+        sigtask.control.stop()
+
+    .. versionadded:: 0.2.0
+    """
     global _started
     control, _started = _started, None
     if control is not None:

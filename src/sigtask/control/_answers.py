@@ -1,19 +1,21 @@
-"""What each request is answered: generators that run in the control thread, and give lines, or `None` to be called on.
+"""Answer each request of the control socket, in generators that run in the control thread.
 
-What has to be done in a loop is handed to it, in slices, and waited for. A loop that has not begun with it after
-`PATIENCE` is blocked: looking is then done from here, and the answer says where the loop stands; sending is left to
-the loop, for when it turns again.
+A generator yields lines, or `None` to be called again later. Work that must happen in a loop is handed to that loop in
+slices and waited for. A loop that has not started it after `PATIENCE` counts as blocked: then its tasks are read from
+this thread, and the answer says where the loop is blocked. Signals are left for the loop to send when it turns again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import math
 import os
 import sys
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -31,12 +33,15 @@ from ._text import clipped, said
 
 PATIENCE = 0.5
 """Seconds in which a loop that turns begins with what it is handed."""
+MOST_CHILDREN = 200
+LONGEST_TEXT = 500
+"""Characters of a text in a report."""
 _Answer = Generator[bytes | None, None, None]
 _T = TypeVar("_T")
 
 
 class Call(Generic[_T]):
-    """Something that a loop is to do; whoever takes its ticket first, does it."""
+    """Work for a loop. Whoever takes its ticket first does it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, do: Callable[[], _T], wake: Callable[[], None]) -> None:
         self._ticket = deque([do])
@@ -54,7 +59,7 @@ class Call(Generic[_T]):
             self._wake()
 
     def take(self) -> Callable[[], _T] | None:
-        """What is to be done, for whoever asks first; `None` for all others."""
+        """The work, for the first caller; `None` for all others."""
         try:
             return self._ticket.pop()
         except IndexError:
@@ -67,15 +72,25 @@ class Call(Generic[_T]):
 
     @property
     def result(self) -> _T:
-        """What came of it. Raises: what it has raised."""
+        """The result. Raises: what the work raised."""
         if self.error is not None:
             raise self.error
         return self.results[0]
 
 
+def _began() -> float:
+    """When this process began, on the clock of `monotonic()`; now, where the system does not say."""
+    try:
+        with open("/proc/self/stat") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        return monotonic() - max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, IndexError, AttributeError):
+        return monotonic()
+
+
 @dataclass
 class Context:
-    """What the answers need to know of the process."""
+    """What the answers need to know about the process."""
 
     books: Callable[[], list[Book]]
     wake: Callable[[], None]
@@ -83,11 +98,11 @@ class Context:
     """How the stopping of the whole program goes; `None` while it is not being stopped."""
     children: Callable[[], list[tuple[int, str]]] = list
     """The processes that this one has started, and their commands."""
-    began: float = field(default_factory=monotonic)
+    began: float = field(default_factory=_began)
 
 
 def answer(request: dict[str, Any], context: Context, peer: Peer) -> _Answer:
-    """The lines of the answer, the last one aside. Raises: `NotFound`, and what a loop raises."""
+    """The lines of the answer, except the last. Raises: `NotFound`, and what a loop raises."""
     do = request["do"]
     if do == "ps":
         yield from _ps(context, request["fresh"], request["stacks"], request["only"])
@@ -103,7 +118,7 @@ def _process(context: Context, *, family: bool) -> dict[str, Any]:
     books, stopping = context.books(), None
     with contextlib.suppress(RuntimeError):  # it is read while the loops go on: next time, then
         stopping = context.stopping()
-    children = context.children() if family else []  # to find them is to go through all processes
+    children = context.children()[:MOST_CHILDREN] if family else []  # to find them is to go through all processes
     return {
         "protocol": VERSION,
         "sigtask": sys.modules[__name__.partition(".")[0]].__version__,
@@ -121,7 +136,7 @@ def _process(context: Context, *, family: bool) -> dict[str, Any]:
 
 
 def _command() -> str:
-    """How it was started, without the folders of the interpreter and of `sigtask` itself."""
+    """The command line, without the folders of the interpreter and of `sigtask` itself."""
     words = [os.path.basename(sys.orig_argv[0]), *sys.orig_argv[1:]] if sys.orig_argv else list(sys.argv)
     if len(words) > 1 and os.path.basename(words[1]) == "sigtask":
         words = ["sigtask", *words[2:]]
@@ -129,7 +144,7 @@ def _command() -> str:
 
 
 def _in_loop(book: Book, do: Callable[[], _T], context: Context) -> Generator[None, None, Call[_T] | None]:
-    """Have it done in the loop, for as long as `PATIENCE`; `None` where no loop runs that could."""
+    """Have the loop do it, waiting for up to `PATIENCE`; `None` when no loop could."""
     loop = book.loop()
     if loop is None or not loop.is_running():
         return None
@@ -144,7 +159,7 @@ def _in_loop(book: Book, do: Callable[[], _T], context: Context) -> Generator[No
 
 
 def _begun(call: Call[_T]) -> Generator[None, None, _T]:
-    """The loop is at it: it will be done."""
+    """Whether the loop has started it, so it will be done."""
     while not call.is_done:
         yield None
     return call.result
@@ -179,17 +194,21 @@ def _ps(context: Context, fresh: bool, stacks: bool, only: frozenset[int] | None
 
 
 def _in_lines(number: int, rows: list[str]) -> Iterator[bytes]:
-    """Rows in lines that are not too long."""
+    """Split rows into lines of limited length."""
+    return (rows_line(number, part) for part in _not_too_long(rows))
+
+
+def _not_too_long(rows: Iterable[str]) -> Iterator[list[str]]:
     part: list[str] = []
     size = 0
     for row in rows:
         if size + len(row) > LONGEST_ANSWER // 4 and part:
-            yield rows_line(number, part)
+            yield part
             part, size = [], 0
         part.append(row)
         size += len(row)
     if part:
-        yield rows_line(number, part)
+        yield part
 
 
 # -- steering ---------------------------------------------------------------------------------------------------------
@@ -220,13 +239,24 @@ def _send(context: Context, request: dict[str, Any], peer: Peer) -> _Answer:
                 names = [{"id": book.number_of(task), "name": clipped(task.get_name())} for task in tasks[:20]]
                 yield line(sent=[{**one, "fate": "waiting for the loop"} for one in names], blocked=book.place())
                 break
-            for part in _parts(call.result):
-                yield line(sent=part)
+            yield from _in_parts("sent", call.result)
 
 
-def _parts(rows: list[dict[str, Any]], size: int = 500) -> Iterator[list[dict[str, Any]]]:
-    for at in range(0, len(rows), size):
-        yield rows[at : at + size]
+def _in_parts(name: str, rows: list[dict[str, Any]]) -> Iterator[bytes]:
+    """Lines with some of the rows each, that are not too long; nor are the texts in a row."""
+    return (f'{{"{name}":[{",".join(part)}]}}\n'.encode("ascii") for part in _not_too_long(map(_as_json, rows)))
+
+
+def _as_json(row: dict[str, Any]) -> str:
+    return json.dumps(_all_clipped(row), separators=(",", ":"))
+
+
+def _all_clipped(facts: Any) -> Any:
+    if isinstance(facts, str):
+        return clipped(facts, LONGEST_TEXT)
+    if isinstance(facts, dict):
+        return {key: _all_clipped(value) for key, value in facts.items()}
+    return [_all_clipped(one) for one in facts] if isinstance(facts, list | tuple) else facts
 
 
 def _stop(context: Context, request: dict[str, Any], peer: Peer) -> _Answer:
@@ -264,7 +294,7 @@ def _stop(context: Context, request: dict[str, Any], peer: Peer) -> _Answer:
 
 
 def _leave(stopping: Stopping) -> None:
-    """Whoever asked has the report, or is gone: then the targets stay where they are, with what they were sent."""
+    """The client has its report, or has gone: the targets keep what they were sent."""
     done = stopping.done
     done.cancel()
     stopping.detach()
@@ -281,9 +311,8 @@ def _report_lines(report: Report) -> Iterator[bytes]:
     """The report; its tasks come in lines of their own before it."""
     facts = report.to_dict()
     tasks = facts.pop("tasks")
-    for part in _parts(tasks, 200):
-        yield line(report_tasks=part)
-    yield line(report=facts, text=clipped(str(report), 100_000), seriously=bool(report.resisted))
+    yield from _in_parts("report_tasks", tasks)
+    yield line(report=_all_clipped(facts), text=clipped(str(report), 50_000))
 
 
 def _sender(what: str, peer: Peer) -> str:

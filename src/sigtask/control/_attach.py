@@ -1,8 +1,8 @@
-"""A control socket for a program that was started without one, by PEP 768 (Python 3.14): `sigtask attach`.
+"""Open a control socket in a program that was started without one, by PEP 768 (Python 3.14): `sigtask attach`.
 
-`sys.remote_exec` has the program's main thread run a script at its next line of Python. A loop that waits for a
-connection comes to none. On Linux, `epoll_wait(2)` is interrupted when its process is stopped and goes on, and then
-Python looks: that is what `wake` does.
+`sys.remote_exec` makes the program's main thread run a script at its next line of Python. An idle loop, which waits for
+I/O, runs none. On Linux, stopping and continuing the process interrupts its `epoll_wait(2)`, and Python then runs the
+script: this is what `wake` does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ del _open
 
 
 def attach_to(pid: int, *, wake: bool = False) -> str:
-    """Open the socket there; gives a sentence that says so. Raises: `Unreachable`, which says what it takes."""
+    """Open the socket in that process; returns a sentence that says so. Raises: `Unreachable`, with the next move."""
     try:
         with Connection(pid):
             return f"process {pid} has a control socket already"
@@ -79,7 +79,7 @@ def attach_to(pid: int, *, wake: bool = False) -> str:
 
 
 def _attach(pid: int, folder: Path, *, wake: bool) -> str | None:
-    """What the script there has said; `None` where it has not run yet."""
+    """What the script has answered; `None` if it has not run yet."""
     script, answer = folder / "script.py", folder / "answer"
     ours = str(Path(__file__).resolve().parents[2])
     files = {"answer": str(answer), "late": str(folder / "late"), "files": str(folder)}

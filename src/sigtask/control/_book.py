@@ -1,7 +1,7 @@
-"""The tasks of one loop, as they are told to others: each has a number, and a row that is made anew when it has moved.
+"""The tasks of one loop, as others see them: each has a number, and a row that is rebuilt when the task has moved.
 
-Numbers are given in the order in which tasks are made, as pids are. To know when a task was made, the loop's
-`create_task` is put behind one that writes it down: less than half a microsecond for each.
+Numbers are given in the order in which tasks are made, like pids. To know when a task was made, the loop's
+`create_task` is wrapped by one that records it, which takes less than half a microsecond.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from ._rows import STILL, AnyTask, row_of
 
 SLICE = 0.005
 """Seconds of one turn of the loop that a look may take."""
-BUDGET = 0.002
+BUDGET = 0.0015
 """Seconds for which a client that asks again and again has rows made anew, at each look."""
 MANY = 20_000
 """From so many tasks on asyncio is not asked for all that there are: it would hold the loop too long."""
 _STEP = 64
 _Birth = tuple[int, float | None]
 """The number of a task, and when it was made."""
+_Seen = tuple[int, str, Callable[[], object]]
+"""Its number, its row as JSON, and the future that it waited for then; weakly, as addresses come again."""
 
 
 class Book:
-    """One loop and its tasks. To be made before the loop runs, or in it."""
+    """One loop and its tasks. Make it before the loop runs, or in it."""
 
     def __init__(self, loop: AbstractEventLoop, number: int, numbers: Iterator[int]) -> None:
         self.loop = ref(loop)
         self.number = number
         self._numbers = numbers
         self._tasks: dict[ref[AnyTask], _Birth] = {}
-        self._rows: dict[int, str] = {}
-        self._waited_for: dict[int, Callable[[], object]] = {}
-        """The row of each, as JSON, and the future that it waited for then; weakly, as addresses come again."""
+        self._seen: dict[ref[AnyTask], _Seen] = {}
         self._left_off = 0
         self._thread: int | None = None
         if loop.is_running():
@@ -71,13 +71,13 @@ class Book:
         return undo
 
     def close(self) -> None:
-        """Note no more births."""
+        """Stop recording new tasks."""
         self._undo()
 
     # -- who there is -------------------------------------------------------------------------------------------------
 
     def find_strangers(self) -> None:
-        """Note the tasks that were made in another way, or before."""
+        """Record tasks that were made in another way, or before."""
         loop = self.loop()
         if loop is None or len(self._tasks) > MANY:
             return
@@ -87,38 +87,43 @@ class Book:
 
     def living(self) -> Iterator[tuple[int, AnyTask]]:
         """The tasks that are not done, with their numbers."""
-        for one, (number, _) in list(self._tasks.items()):
-            if (task := one()) is not None and not task.done():
-                yield number, task
+        for one in list(self._tasks):  # and no pairs: see `_finding`
+            birth, task = self._tasks.get(one), one()
+            if birth is not None and task is not None and not task.done():
+                yield birth[0], task
 
     def number_of(self, task: Any) -> int | None:
         """The number of a living task; `None` for any other."""
         known = None if task is None or task.done() else self._tasks.get(ref(task))
         return None if known is None else known[0]
 
+    def numbered(self, numbers: frozenset[int]) -> list[ref[AnyTask]]:
+        """The tasks with these numbers."""
+        found = ((one, self._tasks.get(one)) for one in list(self._tasks))
+        return [one for one, birth in found if birth is not None and birth[0] in numbers]
+
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def keep(self, number: int, row: str, waits_for: Callable[[], object]) -> None:
-        """Keep that row for the next look; the rows of tasks that are gone are dropped when there are as many."""
-        self._rows[number], self._waited_for[number] = row, waits_for
-        if len(self._rows) > 2 * len(self._tasks) + 1000:
-            known = {number for number, _ in self._tasks.values()}
-            for gone in self._rows.keys() - known:
-                del self._rows[gone], self._waited_for[gone]
+    def keep(self, one: ref[AnyTask], seen: _Seen) -> None:
+        """Keep this row for the next look; drop rows of tasks that are gone when there are as many."""
+        self._seen[one] = seen
+        if len(self._seen) > 2 * len(self._tasks) + 1000:
+            for gone in [one for one in list(self._seen) if one not in self._tasks]:
+                self._seen.pop(gone, None)
 
     def forget_rows(self) -> None:
-        """Nobody looks any more."""
-        self._rows, self._waited_for = {}, {}
+        """No client is looking any more: drop the rows."""
+        self._seen = {}
 
     # -- where the loop is --------------------------------------------------------------------------------------------
 
     def place(self) -> str:
-        """Where the loop's thread stands: any thread may ask."""
+        """Where the loop's thread is. Any thread may ask."""
         return thread_place(self._ident)
 
     def stack(self) -> str:
-        """The same, and how it came there."""
+        """The stack of the loop's thread."""
         return thread_stack(self._ident)
 
     @property
@@ -133,13 +138,13 @@ class Book:
 
 
 class Look:
-    """One look at all tasks of a loop, taken in slices of `SLICE` seconds; each gives rows as JSON."""
+    """One look at all tasks of a loop, in slices of `SLICE` seconds; each slice returns rows as JSON."""
 
     def __init__(self, book: Book, *, fresh: bool, stacks: bool, only: frozenset[int] | None = None) -> None:
         self._book = book
         self._fresh = fresh
         self._stacks = stacks
-        self._only = only
+        self._only = None if only is None else book.numbered(only)  # here, and not in the loop
         self._places = Places()
         self._todo: Iterator[ref[AnyTask]] | None = None
         self._at = 0
@@ -164,12 +169,14 @@ class Look:
         return rows
 
     def _begin(self) -> Iterator[ref[AnyTask]]:
-        """The tasks there are, beginning where the look before has left off."""
+        """The tasks of the loop, starting where the last look stopped."""
         book = self._book
         if self._fresh:
             book.find_strangers()
         loop = book.loop()
         self._current = None if loop is None else asyncio.current_task(loop)
+        if self._only is not None:
+            return iter(self._only)
         refs = list(book._tasks)  # and no pairs: so many new objects would have the garbage collector look at all
         if self._fresh or book._left_off >= len(refs):
             book._left_off = 0
@@ -177,33 +184,32 @@ class Look:
         return chain(islice(refs, self._at, None), islice(refs, self._at))
 
     def _look_at(self, part: list[ref[AnyTask]], rows: list[str]) -> None:
-        before = {} if self._fresh or self._stacks else self._book._rows
-        waited_for = self._book._waited_for
-        birth_of, only = self._book._tasks.get, self._only
+        seen: dict[ref[AnyTask], _Seen] = {} if self._fresh or self._stacks else self._book._seen
         for one in part:
-            birth, task = birth_of(one), one()
-            if birth is None or task is None or (only is not None and birth[0] not in only):
+            if (task := one()) is None:
                 continue
-            number, born = birth
-            row = before.get(number)
-            waits_for = getattr(task, "_fut_waiter", None)
-            if row is not None and waits_for is not None and waited_for[number]() is waits_for and type(task) in STILL:
-                rows.append(row)
-            elif task.done():
-                continue
-            elif row is not None and self._spent > self.budget:
-                self.stale += 1
-                self._book._left_off = self._book._left_off or self._at
-                rows.append(row)
-            else:
-                rows.append(self._anew(task, number, born))
+            known = seen.get(one)
+            if known is not None:
+                _, row, waited_for = known
+                waits_for = getattr(task, "_fut_waiter", None)
+                if waits_for is not None and waited_for() is waits_for and type(task) in STILL:
+                    rows.append(row)
+                    continue
+                if self._spent > self.budget and not task.done():
+                    self.stale += 1
+                    self._book._left_off = self._book._left_off or self._at
+                    rows.append(row)
+                    continue
+            birth = self._book._tasks.get(one)
+            if birth is not None and not task.done():
+                rows.append(self._anew(one, task, *birth))
 
-    def _anew(self, task: AnyTask, number: int, born: float | None) -> str:
+    def _anew(self, one: ref[AnyTask], task: AnyTask, number: int, born: float | None) -> str:
         began = perf_counter()
         waiter = getattr(task, "_fut_waiter", None)
         text = self._row(task, number, born)
         if not self._stacks:
-            self._book.keep(number, text, _nothing if waiter is None else _reference(waiter))
+            self._book.keep(one, (number, text, _nothing if waiter is None else _reference(waiter)))
         self._spent += perf_counter() - began
         return text
 

@@ -1,4 +1,4 @@
-"""The other end of the socket: finding the programs that have one, and asking them."""
+"""The client's end of the socket: find the programs that have one, and ask them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ._paths import folders_of, sockets_in
+from ._paths import folders_in_the_view_of, folders_of, is_a_socket_of, sockets_in
 from ._peer import peer_of
 from ._protocol import LONGEST_ANSWER, VERSION, line
 from ._text import shown
 
 PATIENCE = 5.0
 """Seconds without a word, after which a process counts as one that does not answer."""
+SHORT_PATIENCE = 1.0
+"""The same where many are asked, one after the other."""
 
 
 class Unreachable(Exception):
-    """That process cannot be asked: why not, and the next move."""
+    """The process cannot be asked; the text says why, and the next move."""
 
 
 class Declined(Exception):
-    """The process has answered, and not done it: why not."""
+    """The process has refused the request; the text says why."""
 
 
 class Found(NamedTuple):
@@ -38,7 +40,7 @@ class Found(NamedTuple):
 
 
 def programs() -> list[Found]:
-    """The programs with a control socket that this user may ask; for root, everybody's."""
+    """The programs with a control socket that this user may ask; all of them for root."""
     found: dict[int, Found] = {}
     for uid in _uids():
         for folder in folders_of(uid):
@@ -59,11 +61,12 @@ def _uids() -> list[int]:
 class Connection:
     """A conversation with one process. A context manager. Raises: `Unreachable`."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, patience: float | None = None) -> None:
         self.pid = pid
+        self._patience = patience = patience or PATIENCE
         found = _socket_of(pid)
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         self._came = bytearray()
         try:
             self._connect(str(found.path))
@@ -74,9 +77,14 @@ class Connection:
         if peer is not None and peer.uid not in (found.uid, 0):
             self._socket.close()
             raise Unreachable(f"{found.path} is not answered by uid {found.uid}, whose it is, but by uid {peer.uid}")
+        if peer is not None and peer.pid not in (None, pid) and is_there(pid):
+            self._socket.close()
+            raise Unreachable(
+                f"{found.path} is not answered by process {pid}, but by one of another container, perhaps"
+            )
 
     def _connect(self, path: str) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self._patience
         while True:
             try:
                 self._socket.connect(path)
@@ -92,10 +100,10 @@ class Connection:
         Raises: `Declined` with what the process says; `Unreachable` when it says nothing, or has gone.
         """
         try:
-            self._socket.settimeout(PATIENCE)
+            self._socket.settimeout(self._patience)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has hung up, and may have said why
                 self._socket.sendall(line(v=VERSION, do=do, **fields))
-            self._socket.settimeout(None if patient else PATIENCE)
+            self._socket.settimeout(None if patient else self._patience)
             while True:
                 said = self._next()
                 if "error" in said:
@@ -134,19 +142,20 @@ class Connection:
 
 
 def _socket_of(pid: int) -> Found:
-    """Raises: `Unreachable`, which says what that process is, if it is one."""
+    """The socket of that process. Raises: `Unreachable`, with what that process is."""
     uid = owner_of(pid)
-    for each in {uid, os.geteuid()} - {None}:
-        assert each is not None
-        for folder in folders_of(each):
-            for one, path in sockets_in(folder, each):
-                if one == pid:
-                    return Found(pid, path, each)
+    places = [(each, folder) for each in {uid, os.geteuid()} if each is not None for folder in folders_of(each)]
+    if uid is not None:
+        places += [(uid, folder) for folder in folders_in_the_view_of(pid, uid)]
+    for each, folder in places:
+        path = folder / f"{pid}.sock"
+        if is_a_socket_of(path, each):
+            return Found(pid, path, each)
     raise Unreachable(_what_it_is(pid, uid))
 
 
 def owner_of(pid: int) -> int | None:
-    """Whose process that is; `None` where there is none, or the system does not say."""
+    """The user of that process; `None` if it does not exist or the system does not say."""
     try:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
@@ -154,18 +163,20 @@ def owner_of(pid: int) -> int | None:
 
 
 def _what_it_is(pid: int, uid: int | None) -> str:
-    if uid is None and not _is_there(pid):
+    if uid is None and not is_there(pid):
         return f"there is no process {pid}; `sigtask ps` lists the programs that can be looked at"
     me = os.geteuid()
     if uid is not None and uid != me and me != 0:
         return f"process {pid} is another user's ({_user(uid)}): only that user and root may look at it"
     return (
-        f"process {pid} has no control socket; start it with `sigtask run --control`, with run(..., control=True) or "
-        f"with SIGTASK_CONTROL=1, or open one in it now with `sigtask attach {pid}` (Python 3.14 and later)"
+        f"process {pid} has no control socket, or is just ending; start one with `sigtask run --control`, with "
+        f"run(..., control=True) or with SIGTASK_CONTROL=1, or open one in it now with `sigtask attach {pid}` "
+        "(Python 3.14 and later)"
     )
 
 
-def _is_there(pid: int) -> bool:
+def is_there(pid: int) -> bool:
+    """Whether there is a process of that number."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -188,13 +199,17 @@ def _why_not(pid: int, error: OSError) -> str:
         return f"process {pid} does not answer: {_stuck(pid)}"
     if isinstance(error, PermissionError):
         return f"process {pid} is another user's: only that user and root may look at it"
-    if not _is_there(pid) or isinstance(error, ConnectionError | FileNotFoundError):
+    if isinstance(error, ConnectionRefusedError) and is_there(
+        pid
+    ):  # what an earlier process of this number has left behind
+        return _what_it_is(pid, owner_of(pid))
+    if not is_there(pid) or isinstance(error, ConnectionError | FileNotFoundError):
         return f"process {pid} has ended"
     return f"process {pid} cannot be asked: {error.strerror or error}"
 
 
 def _stuck(pid: int) -> str:
-    """Why not even its control thread runs."""
+    """Why even its control thread does not run."""
     state = ""
     with contextlib.suppress(OSError, IndexError), open(f"/proc/{pid}/stat", errors="replace") as file:
         state = file.read().rpartition(")")[2].split()[0]

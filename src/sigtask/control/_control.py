@@ -1,4 +1,4 @@
-"""The control of one process: its loops, and the socket, which is there from the first loop on."""
+"""The control of one process: its loops, and the socket, which is opened with the first loop."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ log = logging.getLogger("sigtask")
 
 
 class Control:
-    """Loops that may be looked at and steered from outside.
+    """Loops that can be seen and controlled from outside.
 
-    `stopping()` says how the program's end goes, `children()` which processes it has started; `start(thread)` starts a
-    thread that is to hear no OS signals.
+    `stopping()` reports how the stop of the program goes, `children()` which processes it has started; `start(thread)`
+    starts a thread that must not get OS signals.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Control:
         _controls.add(self)
 
     def attach(self, loop: AbstractEventLoop) -> None:
-        """Its tasks may be looked at from now on. With the first loop the socket is opened."""
+        """Add a loop. The first one opens the socket."""
         with self._lock:
             for known, book in tuple(self._books.items()):
                 if (one := known()) is None or one.is_closed():
@@ -66,7 +66,7 @@ class Control:
             log.warning("no control socket, so `sigtask ps` will not find this process: %s", self.why_not)
 
     def books(self) -> list[Book]:
-        """The loops there are."""
+        """The loops that are open."""
         return [book for known, book in tuple(self._books.items()) if (one := known()) is not None and _is_open(one)]
 
     @property
@@ -75,7 +75,7 @@ class Control:
         return None if self._server is None else self._server.path
 
     def close(self) -> None:
-        """Remove the socket, and note no more."""
+        """Remove the socket, and stop recording."""
         _controls.discard(self)
         with self._lock:
             server, self._server = self._server, None
@@ -86,7 +86,7 @@ class Control:
             server.close()
 
     def forget_in_fork(self) -> None:
-        """In a fork: the socket and its thread are the parent's, and its loops do not run here."""
+        """After a fork, in the child: the socket, its thread and the loops belong to the parent."""
         self._lock = threading.Lock()
         server, self._server = self._server, None
         self._books.clear()
@@ -103,7 +103,7 @@ _loop_numbers, _numbers = itertools.count(1), itertools.count(1)
 
 
 def active() -> Control | None:
-    """The control that has this process's socket, if it has one."""
+    """The control that has this process's socket; `None` if there is none."""
     return next((control for control in tuple(_controls) if control.path is not None), None)
 
 
@@ -118,7 +118,7 @@ def _forked() -> None:
 
 
 def remove_sockets() -> None:
-    """The process is about to end by force."""
+    """Remove the sockets: the process is about to be ended by force."""
     for control in tuple(_controls):
         if control.path is not None:
             control.path.unlink(missing_ok=True)

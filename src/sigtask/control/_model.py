@@ -1,6 +1,6 @@
-"""What is known of a program that is looked at, and how it is shown: the same for `sigtask ps` and `sigtask top`.
+"""What is known about a program, and how `sigtask ps` and `sigtask top` show it.
 
-Everything that another process says goes through `shown` on its way to a terminal.
+All text from another process goes through `shown` before it is printed on a terminal.
 """
 
 from __future__ import annotations
@@ -11,10 +11,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..signals import Drain, Interrupt, Kill, Terminate
+from ._checked import loop_of, process_of, rows_of
 from ._client import Connection, Declined, Unreachable
 from ._text import duration, shown, stop_lines
 
 Row = dict[str, Any]
+FATES = {
+    "pending": "pending, until it asks for it or its blocks let it in",
+    "in flight": "sent",
+    "delivered": "delivered",
+    "absorbed": "absorbed: it is handling one as strong, or has such a one pending",
+    "superseded": "superseded by a stronger one",
+    "refused": "it was done already",
+    "cancelled": "sent as a plain cancel(), to a task of asyncio's own class",
+    "not sent": "not sent: a task of asyncio's own class hears nothing below a terminate",
+    "waiting for the loop": "it gets it when the loop turns again",
+}
+"""What became of a signal, for people."""
 DEEPEST = 20
 """Levels of the tree that are drawn; below, a line says how deep it stands."""
 ALIKE = 4
@@ -23,7 +36,7 @@ ALIKE = 4
 
 @dataclass
 class Program:
-    """One process, as it has been seen at one moment."""
+    """One process at one moment."""
 
     process: dict[str, Any] = field(default_factory=dict)
     loops: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -34,7 +47,8 @@ class Program:
     @property
     def pid(self) -> int:
         """Its number."""
-        return int(self.process.get("pid", 0))
+        pid = self.process.get("pid")
+        return pid if isinstance(pid, int) else 0
 
     def put(self, rows: list[Row]) -> None:
         """These rows are newer."""
@@ -44,7 +58,7 @@ class Program:
     def age(self, since: float | None) -> float | None:
         """Seconds from that moment, on the process's clock, to when it was looked at."""
         now = self.process.get("now")
-        return None if since is None or not isinstance(now, int | float) else max(0.0, now - since)
+        return None if since is None or now is None else max(0.0, now - since)
 
 
 def look(
@@ -55,46 +69,24 @@ def look(
     family: bool = True,
     only: list[int] | None = None,
 ) -> Program:
-    """See that process, and those below it. Raises: `Declined`, `Unreachable`."""
+    """Look at that process and its children. Raises: `Declined`, `Unreachable`."""
     program = Program()
     for said in connection.ask("ps", fresh=fresh, stacks=stacks, only=only):
-        if isinstance(process := said.get("process"), dict):
+        program.tasks.extend(rows_of(said))
+        if (process := process_of(said.get("process"), connection.pid)) is not None:
             program.process = process
-        elif isinstance(rows := said.get("tasks"), list):
-            loop = said.get("loop")
-            program.tasks.extend({**row, "loop": loop} for row in rows if _is_one(row))
-        elif isinstance(loop := said.get("loop"), dict):
+        elif (loop := loop_of(said.get("loop"))) is not None:
             program.loops.setdefault(str(loop.get("number")), {}).update(loop)
     if family:
         program.children = _below(program, stacks=stacks)
     return program
 
 
-def _is_one(row: object) -> bool:
-    """Whether it is a row as the protocol has it: another process has said it, and may say anything."""
-    if not isinstance(row, dict) or type(row.get("id")) is not int:
-        return False
-    force, pending = row.get("in_force"), row.get("pending") or []
-    if not isinstance(pending, list):
-        return False
-    told = pending if force is None else [force, *pending]
-    times = [row.get("born"), *(one.get("sent_at") for one in told if isinstance(one, dict))]
-    return (
-        all(isinstance(one, dict) and isinstance(one.get("level"), int) for one in told)
-        and all(time is None or isinstance(time, int | float) for time in times)
-        and isinstance(row.get("stack") or [], list)
-        and all(isinstance(row.get(name), int | None) for name in ("parent", "threshold"))
-        and all(isinstance(row.get(name), str | None) for name in ("name", "coroutine", "state", "where"))
-    )
-
-
 def _below(program: Program, *, stacks: bool) -> list[Program | dict[str, Any]]:
-    """Its children, as far as they can be looked at. Each process names all that are below it, so one level will do."""
+    """Its children. Each process lists all its descendants, so one level is enough."""
     found: list[Program | dict[str, Any]] = []
     for child in program.process.get("children") or ():
-        pid = child.get("pid") if isinstance(child, dict) else None
-        if not isinstance(pid, int):
-            continue
+        pid = child["pid"]
         with contextlib.suppress(Unreachable, Declined):
             with Connection(pid) as connection:
                 found.append(look(connection, stacks=stacks, family=False))
@@ -107,7 +99,7 @@ def _below(program: Program, *, stacks: bool) -> list[Program | dict[str, Any]]:
 
 
 def as_objects(program: Program) -> Iterator[Row]:
-    """What `ps --json` prints of each task, those of the processes below included."""
+    """What `ps --json` prints for each task, including those of child processes."""
     for row in program.tasks:
         force = row.get("in_force")
         yield {
@@ -139,7 +131,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 @dataclass
 class Line:
-    """One row of what is shown: a task, or several that are alike."""
+    """One line of the table: a task, or several that are alike."""
 
     row: Row
     prefix: str = ""
@@ -164,7 +156,7 @@ def _strength(row: Row) -> int:
 
 
 def arranged(rows: Iterable[Row], sort: str = "tree", *, fold: bool = True) -> list[Line]:
-    """The rows in their order; in a `tree`, children stand below the task that has spawned them."""
+    """The rows in order. In a `tree`, children are below the task that spawned them."""
     if sort != "tree":
         return [Line(row) for row in sorted(rows, key=SORTS[sort])]
     known = {row["id"]: row for row in rows}
@@ -214,13 +206,13 @@ def _likeness(row: Row) -> tuple[object, ...]:
 
 
 def label(row: Row) -> str:
-    """Its name, and its coroutine where that says more."""
+    """Its name, and its coroutine unless the name says as much."""
     name, what = shown(str(row.get("name"))), shown(str(row.get("coroutine") or "").rpartition("<locals>.")[2])
     return f"{name} ({what})" if what and what != name else name
 
 
 def hears(row: Row) -> str:
-    """The weakest signal that is thrown into it now; weaker ones are pending. A task of asyncio's own has none."""
+    """The weakest signal that is thrown into it now; weaker ones are pending. `None` for a stock task."""
     threshold = row.get("threshold")
     if not isinstance(threshold, int):
         return "-"
@@ -229,7 +221,7 @@ def hears(row: Row) -> str:
 
 
 def signals_of(row: Row, program: Program) -> list[str]:
-    """What it has been sent, a line each: what it is handling, and what is pending."""
+    """Its signals, one line each: the one it is handling, and those that are pending."""
     force = row.get("in_force")
     said = [] if force is None else [_signal("in force", force, program)]
     return said + [_signal(str(one.get("fate")), one, program) for one in row.get("pending") or ()]
@@ -250,18 +242,17 @@ def loop_line(loop: dict[str, Any]) -> str:
 
 
 def stop_of(program: Program) -> list[str]:
-    """How its stop goes, in two lines; none while it is not being stopped."""
+    """How the stop of the program goes, in two lines; none if it is not being stopped."""
     told = program.process.get("stopping")
-    if not isinstance(told, dict) or not isinstance(left := told.get("rung_left"), int | float):
+    if told is None:
         return []
     cause, rung, then, slowest = (told.get(name) for name in ("cause", "rung", "then", "slowest"))
-    tasks = told.get("left")
-    lines = stop_lines(str(cause), rung, left, then, tasks if isinstance(tasks, int) else 0, str(slowest))
+    lines = stop_lines(str(cause), rung, told["rung_left"], then, told["left"], str(slowest))
     return [shown(line) for line in lines]
 
 
 def head(program: Program) -> str:
-    """The process in a line."""
+    """The process, in one line."""
     process = program.process
     age = duration(program.age(process.get("began")))
     count = len(program.tasks)

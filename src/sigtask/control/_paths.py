@@ -23,11 +23,11 @@ LONGEST = 100
 
 
 class Refused(OSError):
-    """The socket cannot be where it should be: what is in the way, and the next move."""
+    """The socket cannot be made there; the text says what is in the way, and the next move."""
 
 
 def own_folder() -> Path:
-    """The folder for this process's socket, made if need be. Raises: `Refused`, `OSError`."""
+    """The folder for this process's socket, created if needed. Raises: `Refused`, `OSError`."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime, "sigtask")
     if os.path.isabs(runtime) and _is_ours(runtime) and len(os.fsencode(folder)) + 20 <= LONGEST:
@@ -36,7 +36,7 @@ def own_folder() -> Path:
 
 
 def _is_ours(runtime: str) -> bool:
-    """Not after `sudo` or `su`, where it may be another user's; nor where it cannot be written to."""
+    """Whether the folder is this user's and writable. After `sudo` or `su` it may be another user's."""
     with contextlib.suppress(OSError):
         return os.stat(runtime).st_uid == os.geteuid() and os.access(runtime, os.W_OK | os.X_OK)
     return False
@@ -104,7 +104,7 @@ def _remove_stale(path: Path) -> None:
 
 
 def is_a_socket_of(path: Path, uid: int) -> bool:
-    """Whether that is a socket itself, and no link to one, and that user's."""
+    """Whether it is a socket of that user, and not a link to one."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -113,7 +113,7 @@ def is_a_socket_of(path: Path, uid: int) -> bool:
 
 
 def is_alive(path: Path) -> bool:
-    """Whether anybody listens there."""
+    """Whether a process listens there."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1.0)
         try:
@@ -124,7 +124,7 @@ def is_alive(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes have left behind that did not end by themselves."""
+    """Remove the sockets of processes that have crashed or were killed."""
     for pid, path in sockets_in(folder, os.geteuid()):
         if pid != os.getpid() and not _exists(pid) and not is_alive(path):
             path.unlink(missing_ok=True)
@@ -149,8 +149,23 @@ def folders_of(uid: int) -> list[Path]:
     return [folder for folder in dict.fromkeys(found) if _whats_wrong_with(folder, uid) is None]
 
 
+def folders_in_the_view_of(pid: int, uid: int) -> list[Path]:
+    """Where that process has its socket by its own environment, which may be another than ours (Linux).
+
+    Its temporary folder may be another, too, though of the same name: a service's own.
+    """
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # not there, or not ours to read
+        return []
+    told = {name: os.fsdecode(value) for name, _, value in (word.partition(b"=") for word in words)}
+    inside = [Path(told.get(b"XDG_RUNTIME_DIR", ""), "sigtask"), Path(told.get(b"TMPDIR") or "/tmp", f"sigtask-{uid}")]
+    found = [Path(f"/proc/{pid}/root{folder}") for folder in inside if folder.is_absolute()]
+    return [folder for folder in found if _whats_wrong_with(folder, uid) is None]
+
+
 def sockets_in(folder: Path, uid: int) -> Iterator[tuple[int, Path]]:
-    """The sockets there, with the processes they are of, lowest first."""
+    """The sockets in that folder and their process ids, lowest first."""
     try:
         names = os.listdir(folder)
     except OSError:  # another user's, or gone

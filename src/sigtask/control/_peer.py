@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket, as the kernel says."""
+"""Who is at the other end of a Unix socket, according to the kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(connection: socket.socket) -> Peer | None:
-    """Who has made that connection; `None` where this system does not tell."""
+    """The process at the other end; `None` if the system does not say."""
     try:
         if hasattr(socket, "SO_PEERCRED"):  # Linux
             pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -32,5 +32,5 @@ def peer_of(connection: socket.socket) -> Peer | None:
 
 
 def may_steer(peer: Peer | None) -> bool:
-    """The user whose process this is, and root, who may do anything to it anyway."""
+    """Whether that user may control this process: its own user, and root."""
     return peer is not None and peer.uid in (os.geteuid(), 0)

@@ -28,13 +28,13 @@ LONGEST_REASON = 1000
 
 
 class BadRequest(ValueError):
-    """A line that cannot be answered otherwise than by saying why not."""
+    """The request cannot be carried out; the text says why."""
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """The request that this line is, every field of it there and of the right type.
+    """Parse a request; every field is there and has the right type.
 
-    Raises: `BadRequest`, whatever the line is.
+    Raises: `BadRequest`, for any invalid line.
     """
     try:
         said = json.loads(line.decode("utf-8"), parse_constant=_no_number)
@@ -127,7 +127,7 @@ def _ladder(value: object) -> Ladder | None:
 
 
 def _must_be_loaded(name: str) -> None:
-    """A request imports nothing: a class of the program's own is one that the program has loaded."""
+    """A request imports nothing: a signal class of the program must have been imported by the program."""
     module, _, attribute = name.partition(":")
     if attribute and module not in sys.modules:
         raise BadRequest(f"the program has loaded no module {module[:100]!r}")

@@ -48,18 +48,16 @@ class Client:
     def next_line(self) -> bytes | None:
         """The next request, if all of it has come. Raises: `BadRequest` for one that is too long, once."""
         at = self.came.find(b"\n")
-        if at < 0 and len(self.came) >= LONGEST_REQUEST:
-            self.came.clear()
-            if not self._skips:
-                self._skips = True
-                raise BadRequest(f"a request has at most {LONGEST_REQUEST} bytes")
-        if at < 0:
+        is_whole, was_skipping = at >= 0, self._skips
+        if not is_whole and len(self.came) < LONGEST_REQUEST:
             return None
-        found = bytes(self.came[:at])
-        del self.came[: at + 1]
-        if self._skips:  # the end of what was too long
-            self._skips = False
+        found = bytes(self.came[:at]) if is_whole else b""
+        del self.came[: at + 1 if is_whole else len(self.came)]
+        self._skips = not is_whole
+        if was_skipping:  # of what was too long: it has been said
             return self.next_line()
+        if not is_whole or len(found) >= LONGEST_REQUEST:
+            raise BadRequest(f"a request has at most {LONGEST_REQUEST} bytes")
         return found
 
 

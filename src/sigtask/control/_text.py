@@ -45,6 +45,15 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def age(seconds: float | None) -> str:
+    """The same, shorter, for a column: `0.4 s`, `12 s`, `59 min`, `2.2 h`, `5.1 d`."""
+    if seconds is None or seconds < 60:
+        return duration(seconds)
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 86400 else f"{seconds / 86400:.1f} d"
+
+
 def stop_lines(
     cause: str, rung: str | None, rung_left: float, then: str | None, left: int, slowest: str
 ) -> tuple[str, str]:

@@ -20,15 +20,15 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Footer, Input, Static
 
+from ._checked import objects_in
 from ._client import Connection, Declined, Unreachable
-from ._model import Line, Program, look
+from ._columns import TITLES
+from ._model import FATES, Line, Program, look
 from ._text import shown
-from ._top_model import TITLES, View
+from ._top_model import View
 
 SECONDS = 1.0
 """Between two looks."""
-WIDTHS = (-7, 8, -13, 10, 11)
-"""Of the columns before the tasks themselves; below 0, what is in there stands at the right."""
 KEYS = """\
 up, down, page up, page down, home, end    move
 s          sort by the next column; the order of the tree comes first
@@ -38,7 +38,7 @@ space      freeze the picture, and let it go on
 enter      show all about the task, and its stack
 d i t k    send it a drain, an interrupt, a terminate, a kill: the reason is asked for
 D I T K    the same, to all that it has spawned as well
-q          leave; the program goes on
+q, Ctrl-C  leave; the program goes on
 
 The column SIGNAL has the strongest signal of a task: in capitals one that the task is handling,
 in small letters one that is pending. HEARS is the weakest signal that is thrown into it now.
@@ -105,14 +105,12 @@ class Tasks(ScrollView, can_focus=True):
     def __init__(self, view: View) -> None:
         super().__init__()
         self._view = view
-        self._task_width = 20
+        self.columns = view.layout(80)
 
     def update(self) -> None:
         """The view has changed."""
-        lines = self._view.lines
-        widest = max((len(self._view.cells(line)[5]) for line in lines[:1000]), default=20)
-        self._task_width = max(20, min(widest + 2, self.size.width // 2))
-        self.virtual_size = Size(self.size.width, len(lines))
+        self.columns = self._view.layout(self.size.width)
+        self.virtual_size = Size(self.size.width, len(self._view.lines))
         self.scroll_to_region(Region(0, self._view.cursor, 1, 1), animate=False, force=True)
         self.refresh()
 
@@ -124,17 +122,7 @@ class Tasks(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         line = self._view.lines[at]
         style = self._style(line)
-        return Strip([Segment(self.in_columns(self._view.cells(line)), style)]).adjust_cell_length(width, style)
-
-    def in_columns(self, cells: tuple[str, ...]) -> str:
-        """Cells beside each other."""
-        *small, task, where = cells
-        left = "".join(
-            f"{cell[: width - 1]:<{width}}" if width > 0 else f"{cell[: -width - 1]:>{-width - 1}}  "
-            for cell, width in zip(small, WIDTHS, strict=True)
-        )
-        task = task if len(task) < self._task_width else f"{task[: self._task_width - 2]}…"
-        return f"{left}{task:<{self._task_width}}{where}"
+        return Strip([Segment(self.columns.line(self._view.cells(line)), style)]).adjust_cell_length(width, style)
 
     def _style(self, line: Line) -> Style:
         row, style = line.row, self.rich_style
@@ -172,6 +160,7 @@ class Top(App[None]):
         Binding("escape", "all", show=False),
         Binding("question_mark", "keys", "keys"),
         Binding("q", "quit", "leave"),
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
     def __init__(self, connection: Connection) -> None:
@@ -235,7 +224,7 @@ class Top(App[None]):
         """The view has changed."""
         self.query_one("#header", Static).update("\n".join(self.view.header()))
         self._table.update()
-        self.query_one("#titles", Static).update(self._table.in_columns(TITLES))
+        self.query_one("#titles", Static).update(self._table.columns.line(TITLES))
         details = self.query_one("#details", Static)
         details.display = self._details
         details.update("\n".join(self.view.details(self._stack)))
@@ -331,9 +320,10 @@ class Top(App[None]):
                 for at in range(0, len(ids), 1000):
                     part = ids[at : at + 1000]
                     for said in connection.ask("send", signal=signal, tasks=part, reason=reason, tree=tree):
-                        for one in said.get("sent") or ():
+                        for one in objects_in(said, "sent"):
                             fates[str(one.get("fate"))] = fates.get(str(one.get("fate")), 0) + 1
-            told = ", ".join(f"{count} {shown(fate)}" for fate, count in fates.items()) or "nobody was there"
+            told = ", ".join(f"{count:,} {shown(FATES.get(fate, fate))}" for fate, count in fates.items())
+            told = told or "nobody was there"
         except (Unreachable, Declined) as error:
             told = str(error)
         self.call_from_thread(self.notify, told, title=signal, markup=False)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._columns import Layout, layout, width_of
 from ._model import SORTS, Line, Program, Row, arranged, head, hears, label, loop_line, signals_of, stop_of
-from ._text import duration, shown
+from ._text import age, shown
 
 ORDERS = ("tree", *SORTS)
-TITLES = ("ID", "STATE", "AGE", "HEARS", "SIGNAL", "TASK", "WHERE")
 
 
 @dataclass
@@ -83,11 +83,21 @@ class View:
         return (
             str(row["id"]),
             shown(str(row.get("state"))),
-            duration(program.age(row.get("born"))),
+            age(program.age(row.get("born"))),
             hears(row),
             _signal(row),
             f"{line.prefix}{label(row)}{more}",
             shown(str(row.get("where") or row.get("error"))),
+        )
+
+    def layout(self, room: int) -> Layout:
+        """The columns for a screen that is so wide."""
+        rows = self.program.tasks
+        return layout(
+            room,
+            longest_id=len(str(max((row["id"] for row in rows), default=0))),
+            longest_task=max((width_of(self.cells(line)[5]) for line in self.lines[:1000]), default=20),
+            signals=any(row.get("in_force") or row.get("pending") for row in rows),
         )
 
     def details(self, stack: list[Any]) -> Iterator[str]:

@@ -1,13 +1,12 @@
-"""Jobs on a Dask cluster under the same signals as tasks: told why, asked first, and reported as they ended.
+"""Jobs on a Dask cluster that get the same signals as tasks, with one report for the whole cluster::
 
-    stop() ──one call──► scheduler ──one message a worker──► worker: the ladder runs there, on tasks
-                             ▲ │                                │
-    Report ◄─────────────────┘ └──► nanny: kills the process    └──► one report a worker
+    stop() --one call--> scheduler --one message a worker--> worker: the ladder runs there, on tasks
+                             | ^                                |
+    Report <-----------------+ +--> nanny: kills the process    +--> one report a worker
 
-A job is a sigtask task on its worker's loop, so each worker's part of a ladder is an ordinary `Stopping`: what
-`requested()`, `mask()`, `time_left()` and `extend()` ask of is there, and no clock time travels. A Kill ends the task
-there as everywhere. Only what it leaves behind, a thread that goes on or a loop that is blocked, has its worker
-process killed. `_distributed` is the one file that knows what Dask does not promise.
+A job is a sigtask task in its worker's loop, and each worker runs its part of the ladder. So `requested()`, `mask()`,
+`time_left()` and `extend()` work in a job as in any task. A Kill ends the task. If that leaves a thread or a blocked
+loop behind, the worker's process is killed. It needs the extra `sigtask[dask]`.
 """
 
 from ._client import install, map, send_signal, stop, submit  # noqa: A004  # as Dask's own are called

@@ -1,4 +1,4 @@
-"""The client's side: what a program calls."""
+"""The client's side: the functions that a program calls."""
 
 from __future__ import annotations
 
@@ -40,17 +40,26 @@ _installing: weakref.WeakKeyDictionary[Client, asyncio.Task[None]] = weakref.Wea
 
 
 def install(client: Client, *, retire: Ladder | None = None) -> Any:
-    """Bring sigtask's plugins to the cluster of this client; `await` it for an asynchronous one.
+    """Install sigtask's plugins on the cluster of this client. `await` it for an asynchronous client.
 
-    The first `submit`, `map`, `stop` or `send_signal` does it, in the background for an asynchronous client. Call it
-    to know of an error at once, and to have all in place that drains workers as they go. Workers that join later get
-    the plugin, too. Doing it twice does nothing.
+    `submit`, `map`, `stop` and `send_signal` do it when they are first called. Call it yourself to see errors at once,
+    and to drain workers that retire. Workers that join later get the plugin, too. A second call does nothing.
 
-    `retire` is the ladder for the jobs of a worker that retires, from now on and for the whole cluster: one that is
-    scaled away, has reached its lifetime, or gets a SIGTERM. It is `sigtask.ladder.DEFAULT` until somebody says else.
+    Args:
+        client: A `distributed.Client`.
+        retire: The ladder for jobs of a worker that retires (scaled down, end of its lifetime, or SIGTERM), from now on
+            and for the whole cluster. Default: drain 10 s, terminate 5 s, kill.
 
-    Raises: `TypeError` for a `retire` that is no ladder; `RuntimeError` when the scheduler cannot load sigtask, or has
-    a version that does not speak with this one; `TimeoutError` when the cluster does not answer within 20 seconds.
+    Raises:
+        TypeError: When `retire` is not a ladder.
+        RuntimeError: When the scheduler cannot load sigtask, or has an incompatible version.
+        TimeoutError: When the cluster does not answer within 20 seconds.
+
+    Example::
+
+        sigtask.dask.install(client, retire=Ladder.parse("drain=60s,kill"))
+
+    .. versionadded:: 0.1.0
     """
     if retire is not None and not isinstance(retire, Ladder):
         raise TypeError(f"retire is {retire!r}; give a sigtask.Ladder, for example Ladder.parse('drain=10s,kill')")
@@ -78,7 +87,7 @@ def _begin_to_install(client: Client) -> asyncio.Task[None]:
 
 
 def _installation_ended(client: Client, task: asyncio.Task[None]) -> None:
-    """Nobody may be waiting for it: an error is told all the same, unless the client has closed meanwhile."""
+    """Report an error even if nobody waits for the installation, unless the client has closed meanwhile."""
     if not task.cancelled() and (error := task.exception()) is not None and client.status == "running":
         context = {"message": "sigtask's plugins could not be installed", "exception": error, "task": task}
         task.get_loop().call_exception_handler(context)
@@ -115,19 +124,34 @@ def _prepare(client: object, call: str) -> Client:
 def submit(
     client: Client, fn: Callable[..., Any], /, *args: Any, isolated: bool = False, key: str | None = None, **kwargs: Any
 ) -> Future[Any]:
-    """Start `fn(*args, **kwargs)` as a job on the cluster; gives Dask's future of it.
+    """Start `fn(*args, **kwargs)` as a job on the cluster, and return its Dask future.
 
-    An async function runs as a task on its worker's loop, a plain one in a thread, with `isolated` in a process of its
-    own: a Kill then ends that one and no neighbour. Inside, all that sigtask has for a task, or for a function under
-    `to_thread` or `to_process`, works. A signal that ends the job makes the future raise `Stopped`.
+    An async function runs as a task in its worker's loop; a plain one runs in a thread, or, with `isolated`, in a
+    process of its own, which a Kill can end without its neighbours. All of sigtask works in a job. When a signal ends
+    it, the future raises `Stopped`.
 
-    The job runs at most once: lost with its worker, it is not started again elsewhere, and its future raises Dask's
-    `KilledWorker`. `Future.cancel()`, a future that nobody holds any more, and the loss of the client are a
-    `Terminate` to a job that runs. `key` names the job and must be new; what else Dask's `Client.submit` takes by
-    name (`workers`, `resources`, `priority`, `retries`) goes to Dask, the rest to `fn`.
+    A job runs at most once. If its worker is lost, it is not restarted; the future raises Dask's `KilledWorker`.
+    `Future.cancel()`, a future that nobody holds any more, and the loss of the client send the job a `Terminate`.
 
-    Raises: `TypeError` for what cannot be called, for an async function with `isolated`, and for what does not pickle;
-    `RuntimeError` as `install`.
+    Args:
+        client: A `distributed.Client`.
+        fn: The function to call.
+        args: Its arguments.
+        isolated: Run a plain function in a process of its own.
+        key: The name of the job, which must be new. Default: made from the function's name.
+        kwargs: Options of Dask's `Client.submit` (`workers`, `resources`, `priority`, `retries`), and arguments of
+            `fn`.
+
+    Raises:
+        TypeError: For something that cannot be called, an async function with `isolated`, and what cannot be pickled.
+        RuntimeError: As `install`.
+
+    Example::
+
+        future = sigtask.dask.submit(client, pow, 2, 10)
+        print(future.result())  # 1024
+
+    .. versionadded:: 0.1.0
     """
     _check(fn, isolated, "submit()")
     _prepare(client, "submit()")
@@ -139,9 +163,26 @@ def submit(
 def map(  # noqa: A001  # as the client's own is called
     client: Client, fn: Callable[..., Any], /, *iterables: Iterable[Any], isolated: bool = False, **kwargs: Any
 ) -> list[Future[Any]]:
-    """Start a job for each item of `iterables`, taken side by side; gives their futures, in order. As `submit`.
+    """Start a job for each item of the iterables, taken side by side, and return their futures in order. See `submit`.
 
-    Raises: as `submit`; `ValueError` without an iterable, and when they differ in length.
+    Args:
+        client: A `distributed.Client`.
+        fn: The function to call.
+        iterables: One for each argument of `fn`, all of the same length.
+        isolated: As for `submit`.
+        kwargs: As for `submit`.
+
+    Raises:
+        TypeError: As `submit`.
+        ValueError: Without an iterable, and when they differ in length.
+        RuntimeError: As `install`.
+
+    Example::
+
+        futures = sigtask.dask.map(client, pow, [2, 3], [10, 2])
+        print(client.gather(futures))  # [1024, 9]
+
+    .. versionadded:: 0.1.0
     """
     _check(fn, isolated, "map()")
     if not iterables:
@@ -190,20 +231,37 @@ async def stop(
     reason: object = None,
     timeout: float | None = None,  # noqa: ASYNC109  # what is not known by then is reported, not raised
 ) -> Report:
-    """Stop these jobs wherever they run: send each rung of `ladder` until all are done, and report what it took.
+    """Stop these jobs wherever they run, as `sigtask.stop` does with tasks, and report what happened.
 
-    As `sigtask.stop`, on each worker at the same time; `note` in a row of the report is the worker's address, and what
-    there is to tell. A job that has not begun never does, and none is started elsewhere afterwards. A Kill ends the
-    task; what it leaves behind, a thread or a loop that is blocked, ends with its worker process, which the nanny
-    kills, and the note names whom that took along. What nobody has seen dead is `still running` in the report, with
-    "not confirmed dead" in its note.
+    Each worker runs the ladder at the same time. The `note` of each row names the worker. A job that has not started
+    never does. A Kill ends the task; if that leaves a thread or a blocked loop behind, the nanny kills the worker
+    process, and the note names the other jobs that this ended. A job that nobody has seen dead is `still running` in
+    the report, with "not confirmed dead" in its note. When the scheduler does not answer, the report says so for each
+    job.
 
-    It takes at most `timeout` seconds; by default 15 more than the ladder and its limit. When the scheduler does not
-    answer by then, or is gone, the report says so of each job. If `stop()` itself is cancelled, the jobs stay where
-    they are, with what they were sent.
+    If `stop()` itself is cancelled, it raises at once, and the jobs keep the signals they were sent.
 
-    Raises: `TypeError` for what is no Dask future or ladder; `ValueError` for no future, futures of several clients,
-    and a timeout that is shorter than the ladder; `RuntimeError` as `install`.
+    Args:
+        futures: One Dask future or an iterable of them, all of one client.
+        ladder: Default: drain 10 s, terminate 5 s, kill.
+        reason: The `reason` of the signals.
+        timeout: The most seconds it takes. Default: 15 more than the ladder and its limit.
+
+    Returns:
+        A `sigtask.Report`.
+
+    Raises:
+        TypeError: For something that is not a Dask future or a ladder.
+        ValueError: Without futures, for futures of several clients, and for a timeout shorter than the ladder.
+        RuntimeError: As `install`.
+
+    Example::
+
+        async def main():
+            job = sigtask.dask.submit(client, asyncio.sleep, 3600)
+            await sigtask.dask.stop(job, reason="closing")
+
+    .. versionadded:: 0.1.0
     """
     jobs = _futures(futures, "stop()")
     if ladder is not None and not isinstance(ladder, Ladder):
@@ -233,13 +291,26 @@ async def stop(
 
 
 def send_signal(futures: Futures, sig: Signal | type[Signal]) -> None:
-    """Send these jobs a signal, wherever they run. Returns at once, and tells nothing of what becomes of it.
+    """Send these jobs a signal, wherever they run. It returns at once, and does not tell what became of the signal.
 
-    Each takes it as a task does: pending, thrown, handled. One that has not begun gets it as it begins, and then never
-    does, unless it is a Drain. A Kill is a ladder of one rung, as for `stop`. Signals of one client arrive in order.
+    A job takes it as a task does. One that has not started gets it on its start, and then never runs, unless it is a
+    Drain. A Kill is sent as by `stop` with a ladder of one rung. Signals of one client arrive in order.
 
-    Raises: `TypeError` for what is no Dask future or no signal; `ValueError` for no future, and futures of several
-    clients; `RuntimeError` as `install`.
+    Args:
+        futures: One Dask future or an iterable of them, all of one client.
+        sig: A signal class, or an instance.
+
+    Raises:
+        TypeError: For something that is not a Dask future or a signal.
+        ValueError: Without futures, and for futures of several clients.
+        RuntimeError: As `install`.
+
+    Example::
+
+        job = sigtask.dask.submit(client, asyncio.sleep, 3600)
+        sigtask.dask.send_signal(job, Terminate("closing"))
+
+    .. versionadded:: 0.1.0
     """
     jobs = _futures(futures, "send_signal()")
     signal = as_signal(sig, "send_signal()")
@@ -277,7 +348,7 @@ def _request(keys: list[str], ladder: Ladder, reason: object, sender: str | None
 
 
 async def _ask(client: Client, request: Message) -> Message:
-    """In the client's loop: the one call. It goes behind the jobs that were submitted before, on their connection."""
+    """In the client's loop: send the request behind the jobs that were submitted before, and wait for the answer."""
     await _installed(client)
     dask.send_from_client(client, request)
     try:

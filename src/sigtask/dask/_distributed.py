@@ -42,28 +42,28 @@ LET_GO = {
 
 
 def answer(scheduler: Scheduler, name: str, call: Callable[..., Any]) -> None:
-    """Let clients ask the scheduler for `call` by that name, and wait for the answer."""
+    """Let clients call `call` on the scheduler by that name, and wait for its answer."""
     scheduler.handlers[name] = call
 
 
 def listen(server: Scheduler | Worker, calls: dict[str, Callable[..., Any]]) -> None:
-    """Have these told of each message of their kind on the open connections."""
+    """Call these for each message of their kind on the open connections."""
     server.stream_handlers.update(calls)
 
 
 async def bring_to_workers(scheduler: Scheduler, plugin: object, name: str) -> list[str]:
-    """Have all workers take the plugin, and those that join later; gives those that have it."""
+    """Install the plugin on all workers, and on those that join later. Returns the workers that have it."""
     took = await scheduler.register_worker_plugin(None, _dumps(plugin), name, idempotent=False)
     return [worker for worker, said in took.items() if said.get("status") == "OK"]
 
 
 async def bring_to_nannies(scheduler: Scheduler, plugin: object, name: str) -> None:
-    """Have all nannies take the plugin, and those that join later."""
+    """Install the plugin on all nannies, and on those that join later."""
     await scheduler.register_nanny_plugin(None, _dumps(plugin), name, idempotent=True)
 
 
 def take_over_retiring(scheduler: Scheduler, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Have `call` answer whoever asks for workers to be retired; gives Dask's own way to do it."""
+    """Have `call` answer requests to retire workers. Returns Dask's own function for it."""
     theirs: Callable[..., Any] = scheduler.retire_workers
     scheduler.handlers["retire_workers"] = call
     return theirs
@@ -82,7 +82,7 @@ def send_to_worker(scheduler: Scheduler, worker: str, message: Message) -> None:
 
 
 def task_of(scheduler: Scheduler, key: str) -> Any:
-    """What the scheduler knows of a job; `None` when it does not know it."""
+    """What the scheduler knows about a job; `None` if it does not know it."""
     return scheduler.tasks.get(key)
 
 
@@ -93,12 +93,12 @@ def tasks_at(scheduler: Scheduler, worker: str) -> list[Any]:
 
 
 def run_at_most_once(scheduler: Scheduler, task: Any) -> None:
-    """Lost with its worker, the job is not started elsewhere: `allowed-failures: 0`, for this job alone."""
+    """If the job is lost with its worker, do not start it elsewhere: `allowed-failures: 0`, for this job alone."""
     task.suspicious = max(task.suspicious, scheduler.allowed_failures)
 
 
 def keep(scheduler: Scheduler, keys: Iterable[str]) -> None:
-    """Have no idle worker steal these jobs: one that has not begun has been signalled where it is."""
+    """Let no idle worker steal these jobs: one that has not begun was signalled where it is."""
     if (stealing := scheduler.extensions.get("stealing")) is None:
         return
     for key in keys:
@@ -134,7 +134,7 @@ def nanny_of(scheduler: Scheduler, worker: str) -> str | None:
 
 
 async def drop_worker(scheduler: Scheduler, worker: str) -> None:
-    """Count the worker out. If it ever goes on, it finds its connection closed, and stops itself."""
+    """Remove the worker from the cluster. If it still runs, it finds its connection closed, and stops itself."""
     await scheduler.remove_worker(worker, stimulus_id=f"sigtask-not-answering-{time.time()}")
 
 
@@ -151,7 +151,7 @@ async def kill_process(scheduler: Scheduler, nanny: str, polite: float, within: 
 
 
 async def is_dead(scheduler: Scheduler, nanny: str, worker: str, within: float) -> bool:
-    """Whether the nanny says that the process of that worker is no more. Raises: as `kill_process`."""
+    """Whether the nanny says that the process of that worker has ended. Raises: as `kill_process`."""
     ask = pickle.dumps(_process_is_dead)
     async with asyncio.timeout(within), _rpc(nanny, connection_args=scheduler.connection_args) as connection:
         while True:
@@ -189,7 +189,7 @@ async def ask_from_worker(worker: Worker, name: str, **question: Any) -> Message
 
 
 def has_scheduler(worker: Worker) -> bool:
-    """Whether the connection to the scheduler stands."""
+    """Whether the connection to the scheduler is open."""
     stream = worker.batched_stream
     return bool(stream.comm is not None and not stream.comm.closed())
 
@@ -212,7 +212,7 @@ def knows(worker: Worker, key: str) -> bool:
 
 
 def why_let_go(worker: Worker, key: str) -> str:
-    """Why the scheduler has just told the worker that it may let go of this job."""
+    """Why the scheduler has just let the worker forget this job."""
     log = worker.state.stimulus_log
     if log and type(log[-1]).__name__ == "FreeKeysEvent":  # the one being handled; to look for the key is slow
         why = str(log[-1].stimulus_id)
@@ -252,7 +252,7 @@ class StoppedQuietly(logging.Filter):
 
 
 def run(client: Any, call: Callable[..., Any], *args: Any) -> Any:
-    """Call it in the client's loop: wait for it, or give what an asynchronous client may await."""
+    """Call it in the client's loop and wait; for an asynchronous client, return an awaitable."""
     return client.sync(call, *args)
 
 
@@ -262,12 +262,12 @@ def loop_of(client: Any) -> asyncio.AbstractEventLoop:
 
 
 async def bring_plugin(client: Any, plugin: object, name: str) -> None:
-    """Have the scheduler take the plugin, unless it has one of that name. Raises: what loading it there raised."""
+    """Install the plugin on the scheduler, unless it has one of that name. Raises: what loading it there raised."""
     await client.scheduler.register_scheduler_plugin(plugin=_dumps(plugin), name=name, idempotent=True)
 
 
 async def ask_scheduler(client: Any, name: str, /, **message: Any) -> Message:
-    """Call what `answer` has put there, and wait. Raises: `OSError` when the connection is lost."""
+    """Call what `answer` has registered, and wait. Raises: `OSError` when the connection is lost."""
     return await getattr(client.scheduler, name)(**message)  # type: ignore[no-any-return]  # what comes over the wire
 
 

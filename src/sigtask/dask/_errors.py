@@ -1,4 +1,4 @@
-"""How a job that a signal ended is told to whoever waits for it."""
+"""The error of a job that a signal has ended."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from ._wire import decoded, encoded
 
 
 class Stopped(RuntimeError):
-    """A job on a cluster was ended by a signal, or told to stop before it began: what its Dask future raises.
+    """A signal ended a job on a cluster, or stopped it before it began. Its Dask future raises this.
 
-    `signal` is the signal, with its class and reason; `None` for a job that was cancelled without one. `key` is the
-    job's key and `worker` the address it ran at. It is no `CancelledError`: whoever waits for a job elsewhere has not
-    been cancelled, and Dask would take one for a request of its own.
+    `signal` is the signal with its class and reason; `None` for a plain `cancel()`. `key` is the job's key, `worker`
+    the address it ran at, and `began` whether it had begun. It is not a `CancelledError`, because the code that waits
+    for the job has not been cancelled.
+
+    Example::
+
+        job = sigtask.dask.submit(client, asyncio.sleep, 3600)
+        sigtask.dask.send_signal(job, Terminate("closing"))
+        try:
+            job.result()
+        except sigtask.dask.Stopped as error:
+            print(error.signal.reason)  # closing
+
+    .. versionadded:: 0.1.0
     """
 
     def __init__(self, key: str, signal: Signal | None, worker: str, *, began: bool = True) -> None:

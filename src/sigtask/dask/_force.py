@@ -1,7 +1,7 @@
-"""What is done when signals do not do: a worker process is killed by its nanny, and whom it took along is named.
+"""What is done when signals do not help: the nanny kills the worker process, and the report names the other jobs in it.
 
-Nothing is called dead that nobody has seen dead. A nanny that does not answer in time leaves its worker "not confirmed
-dead"; the scheduler then counts that worker out, so that whatever still runs there finds its connection closed.
+A worker counts as dead only when its nanny has confirmed it. If the nanny does not answer in time, the worker is "not
+confirmed dead"; the scheduler then removes it, so that whatever still runs there finds its connection closed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Force:
         self._nannies: dict[str, str | None] = {}
 
     def remember(self, worker: str) -> None:
-        """Note whom to ask about this worker: once it has left, the scheduler does not know any more."""
+        """Remember the nanny of this worker: when the worker has left, the scheduler no longer knows it."""
         self._nannies[worker] = dask.nanny_of(self._scheduler, worker)
 
     async def end(self, worker: str, rows: list[Message], left: set[str]) -> bool:
-        """End what the ladder has left there; whether that is done. `rows` are then told of it."""
+        """End what the ladder has left there, and add that to `rows`. Returns whether it is done."""
         if self._kill is None:
             return False
         dead, note = await self._end(worker, left)
@@ -68,7 +68,7 @@ class Force:
         row["note"] = "; ".join(filter(None, [row.get("note"), note]))
 
     async def _end(self, worker: str, victims: set[str]) -> tuple[bool, str]:
-        """Have that worker's process killed; whether it is known to be dead, and what to say of it."""
+        """Have that worker's process killed. Returns whether it is known to be dead, and a note."""
         if worker not in self._scheduler.workers:
             return await self._is_dead(worker)
         nanny = dask.nanny_of(self._scheduler, worker)
@@ -105,7 +105,7 @@ class Force:
 
 
 def _bystanders(running: list[str], alone: list[str]) -> str:
-    """Whom a kill takes along."""
+    """The other jobs that a kill ends."""
     parts: list[Any] = []
     if running:
         parts.append(f"; with it went {_some(running)} (Dask starts its own tasks again, a job of sigtask's is lost)")

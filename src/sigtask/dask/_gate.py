@@ -1,7 +1,7 @@
-"""Ends of many jobs at once, let out a few at a time.
+"""Limits how many jobs end in one turn of the loop.
 
-Dask takes about a millisecond of the worker's loop for each job that ends with an error. Thousands that obey in one
-turn would hold the loop for seconds: signals, heartbeats and the very report of their stop would be behind them.
+Dask needs about a millisecond of the worker's loop for each job that ends with an error. Thousands that end in one turn
+would block the loop for seconds, and signals, heartbeats and the report would wait behind them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 
 
 class Gate:
-    """Lets so many through in one turn of the loop, in the order in which they came; a few are not held up at all."""
+    """Lets so many through per turn of the loop, in order. A few do not wait at all."""
 
     def __init__(self, room: int) -> None:
         self._room = self._left = room
@@ -19,7 +19,7 @@ class Gate:
         self._turning = False
 
     def enter(self, waiter: asyncio.Future[None]) -> None:
-        """Complete this future when its turn has come: now, if there is room. One that is done takes nobody's turn."""
+        """Complete this future when its turn has come; now, if there is room. A future that is done takes no turn."""
         if not self._turning:
             self._turning = True
             loop = waiter.get_loop()

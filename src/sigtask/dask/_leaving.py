@@ -1,4 +1,4 @@
-"""Workers that are told to go from outside: a nanny that closes, a SIGTERM. Both ask the scheduler to retire them."""
+"""Workers that are told to leave: their nanny closes, or a SIGTERM comes. Both ask the scheduler to retire them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NannySide(NannyPlugin):
 
 
 def retire_on_sigterm(worker: Worker) -> None:
-    """Have a SIGTERM to a worker process retire the worker. Only in a nanny's, which has no use for it of its own."""
+    """Let a SIGTERM to a worker process retire the worker. Only under a nanny, which does not use SIGTERM itself."""
     alone = threading.current_thread() is threading.main_thread()
     if worker.nanny is None or not alone or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return

@@ -1,4 +1,4 @@
-"""What came back, as the `Report` that a local `stop` gives."""
+"""Merge what the workers report into one `Report`, as a local `stop` returns it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _values = attrgetter(*_NAMES)
 
 
 def packed(tasks: Iterable[TaskReport], where: str) -> bytes:
-    """A worker's rows, noted to be from there, ready to travel: the scheduler passes them on as they are.
+    """The rows of a worker, with a note where they are from, ready to send. The scheduler does not unpack them.
 
-    As dicts in Dask's messages, they would cost each process on the way some microseconds for each dict in a row.
+    As dicts in Dask's messages, they would cost each process on the way some microseconds for each dict.
     """
     for task in tasks:
         task.note = f"{where}; {task.note}" if task.note else where

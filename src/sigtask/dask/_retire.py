@@ -63,14 +63,14 @@ class Retirement:
         return retired
 
     def ended(self, key: str) -> None:
-        """Dask knows of its end."""
+        """Dask knows that the job has ended."""
         if (future := self._awaited.pop(key, None)) is not None and not future.done():
             future.set_result(None)
 
     # -- a nanny that closes ------------------------------------------------------------------------------------------
 
     async def _leaves(self, worker: str) -> float:
-        """A worker is about to go, whether its data can be moved or not; gives the seconds to wait for that."""
+        """A worker is about to go, whether its data can be moved or not. Returns the seconds to wait for that."""
         if worker not in self._side.scheduler.workers:
             return 0.0
         if worker not in self._leaving:
@@ -106,7 +106,7 @@ class Retirement:
         del self._drains[worker]
 
     async def _drain(self, worker: str) -> None:
-        """Bring what runs there to an end, in bounded time. What has not begun is left to Dask, to start elsewhere."""
+        """Stop what runs there, in bounded time. What has not begun is left to Dask, to start elsewhere."""
         keys = self._side.ours_at(worker)
         if not keys:
             return

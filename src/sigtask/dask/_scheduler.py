@@ -1,7 +1,7 @@
-"""The scheduler's side: who is told what, what comes back, and what is done about those who do not answer.
+"""The scheduler's side: it forwards signals and ladders, collects the answers, and handles workers that do not answer.
 
-It reads no signal: they pass as they came. A job that has been told to stop is kept in `_told` until Dask has
-forgotten it, so that it is told again, before it begins, if Dask ever moves it or starts it anew.
+It does not read signals: they are forwarded as they came. A job that was told to stop is kept in `_told` until Dask has
+forgotten it. If Dask moves it or starts it anew, it is told again before it begins.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INSTALL_WITHIN = 10.0
 
 
 class Part:
-    """What one worker has been asked in one stop."""
+    """What one worker was asked in one stop."""
 
     def __init__(self, worker: str, keys: list[str], due_at: float) -> None:
         self.worker = worker
@@ -148,7 +148,7 @@ class SchedulerSide(SchedulerPlugin):
         return [str(task.key) for task in dask.tasks_at(self.scheduler, worker) if is_ours(task)]
 
     async def _tell(self, worker: str, wire: int) -> dict[str, list[Message]]:
-        """What the jobs of a worker were told before it was known to have the plugin. From now on it is told itself."""
+        """Tell a worker what its jobs were told before it had the plugin. From now on it is told directly."""
         self._ready[worker] = wire
         return {key: self._told[key] for key in self.ours_at(worker) if key in self._told}
 
@@ -185,7 +185,7 @@ class SchedulerSide(SchedulerPlugin):
                 self._send(worker, "sigtask-leave", number=number)
 
     def _signal(self, keys: list[str], signal: Message, client: str) -> None:
-        """A signal, from a client."""
+        """A signal from a client."""
         groups, others = self._sorted(keys)
         for worker, theirs in groups.items():
             dask.keep(self.scheduler, theirs)
@@ -206,7 +206,7 @@ class SchedulerSide(SchedulerPlugin):
             task.add_done_callback(partial(_pass_on, future))
 
     async def _answer(self, number: str, client: str) -> Message:
-        """What became of a stop that this client has begun, or is about to."""
+        """The result of a stop that this client has begun, or is about to."""
         future = self._awaited(number, client)
         try:
             return await future
@@ -304,7 +304,7 @@ class SchedulerSide(SchedulerPlugin):
         return part.report.result() if part.report.done() else None
 
     def _why_silent(self, worker: str) -> str | None:
-        """Why that worker cannot be told anything at all; `None` when it can."""
+        """Why that worker cannot be told anything; `None` if it can."""
         if worker not in self.scheduler.workers or self._ready.get(worker) == WIRE:
             return None
         if worker in self._ready:
@@ -343,5 +343,5 @@ def is_ours(task: Any) -> bool:
 
 
 def row(key: str, ended: str, note: str | None = None) -> Message:
-    """What a report says of a job that no worker has reported on."""
+    """The report's row for a job about which no worker has reported."""
     return {"name": key, "ended": ended, "note": note}

@@ -1,7 +1,7 @@
-"""How signals and ladders travel: as dicts that Dask's messages can hold, whatever the other side can import.
+"""How signals and ladders are sent: as dicts that Dask's messages can hold, whatever the other side can import.
 
-A class travels by its pickle, by name or, if it is of a `__main__`, whole. With it go its own name and level and its
-nearest built-in base: where the pickle cannot be read, a class made of these takes its place.
+A class is sent as its pickle: by name, or whole if it is of `__main__`. Its own name, its level and its nearest
+built-in base are sent with it. Where the pickle cannot be loaded, a class made from these takes its place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _dumps: Any = dumps
 
 
 def encoded(signal: Signal) -> Message:
-    """The signal, ready to travel: whole, and in the pieces that are left where the whole cannot be read."""
+    """The signal, ready to send: whole, and in parts that are used if the whole cannot be loaded."""
     cls = _class(type(signal))
     return {
         "whole": None if "_as_it_came" in type(signal).__dict__ else dumped(signal),
@@ -35,7 +35,7 @@ def encoded(signal: Signal) -> Message:
 
 
 def decoded(message: Message) -> Signal:
-    """The signal; where it cannot be read here, one of its class, or of a stand-in, with its reason as text."""
+    """The signal; if it cannot be loaded here, one of its class, or of a stand-in, with its reason as text."""
     signal = read(message["whole"], None)
     if isinstance(signal, Signal):
         return signal
@@ -68,7 +68,7 @@ def _stand_in(message: Message) -> type[Signal]:
 
 
 def dumped(thing: object) -> bytes | None:
-    """Its pickle; `None` where it has none."""
+    """Its pickle; `None` if it cannot be pickled."""
     if thing is None:
         return None
     try:
@@ -78,7 +78,7 @@ def dumped(thing: object) -> bytes | None:
 
 
 def read(data: bytes | None, otherwise: Any) -> Any:
-    """What was pickled; `otherwise` where it cannot be read here."""
+    """What was pickled; `otherwise` if it cannot be loaded here."""
     if data is None:
         return otherwise
     try:

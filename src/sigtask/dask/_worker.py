@@ -1,8 +1,6 @@
-"""The worker's side: each job is a sigtask task, and each worker climbs its part of a ladder by itself.
+"""The worker's side: each job is a sigtask task, and each worker runs its part of a ladder by itself.
 
-    Dask's worker ──awaits──► host (a stock task of Dask's) ──waits for──► job (a sigtask.Task)
-
-The host stands between: a signal ends the job, and Dask's worker sees an ordinary error, `Stopped`, never a stray
+The host stands in between: when a signal ends the job, Dask's worker sees an ordinary error, `Stopped`, and no
 `CancelledError`. Dask cancels the host only when the worker closes; the job is then asked, too.
 """
 
@@ -123,7 +121,7 @@ class WorkerSide(WorkerPlugin):
         return task.result()
 
     async def _become_known(self) -> None:
-        """Ask what the jobs here were told on other workers: the scheduler tells who has the plugin, and no other."""
+        """Ask what the jobs here were told on other workers. The scheduler answers only workers with the plugin."""
         async with self._asking:
             if not self._known:
                 for key, signals in (await dask.ask_from_worker(self._worker, "sigtask_told", wire=WIRE)).items():
@@ -176,7 +174,7 @@ class WorkerSide(WorkerPlugin):
         sender: str | None,
         retiring: bool = False,  # what has not begun may begin elsewhere
     ) -> None:
-        """Climb a ladder with these jobs, and report when it is over."""
+        """Run a ladder on these jobs, and report when it is over."""
         told = decoded(reason)
         running = {key: task for key in keys if (task := self._jobs.get(key)) is not None}
         unstarted = [key for key in keys if key not in running]
@@ -214,7 +212,7 @@ class WorkerSide(WorkerPlugin):
         dask.send_to_scheduler(self._worker, message)
 
     def _leave(self, number: str) -> None:
-        """Whoever asked has been cancelled: the jobs stay where they are, with what they were sent (R25)."""
+        """The client's `stop()` was cancelled: the jobs keep what they were sent (R25)."""
         if (stopping := self._climbing.pop(number, None)) is not None:
             stopping.done.cancel()
             stopping.detach()
@@ -227,13 +225,13 @@ async def _noting(began: list[bool], body: Callable[[], Any]) -> Any:
 
 
 def _is_left(task: Task[Any]) -> bool:
-    """Whether something of the job goes on though the ladder is over: in a thread, or in a coroutine left behind."""
+    """Whether something of the job still runs after the ladder: in a thread, or in a coroutine that was left behind."""
     inbox = task._inbox
     return not task.done() or (inbox is not None and any(one.left_behind() for one in inbox.outside))
 
 
 def _adopt_jobs_children(loop: asyncio.AbstractEventLoop) -> None:
-    """Have what a job spawns be sigtask tasks, and Dask's own stay what they are."""
+    """Make tasks that a job spawns sigtask tasks, and leave Dask's own tasks alone."""
     before: Any = loop.get_task_factory()
     if before is task_factory or getattr(before, "of_sigtask", False):
         return
@@ -250,7 +248,7 @@ def _adopt_jobs_children(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def host(key: str, isolated: bool, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """What Dask runs in the job's place."""
+    """What Dask runs in place of the job."""
     worker = get_worker()
     if NAME not in worker.plugins:  # Dask tells of no way to know when plugins have come: the job brings its own
         await worker.plugin_add(WorkerSide(), name=NAME, catch_errors=False)
@@ -274,7 +272,7 @@ async def _body(isolated: bool, call: partial[Any]) -> Any:
 
 
 def is_async(fn: object) -> bool:
-    """Whether calling it gives a coroutine."""
+    """Whether calling it returns a coroutine."""
     while isinstance(fn, partial):
         fn = fn.func
     call: object = getattr(fn, "__call__", None)  # noqa: B004  # the method, of an object that has it async
@@ -282,7 +280,7 @@ def is_async(fn: object) -> bool:
 
 
 class _Slots:
-    """Dask's worker itself counts what runs at a time: `to_thread` needs no limit of its own."""
+    """`to_thread` needs no limit of its own: Dask's worker counts what runs at a time."""
 
     async def acquire(self) -> None:
         """There is always room."""

@@ -1,11 +1,13 @@
 """Signals for the handlers of a gRPC server on asyncio.
 
-from sigtask.grpc import SignalInterceptor
+Add the interceptor, and stop the server by it::
 
-signals = SignalInterceptor()
-server = grpc.aio.server(interceptors=[signals])
-...
-await signals.stop(server)
+    from sigtask.grpc import SignalInterceptor
+
+    signals = SignalInterceptor()
+    server = grpc.aio.server(interceptors=[signals])
+    ...
+    await signals.stop(server)
 """
 
 from ..serving._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping

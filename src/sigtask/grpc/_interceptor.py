@@ -1,11 +1,12 @@
-"""The interceptor, and the orderly end of the server it is in.
+"""The interceptor, and the orderly stop of its server.
 
-gRPC cancels a handler, by a plain `cancel()`, when its client has cancelled or is gone, when the client's deadline is
-over, and when the grace of `server.stop()` is. Which of them it was, the context and `stop()` here say.
+gRPC cancels a handler by a plain `cancel()` when its client has cancelled or gone, when the client's deadline has
+passed, and when the grace of `server.stop()` is over. The context, and `stop()` here, tell which of them it was.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,30 +25,54 @@ Handler = Callable[[Any, Any], Any]
 
 
 class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
-    """Runs each call of a `grpc.aio` server in a `sigtask.Task`, and tells it when to stop and why.
+    """Run each call of a `grpc.aio` server in a `sigtask.Task`, and tell it when to stop and why.
 
-    The client cancels or goes away: `Interrupt(ClientDisconnected(...))`. Its deadline is over:
-    `Terminate(DeadlineExceeded(...))`. The server stops, by `stop()`: `Drain(ServerStopping(...))` to every handler,
-    then the rest of `ladder`; who is ended so is answered by UNAVAILABLE.
+    *The client cancels or goes away*: the handler gets `Interrupt(ClientDisconnected(...))`.
 
-    Put it first among the interceptors, so that the others run in our task, too.
+    *The client's deadline passes*: the handler gets `Terminate(DeadlineExceeded(...))`.
 
-    Raises: `TypeError` for a ladder that is none.
+    *The server stops, by `stop()`*: every handler gets `Drain(ServerStopping(...))`, then the rest of `ladder`. A call
+    that is ended so is answered with UNAVAILABLE.
+
+    Put it first among the interceptors, so that the others run in the same task.
+
+    Args:
+        ladder: For handlers when the server stops. Default: drain 10 s, terminate 5 s, kill.
+
+    Raises:
+        TypeError: For something that is not a ladder.
+
+    Example::
+
+        import grpc
+
+        signals = sigtask.grpc.SignalInterceptor()
+        server = grpc.aio.server(interceptors=[signals])
+        await signals.stop(server)
+
+    .. versionadded:: 0.2.0
     """
 
     def __init__(self, *, ladder: Ladder | None = None) -> None:
         self._in_flight = InFlight(ladder)
 
     async def stop(self, server: aio.Server, why: str = "the server shuts down") -> None:
-        """Take no new calls, and stop those that are in hand by the ladder, which bounds this.
+        """Take no new calls, and stop the calls under way by the ladder. It takes no longer than the ladder.
 
-        Cancelled, the ladder goes on by itself.
+        If cancelled, the ladder goes on by itself.
+
+        Args:
+            server: The server this interceptor is in.
+            why: The text of the `ServerStopping` that handlers get as the reason.
         """
         self._in_flight.begin(why)
         await server.stop(self._in_flight.patience)
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        """What gRPC calls for each call."""
+        """Called by gRPC for each call.
+
+        :meta private:
+        """
         found = await continuation(handler_call_details)
         if found is None:
             return None
@@ -65,8 +90,9 @@ class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc ha
                 answer = handler(request, context)
                 if not inspect.isasyncgen(answer):
                     return await answer
-                async for message in answer:
-                    await context.write(message)
+                async with contextlib.aclosing(answer):  # its `finally` runs here, also when the write was interrupted
+                    async for message in answer:
+                        await context.write(message)
 
             cancelled = False
 

@@ -1,4 +1,4 @@
-"""Worker processes and child programs under the same signals as tasks (DESIGN, section 6)."""
+"""Worker processes and child programs that get the same signals as the tasks that wait for them."""
 
 from ._errors import RemoteError, WorkerDied
 from ._pool import ProcessPool, to_process

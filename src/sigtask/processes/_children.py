@@ -1,8 +1,8 @@
-"""The children of one loop: how their end is heard of, and how none of them outlives the loop.
+"""The children of one loop: how their end is noticed, and how none of them outlives the loop.
 
-Asyncio's own child watchers differ by version (a thread for each child on 3.11, pidfd on 3.12) and uvloop's is another;
-here it is a pidfd with `add_reader` on every loop, and a thread where there is none. That also makes starting a child
-one synchronous step, in which no cancellation can come (python/cpython#118516).
+asyncio's own child watchers differ by version (a thread for each child on 3.11, pidfd on 3.12), and uvloop has another.
+Here it is a pidfd with `add_reader` on every loop, or a thread without pidfd. So starting a child is one synchronous
+step, in which no cancellation can come (python/cpython#118516).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ REAP = 5.0
 
 
 class Child(Protocol):
-    """What is started here: a program, or a worker."""
+    """A program or a worker that was started here."""
 
     popen: subprocess.Popen[bytes]
 
     def leave(self) -> None:
-        """The loop ends, and with it the child's time."""
+        """The loop ends, and so must the child."""
 
 
 class Children:
@@ -62,13 +62,13 @@ class Children:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REAP):
                     await self._all_gone
-        for child in tuple(self.living):  # a loop whose clock runs ahead of the world's
+        for child in tuple(self.living):  # a loop with a fake clock
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.popen.wait(REAP)
         dismiss_guard()
 
     def add(self, child: Child) -> None:
-        """It has been started."""
+        """It was started."""
         self.living.add(child)
 
     def remove(self, child: Child) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong between a task and its worker process, and what is sent in the place of what does not pickle."""
+"""The errors of worker processes, and what is sent in place of an object that cannot be pickled."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from ._result import ending
 
 
 class WorkerDied(RuntimeError):
-    """A worker process ended before its function had: a crash, `os._exit()`, the system's memory killer, a person.
+    """A worker process ended before its function had: it crashed, called `os._exit()`, or was killed.
 
-    `status` is its exit status, `-n` when the OS signal n ended it, and `pid` its process id. Only the call that it
-    was at fails; the pool starts another worker.
+    `status` is its exit status, `-n` when the OS signal n ended it; `pid` is its process id. Only this call fails; the
+    pool starts another worker.
+
+    Example::
+
+        import os
+
+        try:
+            await to_process(os._exit, 3)
+        except WorkerDied as error:
+            print(error.status)  # 3
+
+    .. versionadded:: 0.1.0
     """
 
     def __init__(self, message: str, pid: int, status: int) -> None:
@@ -27,7 +38,17 @@ class WorkerDied(RuntimeError):
 
 
 class RemoteError(RuntimeError):
-    """The function in a worker process raised an exception that cannot be pickled; its text and traceback are here."""
+    """The function in a worker process raised an exception that cannot be pickled. Its text and traceback are here.
+
+    Example::
+
+        try:
+            await to_process(pow, 2, 10)
+        except RemoteError as error:
+            print(error)
+
+    .. versionadded:: 0.1.0
+    """
 
 
 class RemoteTraceback(Exception):
@@ -42,15 +63,15 @@ class RemoteTraceback(Exception):
 
 
 def died(pid: int, status: int, fn: str) -> WorkerDied:
-    """The error of a call whose worker is gone."""
+    """The error for a call whose worker has ended."""
     hint = "; if nobody sent that, it was the system, out of memory" if status == -9 else ""
     return WorkerDied(f"the worker process {pid} {ending(status)} before {fn} had returned{hint}", pid, status)
 
 
 def pickled(fn: Callable[..., Any], args: tuple[Any, ...], call: str) -> bytes:
-    """The function and its arguments, as they travel.
+    """The function and its arguments as a pickle.
 
-    Raises: `TypeError` that names what does not pickle.
+    Raises: `TypeError` that names what cannot be pickled.
     """
     try:
         return pickle.dumps((fn, args), pickle.HIGHEST_PROTOCOL)
@@ -73,14 +94,14 @@ def _refusal(call: str, what: str, one: object, error: Exception) -> str:
 
 
 def by_level(level: int) -> Callable[[object], Signal | None]:
-    """The built-in class that is nearest to a level, for a signal of a class that cannot be had here."""
+    """The built-in class nearest to a level, for a signal whose class is not available here."""
     if level == 0:
         return lambda reason: None
     return Terminate if level >= Terminate.level else Interrupt if level >= Interrupt.level else Drain
 
 
 def pickled_signal(msg: object) -> tuple[bytes, int, str]:
-    """A signal or a plain cancel's message as it travels: its pickle, its level and its reason as text."""
+    """A signal, or a plain cancel's message, to be sent: its pickle, its level and its reason as text."""
     if not isinstance(msg, Signal):
         return _dumped(msg, None if msg is None else repr(msg)), 0, ""
     text = "" if msg.reason is None else str(msg.reason)[:1000]
@@ -90,7 +111,7 @@ def pickled_signal(msg: object) -> tuple[bytes, int, str]:
 
 
 def _dumped(*candidates: object) -> bytes:
-    """The pickle of the first that has one."""
+    """The pickle of the first one that can be pickled."""
     for one in candidates[:-1]:
         try:
             return pickle.dumps(one)

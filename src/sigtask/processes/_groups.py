@@ -1,8 +1,8 @@
-"""Process groups: what a child and everything it starts have in common, and by what the last of it is found.
+"""Process groups: how a child and everything it starts is found.
 
-A child starts in a session, and so a group, of its own. A grandchild that leaves the group keeps the *mark* that its
-environment inherited from the child. The groups that are there are known here, for the end of the process: `end_all`
-when it is ended in an orderly way or by the watchdog, the guard (`_guard`) when it just dies.
+A child starts in a session, and so a group, of its own. A grandchild that leaves the group still has the *mark* that
+its environment inherited from the child. The groups of this process are listed here for its end: `end_all` ends them
+when the process ends in order or by the watchdog, the guard (`_guard`) when it just dies.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def marked_environment(env: Mapping[str, str] | None) -> tuple[dict[str, str], b
 
 
 class Group:
-    """The group that a child leads, for as long as anything of it may be there."""
+    """The group that a child leads, as long as a process of it may exist."""
 
     def __init__(self, pid: int, mark: bytes) -> None:
         self.pid = pid
@@ -46,7 +46,7 @@ class Group:
         _register(self)
 
     def send(self, signum: int) -> bool:
-        """Send the group a signal; `False` when nobody is there to take it."""
+        """Send the group a signal. False if no process takes it."""
         try:
             os.killpg(self.pid, signum)
         except (ProcessLookupError, PermissionError):  # macOS says the second of a group of zombies
@@ -54,19 +54,19 @@ class Group:
         return True
 
     def adopt(self) -> None:
-        """It is being stopped: what loses its parent by that becomes a child of this process, to be collected here."""
+        """The group is being stopped: orphans of it become children of this process, to be reaped here."""
         if not self._adopts:
             self._adopts = True
             _subreaper.wanted(1)
 
     def kill(self) -> None:
-        """SIGKILL to the group, and to what has left it. Returns at once."""
+        """Kill the group, and processes that have left it. Returns at once."""
         self.adopt()
         self.send(signal.SIGKILL)
         self.kill_strays()
 
     def kill_strays(self) -> bool:
-        """SIGKILL to what was started by the child, directly or not, and has left the group; whether any is there."""
+        """Kill the descendants of the child that have left the group. Returns whether there are any."""
         found = _guard.marked([self.mark])
         self._strays.update(pid for pid in found if pid != self.pid)  # the leader's status is for who started it
         for pid in found:
@@ -109,7 +109,7 @@ class Group:
         return self._dead_looks < 2  # one that is dead now may be handed to us in a moment
 
     def forget(self) -> None:
-        """It is gone."""
+        """The group is gone."""
         _unregister(self)
         if self._adopts:
             self._adopts = False
@@ -117,7 +117,7 @@ class Group:
 
 
 class _Stat(NamedTuple):
-    """What /proc says of a process; nothing of one that is gone, and where there is no /proc."""
+    """What /proc says about a process; empty if it does not exist, and without /proc."""
 
     state: str = "X"
     parent: int | None = None
@@ -134,7 +134,7 @@ def _stat(pid: int) -> _Stat:
 
 
 def _all_dead(group: int) -> bool:
-    """Whether all members are zombies; `False` where there is no /proc to look in."""
+    """Whether all members are zombies; False without /proc."""
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -155,7 +155,7 @@ class _Subreaper:
         self._was = 0
 
     def wanted(self, more: int) -> None:
-        """One group more, or one less, that is being stopped."""
+        """Count one group more, or one less, that is being stopped."""
         if not sys.platform.startswith("linux"):
             return
         try:
@@ -195,7 +195,7 @@ def _unregister(group: Group) -> None:
 
 
 def _tell(order: bytes) -> None:
-    """Give the guard an order; it is started with the first, and again when somebody has ended it."""
+    """Send the guard an order. The first order starts it; if somebody has ended it, it is started again."""
     global _guardian
     for fresh in (_guardian is None, True):
         if fresh:
@@ -213,7 +213,7 @@ def _tell(order: bytes) -> None:
 
 
 def _start_guard() -> subprocess.Popen[bytes] | None:
-    """The guard; `None` where there is no interpreter to run it, and what is left then are the watchdog and atexit."""
+    """The guard; `None` without an interpreter to run it: then only the watchdog and atexit end the groups."""
     if not sys.executable:
         return None
     command = [sys.executable, "-I", "-S", "-E", _guard.__file__]
@@ -227,7 +227,7 @@ def _start_guard() -> subprocess.Popen[bytes] | None:
 
 
 def dismiss_guard() -> None:
-    """End the guard if there is nothing to guard any more. Waits for it, some milliseconds."""
+    """End the guard if there is nothing left to guard. Waits for it, a few milliseconds."""
     global _guardian
     # Bounded: at the process's end by force, a thread that stands still may have the lock.
     if _lock.acquire(timeout=0.2):
@@ -252,21 +252,21 @@ def _dismissed(guard: subprocess.Popen[bytes]) -> None:
 
 
 def end_all() -> None:
-    """SIGKILL to all groups of this process, and what has left them, at once: there is no loop any more."""
+    """Kill all groups of this process, and processes that have left them, now: there is no loop any more."""
     groups = {group.pid: group.mark for group in tuple(_living.values())}
     if groups:
         _guard.end_all(groups)
 
 
 def _last_act() -> None:
-    """The process is about to end, and nothing of it is to be left."""
+    """The process is about to end: leave none of its children behind."""
     end_all()
     _living.clear()
     dismiss_guard()
 
 
 def _forked() -> None:
-    """In a fork: the children are the parent's, and so is the guard, which must see the parent's end."""
+    """In a fork: the children and the guard belong to the parent."""
     global _guardian, _lock
     _lock = threading.Lock()
     _living.clear()

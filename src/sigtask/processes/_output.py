@@ -1,4 +1,4 @@
-"""What a child program writes, in bounded memory; and what it is given to read."""
+"""The output of a child program, in bounded memory, and its input."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ CHUNK = 1 << 16
 
 
 class Output:
-    """One stream of a program. Iterate over it for its lines, as they come: `async for line in program.stdout`.
+    """One output of a program. Iterate over it for its lines: `async for line in program.stdout`.
 
-    What nobody has read stays, for the result; of more than `limit` bytes the end. Once a line or a piece has been
-    asked for nothing is dropped: a program that writes faster than it is read waits. A line longer than the limit
-    comes in pieces.
+    Without a reader, the last `limit` bytes are kept for the result. Once you have started to read, nothing is dropped:
+    a program that writes faster than you read waits. A line longer than the limit comes in pieces.
     """
 
     def __init__(self, pipe: IO[bytes], loop: AbstractEventLoop, limit: int, ended: Callable[[], object]) -> None:
@@ -36,18 +35,18 @@ class Output:
 
     @property
     def at_end(self) -> bool:
-        """Whether all that will come has come."""
+        """Whether all output has arrived."""
         return self._pipe is None
 
     @property
     def kept(self) -> bytes:
-        """What has come, nobody has read, and was not dropped."""
+        """The output that has arrived, was not read and is kept."""
         whole = b"".join(self._chunks)
         return whole[-self.limit :] if len(whole) > self.limit else whole
 
     @property
     def lost(self) -> int:
-        """How many bytes have come, nobody has read, and are not kept."""
+        """How many bytes were not read and are not kept."""
         return self.dropped + max(0, self._size - self.limit)
 
     def _ready(self) -> None:
@@ -84,7 +83,7 @@ class Output:
             self._news.set_result(None)
 
     def release(self) -> None:
-        """Nobody reads any more: keep the end only, and let the program write."""
+        """Nobody reads any more: keep only the end, and let the program write."""
         self._is_read = False
         self._set_reading(True)
 
@@ -100,7 +99,7 @@ class Output:
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def read(self) -> bytes:
-        """What has come and was not read yet, at least one byte; `b""` at the end. Cancelled, it has read nothing."""
+        """Return what has arrived and was not read yet; `b""` at the end. If cancelled, it has read nothing."""
         self._is_read = True
         while not self._chunks:
             if self._pipe is None:
@@ -130,7 +129,7 @@ class Output:
 
 
 class Input:
-    """What a program reads from its standard input."""
+    """The standard input of a program."""
 
     def __init__(self, pipe: IO[bytes], loop: AbstractEventLoop) -> None:
         self._pipe: IO[bytes] | None = pipe
@@ -141,7 +140,7 @@ class Input:
         os.set_blocking(pipe.fileno(), False)
 
     def start(self, data: bytes, *, ends: bool) -> None:
-        """Begin to write this; `ends` closes the pipe after it."""
+        """Start to write this; `ends` closes the pipe after it."""
         assert self._pipe is not None
         self._left, self._ends = memoryview(data), ends
         self._loop.add_writer(self._pipe.fileno(), self._ready)
@@ -152,7 +151,7 @@ class Input:
             self._left = self._left[os.write(self._pipe.fileno(), self._left[:CHUNK]) :]
         except (BlockingIOError, InterruptedError):
             return
-        except OSError:  # the program has closed it: as for subprocess.run, that is its business
+        except OSError:  # the program has closed it, which is no error, as for subprocess.run
             self.close()
             return
         if not self._left:
@@ -163,9 +162,11 @@ class Input:
                 self._sent.set_result(None)
 
     async def write(self, data: bytes) -> None:
-        """Write it all; returns when the pipe to the program has taken it. Cancelled, the rest is still written.
+        """Write all of it; return when the pipe has taken it. If cancelled, the rest is still written.
 
-        Raises: `BrokenPipeError` when the program has closed its end; `RuntimeError` while another write is under way.
+        Raises:
+            BrokenPipeError: When the program has closed its end.
+            RuntimeError: While another write is in progress.
         """
         if self._pipe is not None:
             if self._left:
@@ -177,7 +178,7 @@ class Input:
             raise BrokenPipeError("the program has closed its standard input, or has ended; see its result")
 
     def close(self) -> None:
-        """The program sees the end of its input."""
+        """Close the program's input."""
         if self._pipe is not None:
             self._loop.remove_writer(self._pipe.fileno())
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""`to_process` and its pool: plain functions in worker processes, under the same signals as the tasks that wait."""
+"""`to_process` and `ProcessPool`: plain functions in worker processes, with the signals of the waiting tasks."""
 
 from __future__ import annotations
 
@@ -27,13 +27,24 @@ preparing = False
 
 
 class ProcessPool:
-    """Up to `max_workers` worker processes, started when they are needed; by default as many as there are CPUs.
+    """A pool of worker processes for plain functions. Linux and macOS.
 
-    `async with ProcessPool(4) as pool: await pool.run(fn, *args)`. At the end of the block the functions at work are
-    waited for, and the workers end; when the block is left by an exception they are killed. A pool belongs to the
-    loop in which it is first used; without a block, its workers end with that loop.
+    Workers are started when they are needed. At the end of an `async with` block the functions at work are waited for,
+    and the workers end; if the block is left by an exception, they are killed. A pool belongs to the loop in which it
+    is first used. Without a block, its workers end with that loop.
 
-    Raises: `ValueError` for less than one worker.
+    Args:
+        max_workers: The largest number of workers. Default: the number of CPUs.
+
+    Raises:
+        ValueError: For less than one worker.
+
+    Example::
+
+        async with ProcessPool(2) as pool:
+            print(await pool.run(pow, 2, 10))  # 1024
+
+    .. versionadded:: 0.1.0
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
@@ -51,7 +62,12 @@ class ProcessPool:
         return f"<ProcessPool of up to {self._most}: {at_work} at work, {len(self._free)} idle>"
 
     async def run(self, fn: Callable[[*_Ts], _T], *args: *_Ts, grace: float = GRACE) -> _T:
-        """As `to_process`, in this pool. Raises also: `RuntimeError` when it is closed, or belongs to another loop."""
+        """Call `fn(*args)` in a worker of this pool. See `to_process`; cancelling works the same.
+
+        Raises:
+            RuntimeError: When the pool is closed, or belongs to another loop.
+            Exception: As `to_process`.
+        """
         return await self._run("ProcessPool.run()", fn, args, grace)  # type: ignore[no-any-return]  # what fn returns
 
     async def _run(self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], grace: float) -> Any:
@@ -99,7 +115,7 @@ class ProcessPool:
     # -- workers --------------------------------------------------------------------------------------------------
 
     async def _take(self) -> Worker:
-        """A worker with nothing to do. Cancelled, it takes none."""
+        """An idle worker. If cancelled, it takes none."""
         while not self._free:
             if len(self._workers) < self._most:
                 self._workers.add(worker := Worker(self._is_idle, self._is_gone))
@@ -109,7 +125,7 @@ class ProcessPool:
                 await turn
             except BaseException:
                 if turn.done() and not turn.cancelled():
-                    self._next()  # it was our turn, and is somebody else's now
+                    self._next()  # pass our turn on
                 raise
             finally:
                 if turn in self._waiting:
@@ -140,7 +156,7 @@ class ProcessPool:
             self._closing.set_result(None)
 
     def _abandon(self, worker: Worker, call: Call) -> None:
-        """Nobody waits for that call any more, by a Kill or because the coroutine was closed: neither does it go on."""
+        """Nobody waits for the call any more, after a Kill or because the coroutine was closed: end it."""
         if worker.call is call:
             worker.kill()
 
@@ -158,13 +174,13 @@ class ProcessPool:
             await self._closing
 
     def close(self, *, kill: bool = False) -> None:
-        """Take no more calls, and have the workers end: when their functions have, or now. Returns at once."""
+        """Take no more calls, and end the workers when their functions end; with `kill`, now. It does not wait."""
         if self._closing is None:
             self._closing = (self._loop or asyncio.get_running_loop()).create_future()
         if not self._workers and not self._closing.done():
             self._closing.set_result(None)
         while self._waiting:
-            self._next()  # who waits for a worker is told
+            self._next()  # tell those who wait for a worker
         for worker in tuple(self._workers):
             if kill:
                 worker.kill()
@@ -173,21 +189,46 @@ class ProcessPool:
 
 
 async def to_process(fn: Callable[[*_Ts], _T], *args: *_Ts, grace: float = GRACE) -> _T:
-    """Call `fn(*args)` in a worker process, and wait for it; gives what it returns, raises what it raises.
+    """Call `fn(*args)` in a worker process, wait for it, and return its result. Linux and macOS.
 
-    The function, its arguments and what it gives travel by pickle, so it stands at the top level of a module. The
-    workers, one for each CPU, are the loop's, and end with it.
+    The function gets the signals of the waiting task. It, its arguments and its result are pickled, so define it at the
+    top level of a module. The workers, one per CPU, belong to the loop and end with it. Inside the function,
+    `requested`, `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work. A signal sent to the waiting
+    task does this to the function:
 
-    Cancelled, or sent a signal, this passes it on to the function and waits for it to come back. Inside, `requested`,
-    `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work. An Interrupt, a Terminate or a plain
-    `cancel()`, the latter once, is raised there at the next bytecode unless masked; a system call that waits is broken
-    off. If the function returns all the same, this returns (R8); if it came too late, the result is lost to it.
-    Signalled before it has begun, it is not called. A Kill ends this at once, and the worker with a SIGKILL. Where no
-    ladder is at work that ends with a Kill, so does `grace` seconds: from the signal on, not counting a mask, until
-    an Interrupt has been raised, or the function has ended.
+    - a Drain, and what is pending in the task otherwise, is pending there, unless a mask of the task holds it;
+    - an Interrupt or a Terminate is raised at its next bytecode, unless masked; a system call that waits is
+      interrupted;
+    - a plain `cancel()` is raised once as a plain `CancelledError`, and not while it handles a signal;
+    - a Kill is a SIGKILL to the worker and to what the function has started. The task ends at once.
 
-    Raises: `TypeError` for what cannot be called, is async, or does not pickle; `WorkerDied` when the worker process
-    ended before the function did; `RemoteError` for an exception that does not pickle.
+    If cancelled or signalled, `to_process` waits for the function to end. If the function returns a result all the
+    same, so does `to_process`; if the signal came after that, the result is lost. If it has not started yet, it is
+    never called.
+
+    Args:
+        fn: A plain function that can be pickled.
+        args: Its arguments.
+        grace: Seconds from the signal to a SIGKILL when no ladder is at work that ends with a Kill. Time in a mask does
+            not count; an Interrupt that was raised ends it.
+
+    Returns:
+        What `fn` returns.
+
+    Raises:
+        TypeError: When `fn` is async or cannot be called, and for what cannot be pickled.
+        ValueError: For a `grace` that is negative or not finite.
+        WorkerDied: When the worker process ended before the function did.
+        RemoteError: When the function raised an exception that cannot be pickled.
+        RuntimeError: When a worker that imports the main module calls it: use `if __name__ == "__main__":` there.
+        NotImplementedError: On Windows.
+        Exception: Whatever `fn` raises, with the traceback of the worker as its `__cause__`.
+
+    Example::
+
+        print(await to_process(pow, 2, 10))  # 1024
+
+    .. versionadded:: 0.1.0
     """
     home = children_of(asyncio.get_running_loop())
     if home.pool is None:

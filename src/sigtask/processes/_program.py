@@ -40,10 +40,20 @@ Stream = int | IO[Any] | None
 
 
 class Program:
-    """A running child program, as `open_process` gives it.
+    r"""A running child program, as `open_process` gives it.
 
-    `stdout` and `stderr` are read by iterating over their lines, or with `await program.stdout.read()`; each is `None`
-    unless it is captured, as is `stdin` unless it is a pipe. What is not read is kept for the result, within bounds.
+    `stdin`, `stdout` and `stderr` are `None` unless they are pipes. Output that nobody has read is kept for the result,
+    up to `max_output` bytes.
+
+    Example::
+
+        async with open_process(["sort"]) as program:
+            await program.stdin.write(b"b\na\n")
+            program.stdin.close()
+            result = await program.wait()
+        print(result.stdout)  # b'a\nb\n'
+
+    .. versionadded:: 0.1.0
     """
 
     stdin: Input | None = None
@@ -100,7 +110,7 @@ class Program:
 
     @property
     def result(self) -> ProcessResult:
-        """Status and output as of now."""
+        """The status and output so far."""
         out, err = self.stdout, self.stderr
         return ProcessResult(
             self.args,
@@ -115,52 +125,76 @@ class Program:
     # -- signals --------------------------------------------------------------------------------------------------
 
     def send_signal(self, signum: int) -> bool:
-        """Send an OS signal to the program's process group; `False` when nobody is there."""
+        """Send an OS signal to the program's process group. False when no process is left in it."""
         return not self._over and self._group.send(signum)
 
     def kill(self) -> None:
-        """SIGKILL to the group, and to whatever the program has started elsewhere. Returns at once."""
+        """Send SIGKILL to the group, and to processes of the program that have left it. Returns at once."""
         self._stopped = True
         if not self._over:
             self.killed = True
             self._group.kill()
 
     def leave(self) -> None:
-        """The loop ends."""
+        """The loop ends.
+
+        :meta private:
+        """
         self.kill()
 
     # -- for a report ---------------------------------------------------------------------------------------------
 
     @property
     def stays(self) -> bool:
-        """Whether it got a SIGKILL from here."""
+        """Whether it got a SIGKILL from here.
+
+        :meta private:
+        """
         return self.killed
 
     def place(self) -> str | None:
-        """What the task waits for; `None` when it is over."""
+        """What the task waits for; `None` when it is over.
+
+        :meta private:
+        """
         return None if self._over else f"program {self.args[0]} (pid {self.pid})"
 
     def note(self) -> str | None:
-        """That it had to be killed."""
+        """Says that the program had to be killed, for a report.
+
+        :meta private:
+        """
         return f"program {self.args[0]} (pid {self.pid}) got a SIGKILL" if self.killed else None
 
     def left_behind(self) -> None:
-        """No thread."""
+        """A program leaves no thread behind.
+
+        :meta private:
+        """
 
     def os_signal(self, sig: type[Signal]) -> int | None:
-        """The OS signal that stands for signals of this class: what `signals` says of the class or its nearest base."""
+        """The OS signal for signals of this class: that of the class or of its nearest base in `signals`.
+
+        :meta private:
+        """
         for base in sig.__mro__:
             if base in self._signals:
                 return self._signals[base]
         return None
 
     def hear(self, signal: Signal) -> None:
-        """A signal is pending in the task: the program is told where `signals` says so. A Drain, usually."""
+        """A signal is pending in the task: send the program the OS signal that `signals` has for it, if any.
+
+        :meta private:
+        """
         if (signum := self.os_signal(type(signal))) is not None:
             self.send_signal(signum)
 
     def ask(self, msg: object, task: object) -> None:
-        """A signal, or a plain cancel, came to the task: tell the program, and see that it ends."""
+        """The task got a signal or a plain cancel: tell the program, and make sure that it ends.
+
+        :meta private:
+        """
         if is_kill(msg):
             self.kill()
             return
@@ -179,8 +213,8 @@ class Program:
     async def wait(self) -> ProcessResult:
         """Wait until the program has ended, with all it started in its group, and its output is read.
 
-        A signal or `cancel()` to the task that waits goes to the program as an OS signal; it is thrown when the
-        program has ended. A Kill is thrown at once.
+        If cancelled or signalled, the program gets the OS signal that stands for it, and the signal is raised when the
+        program has ended. A Kill is raised at once.
         """
         if self._over:
             return self.result
@@ -232,7 +266,10 @@ class Program:
         self._children.remove(self)
 
     async def stop(self, error: BaseException) -> None:
-        """The block around it is left by this error: have it end, and wait for that."""
+        """The block around it is left by this error: end the program, and wait for its end.
+
+        :meta private:
+        """
         if (isinstance(error, Signal) and error.level >= KILL_LEVEL) or isinstance(error, GeneratorExit):
             self.kill()  # nothing may be awaited any more
         elif not self._over:

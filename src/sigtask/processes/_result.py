@@ -1,4 +1,4 @@
-"""What a child program has left: its status and its output; and the errors about it."""
+"""What a child program leaves: its status and output, and the errors about it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ SHOWN = 2000
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """How a program ended, and its output.
+    r"""How a child program ended, and its output. It can be pickled.
 
-    `returncode` is its exit status, `-n` when the OS signal n ended it, and `None` when it was not over yet: then a
-    Kill had come, and nothing waits for the end. `stdout` and `stderr` are what was captured and not read before;
-    `stdout_dropped` and `stderr_dropped` how many bytes before them did not fit in `max_output`.
+    `returncode` is its exit status, `-n` when the OS signal n ended it, and `None` when a Kill came and nobody waited
+    for its end. `stdout` and `stderr` are the captured output that was not read before; `stdout_dropped` and
+    `stderr_dropped` are how many bytes before that did not fit in `max_output`.
+
+    Example::
+
+        result = await run_process(["sh", "-c", "echo hello; exit 3"], check=False)
+        print(result.stdout, result.ending)  # b'hello\n' ended with status 3
+
+    .. versionadded:: 0.1.0
     """
 
     args: tuple[str, ...]
@@ -36,7 +43,11 @@ class ProcessResult:
         return ending(self.returncode)
 
     def check(self) -> None:
-        """Raises: `ProcessError` unless the status is 0."""
+        """Do nothing if the status is 0.
+
+        Raises:
+            ProcessError: For any other status.
+        """
         if self.returncode != 0:
             raise ProcessError(self)
 
@@ -54,7 +65,19 @@ def ending(status: int | None) -> str:
 
 
 class ProcessError(subprocess.CalledProcessError):
-    """A program ended with another status than 0; `result` is its `ProcessResult`."""
+    """A child program ended with a status other than 0. `result` is its `ProcessResult`.
+
+    It is a `subprocess.CalledProcessError`, and its text has the end of stderr.
+
+    Example::
+
+        try:
+            await run_process(["sh", "-c", "exit 3"])
+        except ProcessError as error:
+            print(error.result.ending)  # ended with status 3
+
+    .. versionadded:: 0.1.0
+    """
 
     def __init__(self, result: ProcessResult) -> None:
         super().__init__(result.returncode or 0, result.args, result.stdout, result.stderr)
@@ -95,10 +118,20 @@ def explained(error: OSError, call: str, args: tuple[str, ...], cwd: object) -> 
 
 
 def partial_result(error: BaseException) -> ProcessResult | None:
-    """What the program had left when this signal, or cancellation, ended the wait for it.
+    r"""The output of a child program, when this signal or cancellation ended the wait for it; `None` without a program.
 
-    Works for what came out of `run_process` or the end of an `open_process` block, for a `TimeoutError` that was made
-    of it, and for what awaiting a task gives that was ended so by a signal. `None` when no program was involved.
+    `error` is what came out of `run_process` or the end of an `open_process` block, a `TimeoutError` that was made from
+    it, or what awaiting a task raises that was ended so by a signal.
+
+    Example::
+
+        try:
+            async with asyncio.timeout(0.2):
+                await run_process(["sh", "-c", "echo started; sleep 60"])
+        except TimeoutError as error:
+            print(partial_result(error).stdout)  # b'started\n'
+
+    .. versionadded:: 0.1.0
     """
     seen: set[int] = set()
     at: BaseException | None = error

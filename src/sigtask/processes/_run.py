@@ -1,4 +1,4 @@
-"""`run_process` and `open_process`: child programs under the same signals as tasks."""
+"""`run_process` and `open_process`: child programs that get the signals of the tasks that wait for them."""
 
 from __future__ import annotations
 
@@ -33,22 +33,46 @@ async def run_process(
     grace: float = GRACE,
     max_output: int = MAX_OUTPUT,
 ) -> ProcessResult:
-    """Run a program to its end, in a process group of its own, and give its status and output.
+    r"""Run a program to its end, in a process group of its own, and return its status and output. Linux and macOS.
 
-    An Interrupt to the task is a SIGINT to the group, a Terminate and a plain `cancel()` a SIGTERM, a Kill a SIGKILL;
-    `signals` changes that, class by class: `{Drain: SIGHUP}` adds one, `None` sends nothing. The signal is thrown when
-    the program has ended, and `partial_result(signal)` has the output up to then; a Kill is thrown at once. Where no
-    ladder is at work that ends with a Kill, a program that has not ended `grace` seconds after the first of these
-    gets a SIGKILL. What it leaves behind in its group is ended with it, and when it was stopped, also what has left
-    the group.
+    A signal that would be thrown into the waiting task goes to the group as an OS signal: an Interrupt as SIGINT, a
+    Terminate or a plain `cancel()` as SIGTERM, a Kill as SIGKILL; `signals` changes that. The signal is thrown when the
+    program has ended and its output is read; `partial_result(signal)` has the output. A Kill is thrown at once. A Drain
+    goes to the program only if `signals` maps it.
 
-    `input` is what it reads; without, it reads nothing. Of each output the last `max_output` bytes are kept. `stdout`
-    and `stderr` may also be what `subprocess.run` takes: `None` (not captured), `DEVNULL`, a file, for `stderr` also
-    `STDOUT`.
+    What the program leaves running in its group has half a second to end, and is then killed. A process that has left
+    the group lives on, unless the program was stopped.
 
-    Raises: `ProcessError` when `check` is set and the status is not 0; `FileNotFoundError`, `PermissionError` or
-    another `OSError` that names the program when it cannot be started; `TypeError` or `ValueError` for a wrong
-    argument.
+    Args:
+        cmd: The program and its arguments, as a list. For a shell command: `["sh", "-c", line]`.
+        input: Bytes for its standard input. Default: an empty input.
+        stdout: `subprocess.PIPE` captures it. `DEVNULL`, a file, a descriptor, or `None` for our own work as in
+            `subprocess.run`.
+        stderr: The same; also `STDOUT`.
+        cwd: The working directory.
+        env: The environment.
+        check: Raise `ProcessError` for any status but 0.
+        signals: Which OS signal stands for which signal class and its subclasses, such as `{Drain: signal.SIGHUP}`. It
+            adds to `{Interrupt: SIGINT, Terminate: SIGTERM}`; `None` sends nothing.
+        grace: Seconds from the first OS signal to a SIGKILL, when no ladder is at work that ends with a Kill.
+        max_output: How many bytes of each output are kept: the last ones.
+
+    Returns:
+        A `ProcessResult`.
+
+    Raises:
+        ProcessError: With `check`, when the status is not 0.
+        OSError: When the program cannot be started, such as `FileNotFoundError`. The text says what to do.
+        TypeError: For a wrong argument.
+        ValueError: For a wrong argument.
+        NotImplementedError: On Windows.
+
+    Example::
+
+        result = await run_process(["echo", "hello"])
+        print(result.stdout)  # b'hello\n'
+
+    .. versionadded:: 0.1.0
     """
     args = _checked(cmd, "run_process()", signals, grace, max_output)
     if input is not None and not isinstance(input, bytes | bytearray | memoryview):
@@ -79,14 +103,42 @@ async def open_process(
     grace: float = GRACE,
     max_output: int = MAX_OUTPUT,
 ) -> AsyncIterator[Program]:
-    """A program to talk to while it runs, in an `async with` block; options as for `run_process`.
+    r"""An async context manager: start a program, and talk to it while it runs. Linux and macOS.
 
-    At the end of the block its input is closed, and its end is waited for. When the block is left by a signal, the
-    program gets the OS signal that stands for it; by any other exception, that for a Terminate; its end is waited for,
-    `partial_result` of the exception has what it left, and the exception goes on its way. `max_output` is also how far
-    a program may write ahead of who reads it.
+    Options are those of `run_process`, with `stdin`, and without `input` and `check`. At the end of the block the
+    program's input is closed, and its end is waited for. If a signal leaves the block, the program gets the OS signal
+    that stands for it; for any other exception, it is terminated. The exception goes on when the program has ended; its
+    `partial_result` has the output.
 
-    Raises: as `run_process`, but for `ProcessError`: use `(await program.wait()).check()`.
+    A program that is `max_output` bytes ahead of its reader waits. If cancelled, see above: a plain `cancel()`
+    terminates the program.
+
+    Args:
+        cmd: As for `run_process`.
+        stdin: `subprocess.PIPE`, `DEVNULL`, a file, a descriptor, or `None` for our own.
+        stdout: As for `run_process`.
+        stderr: As for `run_process`.
+        cwd: As for `run_process`.
+        env: As for `run_process`.
+        signals: As for `run_process`.
+        grace: As for `run_process`.
+        max_output: As for `run_process`.
+
+    Raises:
+        OSError: As `run_process`.
+        TypeError: As `run_process`.
+        ValueError: As `run_process`.
+        NotImplementedError: On Windows.
+
+    Example::
+
+        async with open_process(["cat"]) as program:
+            await program.stdin.write(b"hello\n")
+            program.stdin.close()
+            async for line in program.stdout:
+                print(line)  # b'hello\n'
+
+    .. versionadded:: 0.1.0
     """
     args = _checked(cmd, "open_process()", signals, grace, max_output)
     pipes = (stdin, stdout, stderr)
@@ -112,7 +164,7 @@ async def _waited(program: Program) -> ProcessResult:
         note(error, program.result)
         raise
     finally:
-        if program.returncode is None:  # killed, or a coroutine that is closed: nobody will wait any more
+        if program.returncode is None:  # killed, or the coroutine was closed: nobody will wait for it
             program.kill()
 
 

@@ -1,6 +1,6 @@
-"""A plain TCP server with an orderly end, and what all servers have in common: why a request is stopped.
+"""A plain TCP server that stops in order, and the reasons why a request is stopped, common to all servers.
 
-The servers' own pages are `sigtask.asgi`, `sigtask.aiohttp` and `sigtask.grpc`.
+For other servers see `sigtask.asgi`, `sigtask.aiohttp` and `sigtask.grpc`.
 """
 
 from ._reasons import ClientDisconnected, DeadlineExceeded, ServerStopping

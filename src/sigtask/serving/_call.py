@@ -1,4 +1,4 @@
-"""One call of a handler: in a task of ours, with a deadline, whatever task the server has made."""
+"""Run one call of a handler: in a task of ours, with a deadline, whichever task the server has made for it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ async def call(
     deadline: float | None = None,
     on_cancel: Callable[[Task[_T]], object],
 ) -> Task[_T]:
-    """Run the handler to its end; gives its task, which is done.
+    """Run the handler to its end, and return its task, which is done.
 
-    A plain `cancel()` of the calling task is `on_cancel(task)`'s to translate, a signal is passed on; the handler is
-    waited for in both cases. What is to come of the caller's own cancellation is the caller's to say.
+    A plain `cancel()` of the calling task calls `on_cancel(task)`; a signal is passed on. In both cases the handler is
+    waited for. The caller decides what happens with its own cancellation.
     """
     task = create_task(coro, name=name)
     in_flight.add(task)

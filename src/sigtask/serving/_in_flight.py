@@ -1,10 +1,9 @@
-"""The handlers that are at work on a request, and how they are stopped together.
+"""The handlers that are at work on a request, and how to stop them together.
 
-    announce()   everybody is told: a Drain
-    begin()      the ladder: the Drain's grace, then Terminate, then Kill
-    ended()      waits for that, so that what the handlers use can be closed
+    announce()   send everybody a Drain begin()      start the ladder: the Drain's grace, then Terminate, then Kill
+    ended()      wait for its end, so that what the handlers use can be closed
 
-Under `sigtask run` the program's own ladder does all of this. Then, unless a ladder was given here, too, `begin()` only
+Under `sigtask run` the program's own ladder does all this. Unless a ladder was given here, too, `begin()` then only
 waits.
 """
 
@@ -26,9 +25,9 @@ from ._reasons import ServerStopping
 
 
 class InFlight:
-    """The handlers of one server. Belongs to one loop.
+    """The handlers of one server, in one loop.
 
-    Raises: `TypeError` for a ladder that is none.
+    Raises: `TypeError` for something that is not a ladder.
     """
 
     def __init__(self, ladder: Ladder | None = None) -> None:
@@ -47,11 +46,11 @@ class InFlight:
 
     @property
     def patience(self) -> float:
-        """Seconds that the whole ladder may take, and some for its last turns."""
+        """Seconds that the whole ladder may take, and some more for the last turns."""
         return self._ladder.total + self._ladder.limit + 0.5
 
     def add(self, task: Task[Any]) -> None:
-        """That task handles a request. Once the ladder has begun, it is told so."""
+        """This task handles a request. If the ladder has begun, the task is sent the current signal."""
         self._tasks[task] = None
         if self.stopping is not None and self._climbing is not None:
             task.drain(self.stopping)
@@ -63,13 +62,13 @@ class InFlight:
             self._go_on.set()
 
     def announce(self, why: str) -> None:
-        """The server will stop: tell every handler, and what it has spawned."""
+        """The server is about to stop: send every handler, and all it has spawned, a Drain."""
         if self.stopping is None:
             self.stopping = ServerStopping(why)
         tell_family(self._tasks, lambda task: task.drain(self.stopping))
 
     def begin(self, why: str) -> None:
-        """Begin the ladder. Called once more, as for a second Ctrl-C, what is left of the Drain's grace is skipped."""
+        """Start the ladder. A second call, as for a second Ctrl-C, skips the rest of the Drain's grace."""
         self.announce(why)
         if self._climbing is None or self._climbing.done():
             self._go_on.clear()

@@ -1,8 +1,8 @@
-"""SIGINT and SIGTERM, heard beside the server that handles them.
+"""Hear SIGINT and SIGTERM beside the server that handles them.
 
-A server tells its app of a shutdown when the last request has ended, which is too late to tell those requests. So the
-handler that the server has set is wrapped: what it does it still does, and we know. A signal that nobody handles stays
-as it is. Under `sigtask run` the same wrapper is what the program has set, and so its Drain.
+A server tells its app about a shutdown only when the last request has ended, which is too late to tell those requests.
+So the handler that the server has set is wrapped: it still runs, and we know, too. A signal without a handler stays as
+it is. Under `sigtask run`, the wrapper is the program's own handler, and so its Drain.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _SIGNUMS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Calls `on_signal(name, late)` in the loop when a signal comes that the server takes for "stop".
+    """Call `on_signal(name, late)` in the loop when the server gets a signal that it takes as "stop".
 
-    With a `delay` the server itself hears of it so many seconds later; `late` is false at first, and true when it does.
-    A second signal ends the delay.
+    With a `delay`, the server gets the signal only after so many seconds: `on_signal` is called at once with `late`
+    false, and with `late` true when the server gets it. A second signal ends the delay.
     """
 
     def __init__(self, on_signal: Callable[[str, bool], None], delay: float = 0.0) -> None:
@@ -35,7 +35,7 @@ class StopSignals:
         self._came = False
 
     def listen(self, loop: AbstractEventLoop) -> None:
-        """Wrap the handlers that are there now. To be called in the loop; outside the main thread it does nothing."""
+        """Wrap the handlers that are set now. Call it in the loop; outside the main thread it does nothing."""
         if threading.current_thread() is not threading.main_thread():
             return
         for signum in _SIGNUMS:
@@ -54,7 +54,7 @@ class StopSignals:
             self._ours[signum] = ours, theirs
 
     def leave(self) -> None:
-        """Put back what was there before, where ours is in place still."""
+        """Restore the handlers, where ours is still in place."""
         if threading.current_thread() is threading.main_thread():
             for signum, (_, theirs) in self._ours.items():
                 if self._is_ours(signum, signal.getsignal(signum)):

@@ -25,15 +25,36 @@ _LAST_BYTES = 1.0
 async def start_server(
     handler: Connected, host: Any = None, port: Any = None, *, ladder: Ladder | None = None, **options: Any
 ) -> AsyncIterator[asyncio.Server]:
-    """A context manager: `asyncio.start_server`, with an orderly end.
+    """An async context manager: `asyncio.start_server`, with an orderly stop.
 
     Each connection is handled in a `sigtask.Task`, and closed when its handler has ended. When the connection is lost,
-    the handler gets `Interrupt(ClientDisconnected(...))`; a client that has only shut its half is still there. When the
-    block ends, the server takes no more connections, and the handlers get `Drain(ServerStopping(...))` and the rest of
-    `ladder`. Other options are `asyncio.start_server`'s.
+    the handler gets `Interrupt(ClientDisconnected(...))`; a client that has shut down only its sending half is not
+    gone. At the end of the block, the server takes no more connections, and the handlers get
+    `Drain(ServerStopping(...))` and then the rest of `ladder`.
 
-    Cancelled at its end, the ladder goes on by itself. Raises: `TypeError` for a ladder that is none or a handler that
-    cannot be called; what `asyncio.start_server` raises.
+    If cancelled at the end of the block, the ladder goes on by itself.
+
+    Args:
+        handler: An async function of `(reader, writer)`.
+        host: As for `asyncio.start_server`.
+        port: As for `asyncio.start_server`.
+        ladder: For the handlers. Default: drain 10 s, terminate 5 s, kill.
+        options: Other options of `asyncio.start_server`.
+
+    Raises:
+        TypeError: For something that is not a ladder, or a handler that cannot be called.
+        OSError: When the port cannot be opened, as `asyncio.start_server`.
+
+    Example::
+
+        async def echo(reader, writer):
+            while line := await reader.readline():
+                writer.write(line)
+
+        async with sigtask.serving.start_server(echo, "127.0.0.1", 0) as server:
+            print(server.is_serving())  # True
+
+    .. versionadded:: 0.2.0
     """
     if not callable(handler):
         raise TypeError(f"start_server() takes an async function of (reader, writer), got {handler!r}")
@@ -51,7 +72,7 @@ async def start_server(
 
 
 class _Connections:
-    """Those of one server."""
+    """The connections of one server."""
 
     def __init__(self, handler: Connected, in_flight: InFlight) -> None:
         self._handler, self._in_flight = handler, in_flight
@@ -88,7 +109,7 @@ class _Connections:
             )
 
     async def end(self) -> None:
-        """Stop the handlers; then cut who does not take the last bytes."""
+        """Stop the handlers, then abort connections whose client does not take the last bytes."""
         await self._in_flight.ended("the server shuts down")
         if self._closing:
             await asyncio.wait(list(self._closing), timeout=_LAST_BYTES)

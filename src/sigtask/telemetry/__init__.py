@@ -1,7 +1,8 @@
-"""What sigtask tells those who watch a program: log records with fields, spans, metrics.
+"""Report signals and stops to monitoring: log records with fields, OpenTelemetry spans and metrics.
 
-One set of names for all three, `sigtask.` before each: docs/telemetry.md lists them. Nothing is told, and nothing is
-imported for it, until `log_signals()` or `instrument()` is called.
+All three use the same names, each with the prefix `sigtask.`; the page on telemetry lists them. Nothing is reported,
+and nothing is imported for it, until you call `log_signals()` or `instrument()`. An error in a log handler or an
+exporter is logged and does not affect the signal.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .._core import delivery as _core
 from .._stop import told as _stop
+from ..report import printable
 from ._fields import EVENT, about_signal, about_stop
 
 if TYPE_CHECKING:
@@ -28,13 +30,29 @@ _log = logging.getLogger("sigtask")
 
 
 def log_signals(level: int = logging.DEBUG, logger: logging.Logger | None = None) -> Callable[[], None]:
-    """Log every signal that a task is sent, and the report of every `stop()`; gives a function that ends it.
+    """Log every signal that a task is sent, and the report of every `stop()`.
 
-    The signals are logged at `level`, a report at INFO, or WARNING when a task resisted; to `logger`, by default
-    `logging.getLogger("sigtask")`. Each record has the fields that docs/telemetry.md lists. `run()` logs its rungs and
-    its report by itself, where stderr is no terminal.
+    Signals are logged at `level`. A report is logged at INFO, or at WARNING when a task resisted. Each record has
+    fields; the page on telemetry lists them. `run()` logs its rungs and its report itself when stderr is not a
+    terminal.
 
-    Raises: `TypeError` when `level` is no number.
+    Args:
+        level: The level for signals, such as `logging.INFO`.
+        logger: Default: `logging.getLogger("sigtask")`.
+
+    Returns:
+        A function that ends the logging. It may be called more than once.
+
+    Raises:
+        TypeError: When `level` is not an int.
+
+    Example::
+
+        end = sigtask.telemetry.log_signals(logging.INFO)
+        ...
+        end()
+
+    .. versionadded:: 0.2.0
     """
     if not isinstance(level, int):
         raise TypeError(f"level is {level!r}; give a number, such as logging.INFO")
@@ -44,7 +62,8 @@ def log_signals(level: int = logging.DEBUG, logger: logging.Logger | None = None
         if log.isEnabledFor(level) and (fields := about_signal(delivery)) is not None:
             name, reason = fields["sigtask.signal.class"], fields.get("sigtask.signal.reason", "no reason given")
             who, sender = fields["sigtask.task.name"], fields.get("sigtask.signal.sender", "outside any task")
-            log.log(level, "%s (%s) to %s, from %s", name, reason, who, sender, extra={EVENT: "signal", **fields})
+            said = printable(f"{name} ({reason}) to {who}, from {sender}", keep="")
+            log.log(level, "%s", said, extra={EVENT: "signal", **fields})
 
     def stop(report: Report, by: By) -> None:
         if by == "stop":
@@ -62,13 +81,29 @@ def log_report(log: logging.Logger, report: Report) -> None:
 def instrument(
     *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
 ) -> Callable[[], None]:
-    """Tell OpenTelemetry of signals and stops; gives a function that ends it.
+    """Report signals and stops to OpenTelemetry.
 
-    A signal is an event of the span that its task is in, and counted; a stop is a span, with an event for each rung
-    and for each task that resisted. docs/telemetry.md lists the names. The providers are OpenTelemetry's global ones by
-    default. A process that is ended by force has 0.3 s for its last spans.
+    A signal is counted, and is an event in the current span of its task. A stop is a span, with an event for each rung
+    and for each task that resisted. The page on telemetry lists the names. A process that is ended by force has 0.3 s
+    to send its last spans.
 
-    Raises: `ModuleNotFoundError` without OpenTelemetry's API, which is in the extra `sigtask[otel]`.
+    Args:
+        tracer_provider: Default: OpenTelemetry's global one.
+        meter_provider: Default: OpenTelemetry's global one.
+
+    Returns:
+        A function that ends the reporting. It may be called more than once.
+
+    Raises:
+        ModuleNotFoundError: When OpenTelemetry's API is not installed. It is in the extra `sigtask[otel]`.
+
+    Example::
+
+        end = sigtask.telemetry.instrument()
+        ...
+        end()
+
+    .. versionadded:: 0.2.0
     """
     try:
         from ._otel import Instruments
@@ -90,7 +125,7 @@ def instrument(
 def watch(
     signal: Callable[[Delivery], object], stop: Callable[[Report, By], object] = lambda report, by: None
 ) -> Callable[[], None]:
-    """Have them called for every signal and every report; what they raise is logged. Gives what ends it."""
+    """Call these for every signal and every report; what they raise is logged. Returns a function that ends it."""
 
     def told_signal(delivery: Delivery) -> None:
         try:

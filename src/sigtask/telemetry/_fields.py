@@ -1,4 +1,4 @@
-"""The fields of log records, spans and metrics: what is said of a signal, a rung, a task, a stop."""
+"""The fields of log records, spans and metrics: for a signal, a rung, a task, a stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Fields = dict[str, Any]
 
 
 def about_signal(delivery: Delivery) -> Fields | None:
-    """A signal to a task; `None` of one to a function in a thread, which its task has got, too."""
+    """The fields of a signal to a task; `None` for one to a function in a thread, because its task has got it, too."""
     task = None if delivery.host is None else delivery.host()
     if not isinstance(task, asyncio.Task):
         return None
@@ -33,7 +33,7 @@ def about_signal(delivery: Delivery) -> Fields | None:
 
 
 def about_stop(report: Report) -> Fields:
-    """A stop, in numbers."""
+    """The fields of a stop."""
     return {
         "sigtask.stop.ladder": report.ladder,
         **({} if report.reason is None else {"sigtask.stop.reason": report.reason}),
@@ -45,7 +45,7 @@ def about_stop(report: Report) -> Fields:
 
 
 def about_rung(rung: RungReport) -> Fields:
-    """What a rung did."""
+    """The fields of a rung."""
     return {
         "sigtask.rung.name": rung.name,
         "sigtask.rung.seconds": rung.seconds,
@@ -56,7 +56,7 @@ def about_rung(rung: RungReport) -> Fields:
 
 
 def about_task(task: TaskReport) -> Fields:
-    """How a task took being stopped."""
+    """The fields of a task that was stopped."""
     return {
         "sigtask.task.name": task.name,
         "sigtask.task.coroutine": task.coroutine,
@@ -67,7 +67,7 @@ def about_task(task: TaskReport) -> Fields:
 
 
 def _text(thing: object) -> str:
-    """It as text, whatever its `__str__` does."""
+    """The object as text, even if its `__str__` fails."""
     try:
         return str(thing)
     except Exception:

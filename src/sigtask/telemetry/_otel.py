@@ -1,4 +1,4 @@
-"""What OpenTelemetry is told. Names and units follow its semantic conventions for names of one's own."""
+"""What is reported to OpenTelemetry. Names and units follow its semantic conventions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Instruments:
             span.add_event("sigtask.signal", about)
 
     def stop(self, report: Report, by: By) -> None:
-        """A ladder has done its work, or the process is ended by force; what was told already is not told again."""
+        """A ladder has finished, or the process is ended by force. Each stop is reported once."""
         if by != "force" or report.began is None or report.began != self._told:
             self._told = report.began
             self._tell(report, failed=by == "force")
@@ -97,7 +97,7 @@ class Instruments:
 
 
 def _span_of(task: asyncio.Task[Any]) -> Span:
-    """The span that the task is in. On Python 3.11 only of the running one: no other says what its context is."""
+    """The current span of the task. On Python 3.11 only the running task's: others do not give their context."""
     get_context = getattr(task, "get_context", None)
     if get_context is not None:
         return get_context().copy().run(trace.get_current_span)  # type: ignore[no-any-return]

@@ -1,12 +1,15 @@
-"""For tests of programs that use asyncio: signals at every await, and a loop whose clock jumps, so that nothing sleeps.
+"""Test programs that use asyncio: send a signal at every await, and run timers without waiting for them.
 
-    explore(transfer).assert_passed()   # a signal at each await of `transfer`, in turn; see `explore`
+`explore` sends an operation a signal at each of its awaits, one run for each::
+
+    explore(transfer).assert_passed()
+
+`FakeClockLoop` is an event loop whose clock jumps, so a `main` that sleeps for an hour returns at once::
 
     with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
-        runner.run(main())              # a main that sleeps for an hour returns at once
+        runner.run(main())
 
-The loop is built from public parts of asyncio only: a selector that does not wait, and a loop that reads its clock
-from it.
+The loop uses only public parts of asyncio: a selector that does not wait, and a loop that reads its clock from it.
 """
 
 from __future__ import annotations
@@ -25,15 +28,25 @@ __all__ = ["Exploration", "Failure", "FakeClockLoop", "Point", "explore", "explo
 
 
 class FakeClockLoop(asyncio.SelectorEventLoop):
-    """An event loop for tests: when nothing is ready, its clock jumps to the next timer instead of waiting for it.
+    """An event loop for tests. When nothing is ready, its clock jumps to the next timer instead of waiting for it.
 
     The clock starts at 0. Real I/O and `call_soon_threadsafe` work and are served first, but the clock does not wait
-    for them: with a thread or a process at work and a timer set, the timer wins. `time.time()` and `time.monotonic()`
-    stay what they are.
+    for them: while a thread or a process works and a timer is set, the timer wins. `time.time()` and `time.monotonic()`
+    are not changed.
 
-    When nothing is ready and no timer is set, it waits `patience` real seconds for I/O or another thread.
+    When nothing is ready and no timer is set, the loop waits `patience` real seconds for I/O or another thread.
 
-    Raises: `RuntimeError` out of `run_until_complete` when nothing came: a deadlock, with the names of who waits.
+    Raises:
+        RuntimeError: From `run_until_complete`, when nothing came within `patience`. This is a deadlock; the message
+            names the tasks that wait.
+
+    Example::
+
+        with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
+            runner.run(asyncio.sleep(3600))
+            print(runner.get_loop().time())  # 3600.0
+
+    .. versionadded:: 0.1.0
     """
 
     patience = 2.0
@@ -48,14 +61,33 @@ class FakeClockLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on, as if the code that runs now had held the thread so long. Timers fire at the next turn."""
+        """Move the clock forward, as if the running code had blocked the loop. Timers fire at the next turn.
+
+        Args:
+            seconds: How far, 0 or more.
+
+        Raises:
+            ValueError: When `seconds` is negative.
+        """
         if seconds < 0:
             raise ValueError(f"advance({seconds!r}): the clock of {self!r} goes forward only")
         self._jumping.now += seconds
 
 
 async def turns(n: int) -> None:
-    """Let the loop turn `n` times. What is ready runs in each; no time passes. Cancelled, it ends as a sleep does."""
+    """Let the loop turn `n` times. Everything that is ready runs in each turn; no time passes.
+
+    If cancelled, it ends as `asyncio.sleep(0)` does.
+
+    Example::
+
+        queue = asyncio.Queue()
+        task = asyncio.create_task(queue.put("tea"))
+        await turns(1)
+        print(queue.get_nowait())  # tea
+
+    .. versionadded:: 0.1.0
+    """
     for _ in range(n):
         await asyncio.sleep(0)
 

@@ -1,10 +1,13 @@
-"""The pytest plugin, there wherever sigtask is installed: the marker `explore`, and fixtures.
+"""The pytest plugin, active wherever sigtask is installed: the marker `explore`, and fixtures.
+
+A marked test is explored as by `sigtask.testing.explore`::
 
     @pytest.mark.explore(setup=make_bank, check=is_balanced)
-    async def test_transfer(explored):          # what `setup` gave
+    async def test_transfer(explored):  # what `setup` returned
         await explored.transfer(10)
 
-What has failed is tried first the next time. With pytest-xdist, a worker tells the controller, which keeps it.
+Runs that have failed are tried first the next time. Under pytest-xdist, the workers tell the controller, which stores
+them.
 """
 
 from __future__ import annotations
@@ -51,18 +54,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def explored() -> object:
-    """In a test that is marked `explore`: what its `setup` gave, made anew for each run; `None` without one."""
+    """In a test marked `explore`: what its `setup` returned, new for each run. `None` without a `setup`.
+
+    .. versionadded:: 0.2.0
+    """
     return None
 
 
 @pytest.fixture
 def sigtask_loop() -> None:
-    """Have an async test run in a sigtask task, and its loop make sigtask's tasks, whatever plugin runs it."""
+    """Run an async test in a sigtask task, on a loop that makes sigtask's tasks, whichever plugin runs the test.
+
+    .. versionadded:: 0.2.0
+    """
 
 
 @pytest.fixture
 def fake_clock_loop() -> Iterator[FakeClockLoop]:
-    """A loop with sigtask's tasks and a clock that jumps, for tests that are not async: `run_until_complete()`."""
+    """A `FakeClockLoop` that makes sigtask's tasks, for tests that are not async: call its `run_until_complete()`.
+
+    .. versionadded:: 0.2.0
+    """
     from .._core.factory import install
 
     with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
@@ -74,7 +86,10 @@ def fake_clock_loop() -> Iterator[FakeClockLoop]:
 
 @pytest.fixture
 def sigtask_zoo() -> Any:
-    """`sigtask.testing.zoo.ZOO`: tasks that will not die, by name."""
+    """`sigtask.testing.zoo.ZOO`: tasks that resist being stopped, by name.
+
+    .. versionadded:: 0.2.0
+    """
     from .zoo import ZOO
 
     return ZOO

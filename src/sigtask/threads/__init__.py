@@ -1,9 +1,8 @@
-"""`to_thread()`: a plain function in a thread, under the same signals as the task that waits for it.
+"""`to_thread()`: a plain function in a thread, with the signals of the task that waits for it.
 
-The task's signals go to the function. A Drain, and whatever a mask holds, is pending there, too (`requested`); an
-Interrupt or a Terminate is raised at the function's next bytecode. The task waits for it to come back: work that
-nobody waits for any more, and nobody knows of, is what this module is there to prevent. The Kill is the end of that:
-the task ends at once, and the report names the thread that was left behind.
+A Drain, and what a mask holds, is pending in the function, too (`requested`). An Interrupt or a Terminate is raised at
+its next bytecode. The task waits for the function, so that no work goes on unnoticed. Only a Kill ends the task at
+once; the report then names the thread that was left behind.
 """
 
 from __future__ import annotations
@@ -34,31 +33,56 @@ _limiters: weakref.WeakKeyDictionary[AbstractEventLoop, Semaphore] = weakref.Wea
 
 
 class Limiter(Protocol):
-    """What bounds the number of threads: an `asyncio.Semaphore`, or what has these two."""
+    """What limits the number of threads: an `asyncio.Semaphore`, or anything with these two methods.
+
+    .. versionadded:: 0.1.0
+    """
 
     async def acquire(self) -> Any:
-        """Wait for a place."""
+        """Wait for a free place."""
 
     def release(self) -> Any:
-        """Give it back; called in the loop, not always by the task that acquired it."""
+        """Give the place back. It is called in the loop, not always by the task that acquired it."""
 
 
 async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | None = None) -> _T:
-    """Call `fn(*args)` in a thread, and wait for it; gives what it returns, raises what it raises.
+    """Call `fn(*args)` in a thread, wait for it, and return its result.
 
-    It runs in a copy of the caller's context, as with `asyncio.to_thread`. `limiter` is an `asyncio.Semaphore` that
-    bounds the number of threads; without one, 40 functions of a loop run at a time. A place is given back when the
-    function has ended, not when its task has.
+    The function gets the signals of the waiting task. It runs in a copy of the caller's context, as with
+    `asyncio.to_thread`. Inside it, `requested`, `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work.
+    A signal sent to the waiting task does this to the function:
 
-    Cancelled, or sent a signal, this passes it on to the function and waits for it to come back. Inside, `requested`,
-    `accept`, `mask`, `catch`, `checkpoint`, `defer` and `time_left` work. An Interrupt, a Terminate or a plain
-    `cancel()`, the latter once, is raised there at the next bytecode unless masked; a C call that blocks is over
-    first. If the function returns all the same, this returns (R8). Signalled before it has begun, it is not called. A
-    Kill ends this at once, is raised in the function once, and leaves the thread behind, with its place in the
-    limiter, until the function ends; the report names it.
+    - a Drain, or what a mask of the task holds, is pending there, too;
+    - an Interrupt, a Terminate, or a signal of your own is raised at its next bytecode, unless a mask in it holds it; a
+      C call that blocks is finished first;
+    - a plain `cancel()` is raised once as a plain `CancelledError`, and not while it handles a signal;
+    - a Kill is raised once, through any mask. The task ends at once and leaves the thread behind; the report names it.
 
-    Raises: `TypeError` for what cannot be called, is async, or is no limiter; `RuntimeError` when the system can
-    start no more threads.
+    If cancelled or signalled, `to_thread` waits for the function to end. If the function returns a result all the same,
+    so does `to_thread`. If it has not started yet, it is never called.
+
+    Args:
+        fn: A plain function.
+        args: Its arguments.
+        limiter: An `asyncio.Semaphore` that limits the number of threads. A place is given back when the function ends,
+            not when its task does. Default: 40 functions per loop at a time.
+
+    Returns:
+        What `fn` returns.
+
+    Raises:
+        TypeError: When `fn` is async or cannot be called, or `limiter` is not one.
+        RuntimeError: When the system can start no more threads, or `fn` raised `StopIteration`.
+        BaseException: Whatever `fn` raises.
+
+    Example::
+
+        def count(upto):
+            return sum(range(upto))
+
+        print(await to_thread(count, 5))  # 10
+
+    .. versionadded:: 0.1.0
     """
     _check(fn, limiter)
     loop = asyncio.get_running_loop()
@@ -69,8 +93,8 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
     function = ThreadFunction(fn, args, task, copy_context(), loop)
     call = Call(function, limiter.release, loop)
     try:
-        # First: a function may have begun before the next line of ours is run, and ask for what its task holds.
-        with forwarding(task, function, masked=True):  # its own blocks say what it is to see
+        # First, because the function may start before our next line runs, and ask for its task's signals.
+        with forwarding(task, function, masked=True):  # its own blocks decide what it gets
             try:
                 _workers.workers.give(function.work)
             except BaseException:
@@ -78,11 +102,11 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
                 raise
             return await call  # type: ignore[no-any-return]  # what fn returns
     finally:
-        del call, function, task  # an error raised through here holds this frame, and they hold the error
+        del call, function, task  # an exception holds this frame, and these hold the exception
 
 
 def dismiss_idle() -> None:
-    """End the threads that have nothing to do; they would end by themselves in ten seconds."""
+    """End the threads that are idle. Without this they end after ten seconds."""
     _workers.workers.dismiss()
 
 

@@ -1,11 +1,7 @@
 """One call of a function in a thread, from both sides: the future that its task awaits, and the function itself.
 
-    task ──awaits──► Call ──receive──► ThreadFunction      a signal, or a plain cancel, on its way in
-      ▲                │ cancel(msg) says `True`, and the task goes on waiting: for the function
-      └────result──────┴─────finish────────┘                its outcome, on its way out
-
-asyncio cancels a task by the `cancel(msg)` of what it awaits. That is where signals come in, and all of them do: what
-is pending in the task is passed on by a watcher in its inbox, as the function is a part of the task (R12).
+asyncio cancels a task by calling `cancel(msg)` of what it awaits: that is how signals come in. Signals that are pending
+in the task are forwarded by a watcher in its inbox, because the function is a part of the task (R12).
 """
 
 from __future__ import annotations
@@ -44,7 +40,7 @@ class ThreadFunction(Function):
         self._loop = loop
 
     def work(self) -> None:
-        """All of it, in the worker's thread."""
+        """The whole work of the worker's thread."""
         self.thread = threading.current_thread()
         # A Kill may leave this thread behind in `input()`, which only borrows the file (before Python 3.14). An
         # interpreter that finalizes would then close it, and abort, as the thread has its lock. This frame stays as
@@ -62,13 +58,13 @@ class ThreadFunction(Function):
         if self.call is not None:
             self.call.finish(self)
             self.call = None
-        self.error = None  # it holds the frames it passed, and they hold what the caller gave
+        self.error = None  # it holds frames, which hold the caller's arguments
 
     # -- how a signal gets in -----------------------------------------------------------------------------------------
 
     def inject(self) -> bool:
         """As in `Function`: by `PyThreadState_SetAsyncExc`; without ctypes, the function comes to a checkpoint."""
-        from ._hit import hit  # not before it is needed: ctypes takes longer to import than all of sigtask
+        from ._hit import hit  # imported when needed: ctypes takes longer to import than all of sigtask
 
         return self.thread is not None and hit(self.thread.ident, Injected)
 
@@ -94,7 +90,7 @@ class ThreadFunction(Function):
         return "no thread yet" if self.thread is None else self.thread.name
 
     def hear(self, signal: Signal) -> None:
-        """It is pending in the task, and so in the function, as that is a part of the task (R12)."""
+        """A signal is pending in the task, and so in the function (R12)."""
         self.receive(signal)
 
     @property
@@ -104,11 +100,11 @@ class ThreadFunction(Function):
 
     @property
     def gone(self) -> bool:
-        """Whether its thread is through with it, or has not begun."""
+        """Whether the function has ended, or has not begun."""
         return self.thread is None or self.finished
 
     def place(self) -> str | None:
-        """Where it stands, `thread NAME at file:line in function`; `None` when it is done."""
+        """Where it is, `thread NAME at file:line in function`; `None` when it is done."""
         return None if self.gone else f"thread {self.get_name()} {self._where()}"
 
     def _where(self) -> str:
@@ -116,7 +112,7 @@ class ThreadFunction(Function):
         return f"{'in' if place.endswith(C_FUNCTION) else 'at'} {place}"
 
     def note(self) -> str | None:
-        """What the report says of it: that it is left behind, or keeps its task waiting; `None` when it is done."""
+        """What the report says about it: it was left behind, or its task waits for it. `None` when it is done."""
         if self.gone:
             return None
         where = self._where()
@@ -128,7 +124,7 @@ class ThreadFunction(Function):
         return f"thread {self.get_name()} still {where}{f', where a mask holds {held[-1]}' if held else ''}"
 
     def left_behind(self) -> ThreadReport | None:
-        """The thread, when a Kill has left it behind and it is at it still."""
+        """The thread, if a Kill has left it behind and the function still runs."""
         if self.gone or not self.abandoned:
             return None
         return ThreadReport(self.get_name(), daemon=True, where=thread_stack(self._ident))
@@ -139,7 +135,7 @@ class ThreadFunction(Function):
 
 
 class Call(asyncio.Future[Any]):
-    """What the task awaits: it ends when the function does, however often it is cancelled, or by a Kill."""
+    """What the task awaits. It ends when the function ends, however often it is cancelled, or by a Kill."""
 
     def __init__(self, function: ThreadFunction, release: Callable[[], object], loop: AbstractEventLoop) -> None:
         super().__init__(loop=loop)
@@ -148,7 +144,7 @@ class Call(asyncio.Future[Any]):
         function.call = self
 
     def cancel(self, msg: Any = None) -> bool:
-        """Pass it on to the function; `True` says that it is taken there, and that the task is to wait on (R8)."""
+        """Pass it on to the function. True if the function takes it, and the task must go on waiting (R8)."""
         if self.done():
             return False
         msg = as_sent(self._function.owner, msg)
@@ -189,7 +185,7 @@ class LoopTimer:
             self._handle = self._loop.call_later(seconds, callback)
 
     def cancel(self) -> None:
-        """Call it off; it does not fire after the loop's next turn."""
+        """Cancel it: it does not fire after the loop's next turn."""
         self._cancelled = True
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its timers with it
             self._loop.call_soon_threadsafe(self._stop)

@@ -1,4 +1,4 @@
-"""What may be given to a thread or a worker process to call: a plain function, not an async one."""
+"""Checks that a callable is a plain (not async) function."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def check_plain(fn: object, call: str, advice: str) -> None:
-    """Raises: `TypeError` that names `call` for what cannot be called; with `advice`, too, for what is async."""
+    """Raises: `TypeError`, naming `call`, when `fn` cannot be called, or is async; then the text ends with `advice`."""
     if type(fn) is FunctionType and not fn.__code__.co_flags & _ASYNC and not fn.__dict__:
-        return  # as a rule: `inspect` would take longer to say so than the call takes to be made
+        return  # the usual case, because `inspect` is slow
     if not callable(fn):
         hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
         raise TypeError(f"{call} takes a function to call, got {fn!r}{hint}")
@@ -22,6 +22,6 @@ def check_plain(fn: object, call: str, advice: str) -> None:
     if any(
         test(one)
         for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
-        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # the method, of an object that has it async
+        for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # an object may have an async __call__
     ):
         raise TypeError(f"{call} takes a plain function, and {fn!r} is async: {advice}")

@@ -41,7 +41,7 @@ _R = TypeVar("_R")
 
 
 class Function:
-    """One call of a plain function, in a thread of its own, for the task `owner` that waits for it."""
+    """One call of a plain function, in a thread, for the task `owner` that waits for it."""
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], owner: Any = None) -> None:
         self.fn: Callable[..., Any] = fn
@@ -90,11 +90,11 @@ class Function:
         return self.ended
 
     def get_loop(self) -> Any:
-        """What has `call_later`, for `mask(within=...)`."""
+        """An object with `call_later`, for `mask(within=...)`."""
         return self
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Any:
-        """Call back in so many seconds, in any thread; gives what has a `cancel()`."""
+        """Call back after so many seconds, in any thread; returns an object with `cancel()`."""
         return locked(self.lock, self._start_timer, seconds, callback)
 
     def _start_timer(self, seconds: float, callback: Callable[[], object]) -> threading.Timer:
@@ -115,7 +115,7 @@ class Function:
         return led_to(last[1] if isinstance(last, tuple) else last, signal)  # a tuple on Python 3.11
 
     def _look(self) -> None:
-        """A block closed somewhere else: what the threshold now admits is raised."""
+        """A block elsewhere has closed: raise what the threshold now admits."""
         locked(self.lock, self._look_and_hit)
 
     _look_later = _look
@@ -127,11 +127,11 @@ class Function:
     # -- how a signal gets into the function: the edge's part ---------------------------------------------------------
 
     def inject(self) -> bool:
-        """Have `Injected` raised in the function's thread, at its next bytecode; whether that is under way."""
+        """Have `Injected` raised in the function's thread, at its next bytecode. Returns whether that is on its way."""
         return False
 
     def withdraw(self) -> None:
-        """Take back an `inject` that has not been raised yet. Called in the function's thread."""
+        """Cancel an `inject` that was not raised yet. Called in the function's thread."""
 
     def inject_soon(self) -> None:
         """As `_hit`, a moment later: the thread is at the edge of a block, or an exception leaves one."""
@@ -139,7 +139,7 @@ class Function:
     # -- arrivals, in the loop's thread -------------------------------------------------------------------------------
 
     def receive(self, signal: Signal) -> bool:
-        """Take in a signal; whether the function takes it: raised soon, merged with one that is, or handled (R8)."""
+        """Take a signal. True if the function takes it: raised soon, merged with one that is, or handled (R8)."""
         return locked(self.lock, self._receive, signal)
 
     def _receive(self, signal: Signal) -> bool:
@@ -177,7 +177,7 @@ class Function:
 
     @property
     def in_flight(self) -> bool:
-        """Whether something is to be raised."""
+        """Whether a signal or a cancel is about to be raised."""
         return self._plain == 1 or self.inbox.flying is not None
 
     def _hit(self) -> None:
@@ -188,7 +188,7 @@ class Function:
                 self.hit = self.inject()
 
     def hit_again(self) -> None:
-        """What is still in flight is raised at the next bytecode."""
+        """Have what is still in flight raised at the next bytecode."""
         locked(self.lock, self._hit)
 
     def _let_fly(self) -> None:
@@ -213,7 +213,7 @@ class Function:
     listen = checkpoint
 
     def landing(self) -> BaseException:
-        """What `Injected` turns into, when the interpreter raises it."""
+        """The exception that `Injected` turns into when the interpreter raises it."""
         return locked(self.lock, self._landing, sys._getframe(2))
 
     def _landing(self, frame: FrameType | None) -> BaseException:
@@ -258,7 +258,7 @@ class Function:
         return error
 
     def close(self, block: Any, *, leaving: bool) -> None:
-        """End a block. What it held is raised at once, for here is no await; an exception that leaves it goes first."""
+        """End a block. What it held is raised at once, without an await; an exception that leaves it goes first."""
         error = locked(self.lock, self._close, block, leaving)
         if error is not None:
             try:
@@ -296,7 +296,7 @@ class Function:
     def run(self) -> None:
         """Run the function and what it deferred. Nothing is raised here, and nothing of ours hits the thread later.
 
-        R7: signalled before it begins, the function is not called at all.
+        R7: signalled before it begins, the function is not called.
         """
         running.function, self.ident = self, threading.get_ident()
         try:
@@ -312,11 +312,11 @@ class Function:
                     self.box.append(None)
             locked(self.lock, self._settle)
         except CancelledError:
-            locked(self.lock, self._settle)  # it was on its way when the function ended, and there can be no second
+            locked(self.lock, self._settle)  # it was on its way when the function ended; there is no second one
         self._clean_up()
         running.function = None
         self.finished = True
-        self.fn, self.args = _ended, ()  # what the caller gave is the caller's again
+        self.fn, self.args = _ended, ()  # release the caller's objects
         del self
 
     def _begin(self) -> bool:
@@ -343,7 +343,7 @@ class Function:
 
 
 def _ended() -> None:
-    """What stands in the place of a function that has ended."""
+    """Takes the place of a function that has ended."""
 
 
 def close_the_block_of(frame: FrameType | None) -> None:
@@ -362,7 +362,7 @@ def close_the_block_of(frame: FrameType | None) -> None:
 
 
 def is_at_a_blocks_edge(frame: FrameType | None) -> bool:
-    """Whether a thread that is there is opening or closing a block. A `catch` does not catch what is raised there."""
+    """Whether the thread is just opening or closing a block. A `catch` does not catch what is raised there."""
     while frame is not None and frame.f_globals.get("__package__") in _OURS:
         if frame.f_code.co_name in ("__enter__", "__exit__"):
             return True

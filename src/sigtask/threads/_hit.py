@@ -1,6 +1,6 @@
 """`PyThreadState_SetAsyncExc`: have the interpreter raise an exception in another thread, at its next bytecode.
 
-It cannot break into a C call, a `sleep` for example: there the exception waits for the call's end.
+It cannot interrupt a C call, such as a `sleep`: the exception is raised after the call.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ else:
 
 
 def hit(ident: int | None, error: type[BaseException]) -> bool:
-    """Have `error` raised in the thread `ident`; `False` when there is no such thread, or no way to it."""
+    """Have `error` raised in the thread `ident`. False if there is no such thread, or no way to do it."""
     return _hit is not None and ident is not None and _hit(ident, error) == 1
 
 
 def spare(ident: int | None) -> None:
-    """Take back a `hit` that has not been raised yet."""
+    """Cancel a `hit` that was not raised yet."""
     if _spare is not None and ident is not None:
         _spare(ident, None)

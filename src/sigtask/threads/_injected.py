@@ -1,4 +1,4 @@
-"""What is raised in a function's thread, and turns there into the signal."""
+"""The exception that is raised in a function's thread, and turns into the signal there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function may call that runs in a thread or a worker process: `checkpoint()`, `defer()`."""
+"""What a function in a thread or a worker process may call: `checkpoint()`, `defer()`."""
 
 from __future__ import annotations
 
@@ -23,22 +23,55 @@ def _here(call: str) -> Function:
 
 
 def checkpoint() -> None:
-    """In a function started with `to_thread` or `to_process`: raise a signal that is on its way, here and now.
+    """In a function under `to_thread` or `to_process`: raise a signal that is on its way now.
 
-    Signals are raised at any bytecode anyway, unless masked; this is for a place that you choose. It costs little
-    enough for an inner loop. Raises: the signal; `RuntimeError` outside such a function.
+    A signal is raised at any bytecode anyway, unless masked. Call this at a place that you choose. It is cheap enough
+    for an inner loop.
+
+    Raises:
+        Signal: The signal, if one is on its way.
+        RuntimeError: Outside such a function.
+
+    Example::
+
+        def work():
+            for _ in range(1000):
+                checkpoint()
+            return "done"
+
+        print(await to_thread(work))  # done
+
+    .. versionadded:: 0.1.0
     """
     _here("checkpoint()").checkpoint()
 
 
 def defer(callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -> None:
-    """In a function started with `to_thread` or `to_process`: call back when it has ended, however it ends.
+    """In a function under `to_thread` or `to_process`: call `callback(*args, **kwargs)` when the function ends.
 
-    A signal raised in plain code can skip the `except` and `finally` around a tight loop; what is deferred runs in any
-    case, in the function's thread, the last one first, and no signal is raised in it. When a callback raises, the
-    others still run, and its error is the outcome. Open a `mask` around taking a thing and deferring its return.
+    It is called however the function ends, in its thread, the last one first, and no signal is raised in it. Use it for
+    cleanup: a signal that is raised in plain code can skip the `except` and `finally` around a tight loop. Open a
+    `mask` around acquiring a resource and deferring its release. If a callback raises, the others still run, and its
+    error is the function's outcome.
 
-    Raises: `TypeError` for what cannot be called; `RuntimeError` outside such a function.
+    Args:
+        callback: A function.
+        args: Its arguments.
+        kwargs: Its keyword arguments.
+
+    Raises:
+        TypeError: For something that cannot be called.
+        RuntimeError: Outside such a function.
+
+    Example::
+
+        def work():
+            defer(print, "cleaned up")
+            return "done"
+
+        result = await to_thread(work)  # cleaned up
+
+    .. versionadded:: 0.1.0
     """
     if not callable(callback):
         raise TypeError(f"defer() takes a function to call at the end, got {callback!r}")

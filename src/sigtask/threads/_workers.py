@@ -1,8 +1,8 @@
-"""Threads that are used again: each takes the next function from one queue, and a new one starts when all are busy.
+"""Reused threads: each takes the next function from one queue, and a new one starts when all are busy.
 
-They are daemon threads. One that a Kill left behind must not keep the process, and the interpreter joins all others
-at its end; an executor's threads are joined, too (python/cpython#111358). Nothing is lost by it: what runs in one is
-waited for by its task, or was left behind on purpose.
+They are daemon threads. The interpreter waits for all other threads on exit, executors' threads included
+(python/cpython#111358), so a thread that a Kill left behind would keep the process alive. Nothing is lost: a task waits
+for the function in each thread, or has left it behind on purpose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Job = Callable[[], object]
 
 
 class Workers:
-    """The threads of this process. `spare` is how many of them have nothing to do, less the jobs on their way."""
+    """The threads of this process. `spare` is the number of idle ones, minus the jobs on their way to them."""
 
     def __init__(self) -> None:
         self.spare = 0
@@ -30,7 +30,7 @@ class Workers:
         self._numbers = itertools.count(1)
 
     def give(self, job: Job) -> None:
-        """Have `job()` called in a thread that has nothing else to do; it calls `rest()` when it is through.
+        """Have `job()` called in an idle thread; it calls `rest()` when it is done.
 
         Raises: `RuntimeError` when the system can start no more threads.
         """
@@ -42,7 +42,7 @@ class Workers:
         self._jobs.put(job)
 
     def rest(self) -> None:
-        """The calling thread's job is done, but for telling others so: another may be given to it."""
+        """The calling thread's job is done, except for telling others: it may get the next one."""
         with self._lock:
             self.spare += 1
 
@@ -63,7 +63,7 @@ class Workers:
             del job
 
     def dismiss(self) -> None:
-        """End all threads that have nothing to do; they are gone when this returns."""
+        """End all idle threads. They have ended when this returns."""
         with self._lock:
             ending, self.spare = self.spare, 0
         for _ in range(ending):

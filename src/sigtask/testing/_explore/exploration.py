@@ -11,10 +11,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One await at which signals came in: the `number`-th suspension of the `task`-th task.
+    """One await at which signals were sent: the `number`-th suspension of the `task`-th task.
 
-    `where` is `file:line in function`, `source` that line, `own` the line of your own that led there, where `where` is
-    in a library.
+    `where` is `file:line in function` and `source` that line. When `where` is in a library, `own` is the line of your
+    own code that led there.
+
+    Example::
+
+        async def pause():
+            await asyncio.sleep(1)
+
+        for point in explore(pause, signals=Terminate).points:
+            print(point.source)  # await asyncio.sleep(1)
+
+    .. versionadded:: 0.2.0
     """
 
     task: int
@@ -26,12 +36,25 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One run in which something was found.
+    """One run in which something was wrong.
 
-    `signal` was sent to `task` when it waited at `where`, of which `source` is the line. With `pairs`, `second` was
-    sent at `second_where`. `found` says what was wrong, one sentence each; `token` repeats the run; `detail` is the
-    traceback of what `check` raised; `at` are the numbers of the task and of its suspension; `late`,
-    whether it was sent when the wait was about to end.
+    `signal` was sent to `task` while it waited at `where`; `source` is that line. With `pairs`, the `second` signal was
+    sent at `second_where`. `found` lists what was wrong, one sentence each. `token` repeats the run. `detail` is the
+    traceback of what `check` raised. `at` has the numbers of the task and of its suspension. `late` is true if the
+    signal was sent as the wait ended.
+
+    Example::
+
+        async def fragile():
+            try:
+                await asyncio.sleep(1)
+            except Terminate as signal:
+                raise KeyError("oops") from signal
+
+        for failure in explore(fragile, signals=Terminate, reuse=False).failures:
+            print(failure.token)  # terminate.t0.p1
+
+    .. versionadded:: 0.2.0
     """
 
     signal: str
@@ -57,12 +80,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What was found of one operation.
+    """The result of exploring one operation. False in a condition when something failed or nothing was tried.
 
-    `runs` is how many signals were tried; `points` are the awaits at which they came in; `untried` are the `await`
-    expressions (`file:line in function`) of the operation's own code that were never suspended, so that nothing
-    could be tried there; `notes` are what else should be known. False in a condition when something was found, or
-    nothing was tried.
+    `runs` is the number of signals tried and `points` the awaits at which they were sent. `untried` lists the `await`
+    expressions (`file:line in function`) of the operation's own code that were never suspended, so nothing could be
+    tried there. `failures` lists what was wrong and `notes` what else you should know. `str()` is a summary for people.
+
+    Example::
+
+        async def pause():
+            await asyncio.sleep(1)
+
+        found = explore(pause, signals=Terminate)
+        print(found.runs, len(found.failures))  # 1 0
+
+    .. versionadded:: 0.2.0
     """
 
     name: str
@@ -80,17 +112,20 @@ class Exploration:
         return self.runs > 0 and not self.failures
 
     def assert_passed(self) -> None:
-        """Nothing, when signals were tried and nothing was found.
+        """Do nothing when signals were tried and nothing failed.
 
-        Raises: `AssertionError` that says all that was found, or why nothing was tried.
+        Raises:
+            AssertionError: With all failures, or with the reason why nothing was tried.
         """
         if not self:
             raise AssertionError(str(self))
 
     def repeat(self, token: str) -> Exploration:
-        """Just the run of that token, once more; of `explore_async`, use `explore_async(..., only=token)`.
+        """Repeat only the run with that token. For `explore_async`, call `explore_async(..., only=token)` instead.
 
-        Raises: `ValueError` when it is no token; `RuntimeError` in a running loop.
+        Raises:
+            ValueError: When it is not a token.
+            RuntimeError: In a running loop, and for the result of `explore_async`.
         """
         if self.again is None:
             raise RuntimeError(f"this Exploration cannot repeat a run: use explore(..., only={token!r})")
@@ -124,7 +159,7 @@ class Exploration:
             yield told
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, in types that JSON knows."""
+        """Return all of it as dicts, lists, strings and numbers, ready for JSON."""
         return {
             "name": self.name,
             "runs": self.runs,
@@ -137,13 +172,17 @@ class Exploration:
         }
 
     def to_html(self) -> str:
-        """A page that needs nothing else: awaits down, signals across, green and red, failures unfolded."""
+        """Return a self-contained HTML page: one row per await, one column per signal, with the failures below."""
         from .page import page
 
         return page(self)
 
     def write_html(self, path: str | Path) -> None:
-        """Write `to_html()` to a file."""
+        """Write `to_html()` to a file.
+
+        Raises:
+            OSError: When the file cannot be written.
+        """
         Path(path).write_text(self.to_html(), "utf-8")
 
 

@@ -40,30 +40,72 @@ def explore(
     only: str | None = None,
     first: Iterable[str] = (),
 ) -> Exploration:
-    """Run an operation again and again, and send it one signal at each await in turn; say what goes wrong.
+    """Run an async operation once for each signal at each of its awaits, and report what goes wrong.
 
-    Each run begins anew: `setup()`, an async function or an async context manager, gives the state; `operation(state)`
-    is an async function (`operation()` without a setup); what `setup` has after its `yield` comes last. For each of
-    `signals` (`asyncio.CancelledError` is a plain `cancel()`), for each task that the operation spawns (`tasks="all"`,
-    or their numbers: 0 is its own), there is a run for each time that it is suspended. With `pairs`, whatever passes
-    is tried with a second, stronger signal, or a plain `cancel()`, at each await of the cleanup. With `late`, each
-    signal is also sent when what is awaited is done, and the task is about to wake up: what it was given may be lost.
+    Each run starts anew: `setup()` makes the state, `operation(state)` runs and is sent one signal, `check(state)`
+    looks at the result. For each signal in `signals`, and for each task that the operation spawns, there is one run for
+    every time that the task is suspended.
 
-    After each run `check(state)`, async or not, may assert what should hold. Besides, it is a finding when: a task
-    runs on; a timer is still to fire; a lock or semaphore that can be reached from the state is held; a connection is
-    open, or the loop still watches a file; the operation has raised something else, or swallowed the signal and gone on
-    (an Interrupt may be taken); an async generator is open, a resource not closed, a coroutine not awaited, an
-    exception not retrieved; it did not end; or `operation(state)`, with no signal, does not pass once more on the same
-    state (`reuse=False` leaves that out). What is found without any signal is not counted, and neither is what has one
-    of the texts in `ignore` in it.
+    Besides a failing `check`, each of these is a failure:
 
-    It runs on loops of its own whose clock jumps, and costs no time: `real_time=True` for an operation with real I/O
-    and timeouts. `ends=False` is for one that does not end by itself, a worker. At most `limit` runs; those whose
-    tokens are in `first` are the first. `only` does the run of one token.
+    - a task still runs;
+    - a timer has still to fire;
+    - a lock or semaphore that can be reached from the state is held;
+    - a connection is open, or the loop still watches a file;
+    - the operation raised another exception, or swallowed the signal and went on (it may take an Interrupt);
+    - an async generator is open, a resource is not closed, a coroutine was not awaited, an exception was not retrieved;
+    - the operation did not end;
+    - `operation(state)` does not pass a second time on the same state, without a signal (`reuse=False` skips this).
 
-    Raises: `TypeError` or `ValueError` for what it cannot work with; `RuntimeError` when the operation or `setup`
-    fails or does not end without a signal, and in a running loop (use `explore_async`); `AssertionError` when `check`
-    fails without a signal.
+    What also happens without a signal does not count, nor does what contains one of the texts in `ignore`.
+
+    The runs use event loops of their own with a jumping clock, so sleeping costs no time.
+
+    Args:
+        operation: An async function. It takes the state, or nothing when there is no `setup`.
+        setup: An async function that returns the state, or an async context manager that yields it. What it does after
+            its `yield` runs last.
+        check: Called with the state after each run, async or not. It asserts what must hold.
+        signals: The signal classes to send. `asyncio.CancelledError` stands for a plain `cancel()`.
+        pairs: Also send a second, stronger signal or a plain `cancel()` at each await of the cleanup.
+        late: Also send each signal as a wait ends: what is awaited is done, and the task is about to wake up. What it
+            was given may be lost then.
+        tasks: Which tasks get the signals: `"all"` that the operation spawns, or their numbers. 0 is its own task.
+        limit: The largest number of runs.
+        reuse: Run the operation once more on the same state after each run.
+        ends: False for an operation that does not end by itself, such as a worker.
+        ignore: A text or texts: a finding that contains one of them does not count.
+        real_time: Use the real clock, for operations with real I/O and timeouts.
+        only: Do only the run with this token.
+        first: Do the runs with these tokens first.
+
+    Returns:
+        An `Exploration`. It is false in a condition when something failed or nothing was tried.
+
+    Raises:
+        TypeError: For an argument of the wrong type.
+        ValueError: For an argument that makes no sense, such as an unknown token.
+        RuntimeError: When the operation or `setup` fails, or does not end, without a signal; and inside a running loop:
+            use `explore_async` there.
+        AssertionError: When `check` fails without a signal.
+
+    Example::
+
+        async def transfer(accounts):
+            accounts["tea"] -= 1
+            await asyncio.sleep(0)
+            accounts["coffee"] += 1
+
+        async def setup():
+            return {"tea": 1, "coffee": 0}
+
+        def check(accounts):
+            assert sum(accounts.values()) == 1, "money was lost"
+
+        found = explore(transfer, setup=setup, check=check, signals=Terminate, reuse=False)
+        print(len(found.failures), "of", found.runs)  # 1 of 1
+
+    .. versionadded:: 0.2.0
     """
     _no_loop_runs()
     case = case_of(
@@ -122,11 +164,29 @@ async def explore_async(
     only: str | None = None,
     first: Iterable[str] = (),
 ) -> Exploration:
-    """As `explore`, in the loop that runs, by its clock: for an operation that uses what lives in this loop.
+    """Do what `explore` does in the running loop and by its clock, for an operation that uses objects of this loop.
 
-    An operation that does not end is given 10 seconds. Timers, connections and files are not looked at: nobody knows
-    whose they are here. While it works, the loop makes sigtask's tasks, for everybody.
-    Cancelled, it kills what it has started, and leaves the loop as it was.
+    The options are those of `explore`. An operation that does not end is given 10 seconds. Timers, connections and
+    files are not checked: they may belong to others in this loop. During the exploration, the
+    loop makes sigtask's tasks for all callers.
+
+    If cancelled, it kills the tasks that it has started and leaves the loop as it was.
+
+    Raises:
+        TypeError: As `explore`.
+        ValueError: As `explore`.
+        RuntimeError: When the operation or `setup` fails, or does not end, without a signal.
+        AssertionError: When `check` fails without a signal.
+
+    Example::
+
+        async def pause():
+            await asyncio.sleep(0.01)
+
+        found = await explore_async(pause, signals=Terminate)
+        found.assert_passed()
+
+    .. versionadded:: 0.2.0
     """
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,

@@ -103,7 +103,7 @@ def parse(token: str, signals: Sequence[Strike]) -> Plan:
     first, plus, second = token.strip().partition("+")
     found, also = _FIRST.fullmatch(first), _SECOND.fullmatch(second)
     if found is None or (plus and also is None):
-        raise ValueError(f"{token!r} is no token; one looks like terminate.t0.p7 or terminate.t0.p7+kill@2")
+        raise ValueError(f"{token!r} is not a token; a token looks like terminate.t0.p7 or terminate.t0.p7+kill@2")
     task = int(found["task"] or 0)
     line = None if found["file"] is None else (f"{found['file']}:{found['line']}", int(found["nth"]))
     late = found["late"] is not None
@@ -120,4 +120,4 @@ def _named(name: str, signals: Sequence[Strike]) -> Strike:
     for one in (*signals, *_KNOWN):
         if name_of(one) == name.lower():
             return one
-    raise ValueError(f"{name!r} is none of the signals: {', '.join(name_of(one, signals) for one in signals)}")
+    raise ValueError(f"{name!r} is not one of the signals: {', '.join(name_of(one, signals) for one in signals)}")

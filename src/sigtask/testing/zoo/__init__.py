@@ -1,9 +1,11 @@
-"""The zoo: tasks that will not die, each with one bad habit, for tests of whatever has to stop tasks.
+"""The zoo: tasks that resist being stopped, each with one bad habit. Use them to test code that has to stop tasks.
+
+`ZOO` has them by name; each is also a function in this module::
 
     task = asyncio.create_task(ZOO["swallows_base_exception"].make())
 
-`ZOO` has them by name; each is a function here, too. `python -m sigtask.testing.zoo` shows what each signal does to
-them; its output is docs/zoo.md. What an animal brings along (a deaf stock task, say) goes when the animal is gone.
+`python -m sigtask.testing.zoo` shows what each signal does to them. What an animal creates, such as a deaf stock task,
+is removed with it.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Animal:
-    """One of the zoo. `make()` gives its coroutine; `reach` is what ends it: `stop()`, or only a `run()`."""
+    """One animal of the zoo. `make()` returns its coroutine; `reach` says what ends it: `stop()`, or only a `run()`.
+
+    .. versionadded:: 0.1.0
+    """
 
     name: str
     habit: str
