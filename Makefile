@@ -50,7 +50,7 @@ harm: python
 explore: python
 	@$(PYTHON) tools/check.py venv
 	@$(DEFAULT)/python -m pip install -q aiohttp aiosqlite anyio asyncpg httpx 'psycopg[binary]' redis websockets
-	@$(DEFAULT)/python tests/explored/explored.py $(if $(EXPLORE),$(EXPLORE),--write docs/explored.md)
+	@$(DEFAULT)/python tests/explored/explored.py $(if $(EXPLORE),$(EXPLORE),--late --write docs/explored.md)
 
 soak: python
 	@$(PYTHON) tools/check.py venv

@@ -24,6 +24,7 @@ from itertools import product
 from pathlib import Path
 
 import crowds
+import exploring
 import output
 import servers
 from contenders import CONTENDERS, LOOPS, PEERS
@@ -36,7 +37,18 @@ sys.path.insert(0, str(ROOT / "tools"))
 from pythons import SUPPORTED, Python, default, find, probe
 from venvs import plain
 
-PACKAGES = ("asynkit", "anyio", "trio", "quattro", "aiotools", "uvloop", "aiohttp", "uvicorn", "httptools")
+PACKAGES = (
+    "asynkit",
+    "anyio",
+    "trio",
+    "quattro",
+    "aiotools",
+    "uvloop",
+    "aiohttp",
+    "uvicorn",
+    "httptools",
+    "cancellens",
+)
 CROWD_OF = {"asynkit": 10_000}
 """The most tasks that a contender is asked to stop. asynkit's way takes time with the square of their number."""
 AT_MOST = {"uvloop": 3}
@@ -57,7 +69,7 @@ class Plan:
     """Of the counts of each row."""
     serving: tuple[int, int] = (5, 2)
     """Rounds and seconds of load."""
-    letters: str = "abcdefghij"
+    letters: str = "abcdefghijk"
 
     def has(self, letter: str) -> bool:
         """Whether such rows are wanted."""
@@ -198,9 +210,14 @@ class Bench:
                 except Failed as error:  # as with the servers
                     self.note(f"{row.title} was not measured to the end: {error}")
 
+    def explore(self) -> None:
+        """The test kit."""
+        for key in exploring.WHAT if self.plan.has("k") else ():
+            exploring.measure(self.exe, key, self.plan.rounds, self.numbers, self.missing)
+
     def run(self) -> None:
         """All parts, and how long each took."""
-        for part in (self.count, self.weigh, self.clock, self.stop, self.programs, self.serve):
+        for part in (self.count, self.weigh, self.clock, self.stop, self.programs, self.explore, self.serve):
             started = time.monotonic()
             part()
             print(f"{part.__name__}: {time.monotonic() - started:.0f} s", flush=True)

@@ -1,32 +1,52 @@
-"""What a run of `sigtask.testing.explore` costs, beside cancellens and beside the same operation run plainly.
+"""Row k: what a run of `sigtask.testing.explore` costs, beside the same operation run plainly, and beside cancellens.
 
-    exploring.py [--runs 1000]
+    exploring.py                                all of it, in a few seconds; prints what came of it
+    exploring.py explore stock|sigtask N        one measurement: seconds of processor time per run, of N
+    exploring.py sweep sigtask|cancellens N     the same, of N runs in sweeps of ten
 
-The operation takes a lock and is suspended ten times. Each run makes a state, runs the operation with a cancellation at
+The operation takes a lock and is suspended ten times. A run makes a state, runs the operation with a cancellation at
 one of its awaits, checks that the lock is free, and runs the operation once more. Plainly, that is the operation twice.
-cancellens is asked for the same, and for no second cancellation; it is left out where it is not installed.
+
+explore   N signals in one exploration: what it costs to begin is spread over all.
+sweep     One exploration of ten runs after another, a plain cancel at each await: what it costs to begin counts.
+          cancellens is asked for the same, and for no second cancellation.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import gc
 import importlib
 import importlib.util
-import statistics
+import json
 import sys
 import time
 from asyncio import CancelledError
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from counting import ROOT, Program
+from rows import EXPLORE, SWEEP, Key, Numbers, goals
 
-from sigtask import Terminate
-from sigtask.testing import FakeClockLoop, explore
-
+WHAT: dict[Key, tuple[str, tuple[str, ...], int]] = {
+    # the workload, who takes part, and how many runs
+    EXPLORE: ("explore", ("stock", "sigtask"), 1000),
+    SWEEP: ("sweep", ("sigtask", "cancellens"), 300),
+}
 SUSPENSIONS = 10
+
+
+def measure(exe: str, key: Key, rounds: int, into: Numbers, missing: tuple[str, ...] = ()) -> None:
+    """All rounds of that row, in turn, in fresh processes. Raises: `Failed` when the measured program did."""
+    what, kinds, n = WHAT[key]
+    for i in range(rounds):
+        for kind in kinds if i % 2 else kinds[::-1]:
+            if kind not in missing:
+                told = Program(exe).says(str(ROOT / "bench" / "exploring.py"), what, kind, str(n))
+                into.setdefault(key, {}).setdefault(kind, []).append(float(json.loads(told)))
+
+
+# -- the measured program ---------------------------------------------------------------------------------------------
 
 
 class State:
@@ -53,25 +73,20 @@ def check(state: State) -> None:
     assert not state.lock.locked()
 
 
-def ours(runs: int) -> float:
-    """Runs a second of `explore`: plain cancels once, then signals of made-up classes, to have as many runs."""
+def explore(runs: int) -> int:
+    """Plain cancels once, then signals of made-up classes, to have as many runs; gives how many there were."""
+    from sigtask import Terminate
+    from sigtask.testing import explore as explored
+
     classes: list[Any] = [type(f"T{n}", (Terminate,), {}) for n in range(runs // SUSPENSIONS - 1)]
-    began = time.perf_counter()
-    found = explore(operation, setup=setup, check=check, signals=(CancelledError, *classes))
+    found = explored(operation, setup=setup, check=check, signals=(CancelledError, *classes))
     found.assert_passed()
-    return found.runs / (time.perf_counter() - began)
+    return found.runs
 
 
-def one_sweep() -> float:
-    """Runs a second of `explore` for one small operation: what it costs to begin counts here."""
-    began = time.perf_counter()
-    found = explore(operation, setup=setup, check=check, signals=(CancelledError,))
-    found.assert_passed()
-    return found.runs / (time.perf_counter() - began)
-
-
-def plainly(runs: int) -> float:
-    """Runs a second without anything around."""
+def plainly(runs: int) -> int:
+    """Without anything around."""
+    from sigtask.testing import FakeClockLoop
 
     async def all_of_them() -> None:
         for _ in range(runs):
@@ -81,13 +96,12 @@ def plainly(runs: int) -> float:
             await asyncio.create_task(operation(state))
 
     with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
-        began = time.perf_counter()
         runner.run(all_of_them())
-        return runs / (time.perf_counter() - began)
+    return runs
 
 
-def cancellens() -> float:
-    """Runs a second of its sweep."""
+def cancellens(runs: int) -> int:
+    """One sweep of the peer's."""
     peer: Any = importlib.import_module("cancellens")
 
     async def oracle(state: State, completion: object) -> None:
@@ -97,33 +111,46 @@ def cancellens() -> float:
     async def teardown(state: State) -> None:
         pass
 
-    began = time.perf_counter()
     report = asyncio.run(peer.sweep(peer.Case(setup, operation, oracle, teardown), limits=peer.Limits(max_depth=1)))
-    return float(len(report.attempts)) / (time.perf_counter() - began)
+    return len(report.attempts)
+
+
+WORKLOADS: dict[tuple[str, str], Callable[[int], int]] = {
+    ("explore", "stock"): plainly,
+    ("explore", "sigtask"): explore,
+    ("sweep", "sigtask"): explore,
+    ("sweep", "cancellens"): cancellens,
+}
+
+
+def took(what: str, kind: str, n: int) -> float:
+    """Seconds of processor time per run."""
+    work, at_once = WORKLOADS[what, kind], n if what == "explore" else SUSPENSIONS
+    work(SUSPENSIONS)  # imports, and what is made once
+    seconds, runs = 0.0, 0
+    while runs < n:
+        gc.collect()  # what the one has left is not the other's
+        began = time.process_time()
+        runs += work(at_once)
+        seconds += time.process_time() - began
+    return seconds / runs
 
 
 def main() -> int:
-    """Measure them in turn, seven times, and print the middle."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=1000)
-    runs = parser.parse_args().runs
-    rows: dict[str, Callable[[], float]] = {
-        "explore, 1,000 runs": lambda: ours(runs),
-        "explore, one sweep": one_sweep,
-        "plainly": lambda: plainly(runs),
-    }
-    if importlib.util.find_spec("cancellens") is not None:
-        rows["cancellens, one sweep"] = cancellens
-    rates: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(7):
-        for name, measure in rows.items():
-            rates[name].append(measure())
-    middle = {name: statistics.median(found) for name, found in rates.items()}
-    for name, rate in middle.items():
-        print(f"{name:24}{rate:10,.0f} runs a second")
-    print(f"explore takes {middle['plainly'] / middle['explore, 1,000 runs']:.2f} of the time of running it plainly")
-    if "cancellens, one sweep" in middle:
-        print(f"explore does {middle['explore, one sweep'] / middle['cancellens, one sweep']:.2f} of cancellens's runs")
+    """One measurement, or all of them."""
+    if len(sys.argv) > 1:
+        what, kind, n = sys.argv[1:]
+        print(json.dumps(took(what, kind, int(n))))
+        return 0
+    numbers: Numbers = {}
+    missing = () if importlib.util.find_spec("cancellens") else ("cancellens",)
+    for key in WHAT:
+        measure(sys.executable, key, 7, numbers, missing)
+        for kind, values in numbers[key].items():
+            print(f"{key.row:9}{kind:12}{sorted(values)[len(values) // 2] * 1e6:8.0f} us a run")
+    for goal in goals():
+        if goal.letter == "k" and (found := goal.ratio(numbers)) is not None:
+            print(f"{goal.text}: {found}, goal {goal.limit:.3f}{'' if goal.kept(found) else ': MISS'}")
     return 0
 
 

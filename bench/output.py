@@ -208,6 +208,8 @@ are first used.
 - **g** What is inside the block does nothing. For `mask`, asyncio's is `shield()`; for `accept` and `catch`,
   it is `timeout()`.
 - **h** Hello, world, 32 connections; both servers on one core, wrk on another, in turns.
+- **k** A run makes a state, sends a cancellation at one of ten awaits, looks at what is left, and runs the operation
+  once more; run plainly, it is run twice ([explore.md](explore.md#what-it-costs)).
 
 Where the time of a signal goes, and why it is more than asyncio's: [design.md](design.md#how-it-works), "What stopping
 costs".

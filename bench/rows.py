@@ -69,6 +69,8 @@ Numbers = dict[Key, dict[str, list[float]]]
 RUN, PAUSE = Key("run", "wall", "asyncio"), Key("pause", "wall", "asyncio")
 CROWD, MILLION = Key("crowd:200000", "cpu", "asyncio"), Key("crowd:1000000", "cpu", "asyncio")
 
+EXPLORE, SWEEP = Key("explore", "cpu", "asyncio"), Key("sweep", "cpu", "asyncio")
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -155,5 +157,7 @@ def goals(loop: str = "asyncio") -> list[Goal]:
         Goal("i", "200,000 tasks under `run()`, to asyncio's cancel-all", CROWD, CROWD, "stock", 1.5),
         Goal("i", "seconds of the longest pause, 100,000 tasks", PAUSE, None, "", 0.1),
         Goal("j", "`run()` of nothing, to `asyncio.run`", RUN, RUN, "stock", 1.5),
+        Goal("k", "`explore()`, to its operation run plainly as often", EXPLORE, EXPLORE, "stock", 1.5),
+        Goal("k", "`explore()` of ten awaits, to cancellens's sweep", SWEEP, SWEEP, "cancellens", 1 / 3),
     ]
     return found

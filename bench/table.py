@@ -8,7 +8,24 @@ from dataclasses import dataclass
 
 from contenders import CONTENDERS
 from counting import Ratio
-from rows import BLOCKS, IDLE, IN_PROCESS, PROGRAMS, SIGNALS, SIZES, STOPS, TASKS, Goal, Key, Numbers, Row, goals, ratio
+from rows import (
+    BLOCKS,
+    EXPLORE,
+    IDLE,
+    IN_PROCESS,
+    PROGRAMS,
+    SIGNALS,
+    SIZES,
+    STOPS,
+    SWEEP,
+    TASKS,
+    Goal,
+    Key,
+    Numbers,
+    Row,
+    goals,
+    ratio,
+)  # fmt: skip
 
 ORDER = ("stock", "sigtask", "pure", "pytask", "asynkit", "anyio", "trio", "quattro", "aiotools")
 UNITS = {"count": ("instructions", 1.0, 0), "wall": ("us", 1e6, 2), "cpu": ("us", 1e6, 2), "bytes": ("bytes", 1.0, 0)}
@@ -57,6 +74,7 @@ def grids(numbers: Numbers, loops: Iterable[str]) -> list[Grid]:
             _grid(f"e: stopping many tasks, processor time per task, {on}", numbers, _stops(), "cpu", loop),
             _growth(numbers, loop),
             _programs(numbers) if loop == "asyncio" else None,
+            _explorations(numbers) if loop == "asyncio" else None,
             _servers(numbers, loop),
         ]
     return [grid for grid in found if grid is not None]
@@ -120,6 +138,17 @@ def _programs(numbers: Numbers) -> Grid | None:
             lines.append([row.title, *(f"{middle:,.1f}" for middle in middles), str(of), str(pure or "")])
     head = ["whole programs", "asyncio.run", "sigtask.run", "ratio (spread)", "of sigtask, Python only"]
     return Grid("i, j: what `run()` costs, on asyncio's loop", head, lines) if lines else None
+
+
+def _explorations(numbers: Numbers) -> Grid | None:
+    lines = []
+    for key, title in ((EXPLORE, "of 1,000, beside it run plainly"), (SWEEP, "of ten, beside cancellens")):
+        found, than = numbers.get(key, {}), "stock" if key == EXPLORE else "cancellens"
+        if of := ratio(numbers, key, "sigtask", key, than):
+            middles = [statistics.median(found[kind]) * 1e6 for kind in (than, "sigtask")]
+            lines.append([title, *(f"{middle:,.0f}" for middle in middles), str(of)])
+    head = ["one run", "theirs, us", "`explore()`, us", "ratio (spread)"]
+    return Grid("k: a signal at each of ten awaits, processor time per run", head, lines) if lines else None
 
 
 def _servers(numbers: Numbers, loop: str) -> Grid | None:

@@ -1,6 +1,6 @@
 """`make explore`: signals at every await of an honest use of real libraries; a table of what was found.
 
-    explored.py [--only TEXT] [--pairs] [--write docs/explored.md]
+    explored.py [--only TEXT] [--pairs] [--late] [--write docs/explored.md]
 
 Each library has a process of its own: one that a signal has broken may leave threads that never end.
 """
@@ -43,10 +43,11 @@ HEAD = """\
 # What `explore` finds in real libraries
 
 `make explore` makes this page. Each row is an honest use of a library, as its documentation has it, with fresh state
-for each run, and one signal (Interrupt, Terminate, Kill, or a plain `cancel()`) at each of its awaits. The uses and the
-checks are in `tests/explored/`; scripts that show a finding with plain asyncio, without sigtask, in
-`tests/explored/scripts/`. A finding is of that version and that use. A row without one says that nothing was found by
-these runs, no more. A Kill answers every further `await` of a cleanup: what only a Kill leaves behind is by design.
+for each run, and one signal (Interrupt, Terminate, Kill, or a plain `cancel()`) at each of its awaits: as the wait
+begins, and, but for a mere turn of the loop, as it ends (`late=True`). The uses and the checks are in
+`tests/explored/`; scripts that show a finding with plain asyncio, without sigtask, in `tests/explored/scripts/`. A
+finding is of that version and that use. A row without one says that nothing was found by these runs, no more. A Kill
+answers every further `await` of a cleanup: what only a Kill leaves behind is by design.
 
 """
 
@@ -58,34 +59,32 @@ def version_of(library: str) -> str:
     return f"{library} {importlib.metadata.version('redis' if library == 'redis-py' else library)}"
 
 
-def tried(use: Use, *, pairs: bool) -> dict[str, Any]:
+def tried(use: Use, **more: bool) -> dict[str, Any]:
     """Explore one use."""
     row: dict[str, Any] = {"library": use.library, "version": version_of(use.library), "what": use.what}
     if use.missing is not None:
         return {**row, "missing": use.missing}
     try:
-        found = explore(
-            use.operation, setup=use.setup, check=use.check, **{"signals": ALL, "pairs": pairs, **use.options}
-        )
+        found = explore(use.operation, setup=use.setup, check=use.check, **{"signals": ALL, **more, **use.options})
     except (RuntimeError, AssertionError) as error:
         return {**row, "missing": str(error).partition("\n")[0]}
     return {**row, **found.to_dict(), "text": str(found)}
 
 
-def child(module: str, only: str, pairs: bool) -> None:
+def child(module: str, only: str, **more: bool) -> None:
     """Explore the uses of one module; one line of JSON for each. It ends whatever threads are left."""
     uses = importlib.import_module(module)
     try:
         for use in uses.USES:
             if only in f"{use.library} {use.what}":
-                print("ROW " + json.dumps(tried(use, pairs=pairs)), flush=True)
+                print("ROW " + json.dumps(tried(use, **more)), flush=True)
     finally:
         getattr(uses, "stop_server", lambda: None)()
         sys.stdout.flush()
         os._exit(0)
 
 
-def rows_of(module: str, only: str, pairs: bool) -> list[dict[str, Any]]:
+def rows_of(module: str, only: str, **more: bool) -> list[dict[str, Any]]:
     """What the process for that module has found."""
     needs = MODULES[module]
     if lacks := [name for name in needs if importlib.util.find_spec(name) is None]:
@@ -97,7 +96,15 @@ def rows_of(module: str, only: str, pairs: bool) -> list[dict[str, Any]]:
                 "missing": f"not installed: pip install {' '.join(lacks)}",
             }
         ]
-    command = [sys.executable, __file__, "--module", module, "--only", only, *["--pairs"] * pairs]
+    command = [
+        sys.executable,
+        __file__,
+        "--module",
+        module,
+        "--only",
+        only,
+        *(f"--{name}" for name in more if more[name]),
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
         out, errors = done.stdout, done.stderr
@@ -137,14 +144,15 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
     parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--late", action="store_true")
     parser.add_argument("--module")
     parser.add_argument("--write")
     args = parser.parse_args()
     if args.module:
-        child(args.module, args.only, args.pairs)
+        child(args.module, args.only, pairs=args.pairs, late=args.late)
     rows: list[dict[str, Any]] = []
     for module in MODULES:
-        found = rows_of(module, args.only, args.pairs)
+        found = rows_of(module, args.only, pairs=args.pairs, late=args.late)
         rows += found
         for row in found:
             print(f"== {row['version']}: {row['what']}\n{row.get('text', row.get('missing', ''))}", flush=True)

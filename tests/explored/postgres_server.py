@@ -1,7 +1,6 @@
 """A real PostgreSQL, started once, for those that need one."""
 
 import asyncio
-import contextlib
 import glob
 import os
 import shutil
@@ -37,7 +36,8 @@ def start_server():
     _started["folder"] = folder
     until = time.monotonic() + 60
     while time.monotonic() < until:  # a busy machine takes its time, which is not to count as the first run's
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", _started["port"]), 1):
+        is_ready = [f"{BIN}/pg_isready", "-h", "127.0.0.1", "-p", str(_started["port"])]
+        if subprocess.run(is_ready, **quiet).returncode == 0:
             return
         time.sleep(0.1)
 

@@ -189,6 +189,14 @@ def test_whole_programs_are_measured(what, kind):
     assert float(subprocess.run(command, env=env, capture_output=True, timeout=100, check=True).stdout) > 0
 
 
+@pytest.mark.os
+@pytest.mark.parametrize(("what", "kind"), [("explore", "stock"), ("explore", "sigtask"), ("sweep", "sigtask")])
+def test_explorations_are_measured(what, kind):
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, str(BENCH / "exploring.py"), what, kind, "20"]
+    assert float(subprocess.run(command, env=env, capture_output=True, timeout=100, check=True).stdout) > 0
+
+
 # -- the gate -------------------------------------------------------------------------------------------------------
 
 

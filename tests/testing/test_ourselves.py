@@ -69,7 +69,7 @@ def test_what_a_mask_protects_is_whole_whatever_comes_but_a_kill():
             await asyncio.sleep(1)
 
     signals = (Drain, Interrupt, Terminate, PLAIN)
-    explore(transfer, setup=place, check=balanced, signals=signals, pairs=True).assert_passed()
+    explore(transfer, setup=place, check=balanced, signals=signals, pairs=True, late=True).assert_passed()
     torn = explore(transfer, setup=place, check=balanced, signals=Kill)
     assert [one.token for one in torn.failures] == ["kill.t0.p1", "kill.t0.p2"]
 
@@ -83,7 +83,7 @@ def test_a_block_that_lets_a_drain_in_cleans_up(block):
                 await asyncio.sleep(1)
         await asyncio.sleep(1)
 
-    explore(serves, setup=place, signals=ALL, pairs=True).assert_passed()
+    explore(serves, setup=place, signals=ALL, pairs=True, late=True).assert_passed()
 
 
 def test_a_callback_that_takes_a_signal_leaves_nothing():
@@ -93,7 +93,7 @@ def test_a_callback_that_takes_a_signal_leaves_nothing():
                 await asyncio.sleep(1)
                 await asyncio.sleep(1)
 
-    explore(works, setup=place, signals=ALL, pairs=True).assert_passed()
+    explore(works, setup=place, signals=ALL, pairs=True, late=True).assert_passed()
 
 
 def test_groups_under_signals_lose_nothing_and_leave_nobody():
@@ -110,7 +110,7 @@ def test_groups_under_signals_lose_nothing_and_leave_nobody():
             tasks.create_task(child(place, 2))
             await asyncio.sleep(1)
 
-    explore(group, setup=place, signals=ALL, pairs=True).assert_passed()
+    explore(group, setup=place, signals=ALL, pairs=True, late=True).assert_passed()
 
 
 # -- asking, waiting, stopping ----------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_until_loses_no_item_and_leaves_no_task():
     def check(place):
         assert place.queue.qsize() == 1
 
-    explore(takes, setup=place, check=check, signals=ALL, pairs=True).assert_passed()
+    explore(takes, setup=place, check=check, signals=ALL, pairs=True, late=True).assert_passed()
 
 
 def test_wait_requested_leaves_no_waiter():
@@ -141,7 +141,7 @@ def test_wait_requested_leaves_no_waiter():
         finally:
             task.kill()
 
-    exploration = explore(asks, setup=place, signals=ALL, pairs=True)
+    exploration = explore(asks, setup=place, signals=ALL, pairs=True, late=True)
     exploration.assert_passed()
     assert {one.task for one in exploration.points} == {0, 1}
 
@@ -163,7 +163,7 @@ def test_stop_leaves_its_targets_where_they_are_and_nothing_of_its_own():
         finally:
             task.kill()
 
-    explore(stops, setup=place, signals=ALL, pairs=True).assert_passed()
+    explore(stops, setup=place, signals=ALL, pairs=True, late=True).assert_passed()
 
 
 # -- threads, processes -----------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def test_to_thread_gives_its_place_back_and_leaves_no_task():
         place.free.release()
 
     signals = (Drain, Interrupt, Terminate, PLAIN)
-    explore(calls, setup=place, signals=signals, pairs=True, real_time=True).assert_passed()
+    explore(calls, setup=place, signals=signals, pairs=True, late=True, real_time=True).assert_passed()
     killed = explore(calls, setup=place, check=all_back, signals=Kill, real_time=True)
     assert [one.found for one in killed.failures] in ([], [("state, a Semaphore",)]) or all(
         "state.free, a Semaphore, has 1 free places" in one.found[0] and len(one.found) == 1 for one in killed.failures
@@ -200,7 +200,7 @@ def test_run_process_leaves_no_process_and_no_task():
     async def runs(place):
         assert (await run_process(["sh", "-c", "sleep 0.02; echo hi"])).stdout == b"hi\n"
 
-    explore(runs, setup=place, signals=ALL, pairs=True, real_time=True).assert_passed()
+    explore(runs, setup=place, signals=ALL, pairs=True, late=True, real_time=True).assert_passed()
 
 
 @POSIX
@@ -213,7 +213,7 @@ def test_open_process_leaves_no_process_and_no_task():
             assert [line async for line in program.stdout] == [b"a line\n"]
             assert (await program.wait()).returncode == 0
 
-    explore(talks, setup=place, signals=ALL, pairs=True, real_time=True).assert_passed()
+    explore(talks, setup=place, signals=ALL, pairs=True, late=True, real_time=True).assert_passed()
 
 
 @POSIX

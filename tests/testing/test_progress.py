@@ -54,13 +54,15 @@ def test_where_rich_is_installed_it_draws_a_bar(at_once, monkeypatch):
     assert "━" in terminal.getvalue()
 
 
-def test_before_two_seconds_and_away_from_a_terminal_nothing_is_written(monkeypatch):
+def test_before_that_time_and_away_from_a_terminal_nothing_is_written(monkeypatch):
     terminal = at_a_terminal(monkeypatch)
-    from sigtask.testing._explore import session
+    from sigtask.testing._explore import progress, session
 
     monkeypatch.setattr(session, "BATCH", 0.0)
+    monkeypatch.setattr(progress, "AFTER", 3600.0)
     explore(works, signals=Terminate).assert_passed()
     assert terminal.getvalue() == ""
+    monkeypatch.setattr(progress, "AFTER", 0.0)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     explore(works, signals=Terminate).assert_passed()
     assert sys.stderr.getvalue() == ""

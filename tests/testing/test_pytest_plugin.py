@@ -135,6 +135,11 @@ def test_fixtures_methods_and_parameters_work_as_in_any_test(tmp_path):
     ("code", "words"),
     [
         ("@pytest.mark.explore\ndef test_it():\n    pass", "needs an async test, and test_it is none"),
+        (
+            "@pytest.mark.explore(bogus=5)\nasync def test_it():\n    pass",
+            "explore: explore() got an unexpected",
+        ),
+        ("@pytest.mark.explore(limit=0)\nasync def test_it():\n    pass", "@pytest.mark.explore: explore(limit=0)"),
         ("@pytest.mark.explore(5)\nasync def test_it():\n    pass", "takes its options by name"),
         ("@pytest.mark.explore\nasync def test_it():\n    pass", "never suspended: there is no await"),
         (
@@ -147,6 +152,7 @@ def test_a_marker_that_cannot_work_fails_in_words(tmp_path, code, words):
     text, status = run(tmp_path, code=f"import pytest\n{code}\n")
     assert status == 1
     assert words in text
+    assert "Traceback" not in text and "During handling" not in text
 
 
 def test_a_marked_test_is_explored_beside_pytest_asyncio_in_its_auto_mode(tmp_path):
@@ -162,6 +168,43 @@ def test_a_marked_test_is_explored_beside_pytest_asyncio_in_its_auto_mode(tmp_pa
     text, status = run(tmp_path, *options, code=BANK, BUG="1")
     assert status == 1
     assert "4 failed" in text and "check: 90 left" in text
+
+
+def test_a_marked_test_that_fails_or_skips_itself_without_a_signal_does_so_as_any_other(tmp_path):
+    code = """
+    import asyncio, pytest
+
+    @pytest.mark.explore
+    async def test_skips():
+        await asyncio.sleep(1)
+        pytest.skip("no disk here")
+
+    @pytest.mark.explore
+    async def test_asserts():
+        await asyncio.sleep(1)
+        seconds = 3
+        assert seconds == 4
+    """
+    text, status = run(tmp_path, "-rs", code=code)
+    assert status == 1
+    assert "no disk here" in text
+    assert "assert 3 == 4" in text
+    assert "_explore" not in text
+    assert "1 failed, 1 skipped" in text
+
+
+def test_static_methods_are_explored(tmp_path):
+    code = """
+    import asyncio, pytest
+
+    class TestIt:
+        @pytest.mark.explore
+        @staticmethod
+        async def test_static():
+            await asyncio.sleep(1)
+    """
+    text, status = run(tmp_path, code=code)
+    assert status == 0, text
 
 
 # -- fixtures ---------------------------------------------------------------------------------------------------------

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _KEPT = "sigtask/explore"
 _PROPERTY = "sigtask.explore"
 _MARK = (
-    "explore(setup=None, check=None, signals=..., pairs=False, tasks='all', limit=None, reuse=True, ends=True, "
-    "ignore=(), real_time=False): send the async test a signal at each of its awaits in turn; the options are those of "
-    "sigtask.testing.explore"
+    "explore(setup=None, check=None, signals=..., pairs=False, late=False, tasks='all', limit=None, reuse=True, "
+    "ends=True, ignore=(), real_time=False): send the async test a signal at each of its awaits in turn; the options "
+    "are those of sigtask.testing.explore"
 )
 
 
@@ -136,11 +136,32 @@ def _explore(item: pytest.Function, function: Callable[..., Any], options: Mappi
     chosen: dict[str, Any] = {"only": item.config.getoption("--explore-only"), "first": _kept(item), **options}
     if (limit := item.config.getoption("--explore-limit")) is not None:
         chosen["limit"] = limit
-    return explore(operation, **chosen)
+    try:
+        return explore(operation, **chosen)
+    except RuntimeError as error:
+        if error.__cause__ is not None:  # the test fails, or skips itself, without any signal: as any test does
+            raise _without_the_kits_frames(error.__cause__) from None
+        words = str(error)
+    except AssertionError as error:
+        words = str(error)
+    except (TypeError, ValueError) as error:
+        words = f"@pytest.mark.explore: {error}"
+    pytest.fail(words, pytrace=False)
+
+
+def _without_the_kits_frames(error: BaseException) -> BaseException:
+    from ._explore.watching import is_the_kits
+
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and is_the_kits(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
 
 
 def _is_method(item: pytest.Function) -> bool:
-    return inspect.ismethod(item.obj) or item.cls is not None
+    if item.cls is None:
+        return False
+    return not isinstance(inspect.getattr_static(item.cls, item.originalname, None), staticmethod)
 
 
 def _how_to_repeat(item: pytest.Item, exploration: Exploration) -> str:

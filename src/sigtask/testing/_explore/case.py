@@ -30,6 +30,7 @@ class Case:
     ends: bool
     real_time: bool
     ignore: tuple[str, ...] = ()
+    late: bool = False
 
     @property
     def name(self) -> str:
@@ -77,6 +78,7 @@ def case_of(
     ends: bool,
     real_time: bool,
     ignore: Any = (),
+    late: bool = False,
 ) -> Case:
     """What `explore()` was given, checked.
 
@@ -93,7 +95,7 @@ def case_of(
     if not all(isinstance(one, str) and one for one in words):
         raise TypeError(f"explore(ignore={ignore!r}): texts, each a part of what is found and is not to count")
     return Case(
-        operation, setup, check, _signals(signals), pairs, numbers, limit, reuse and ends, ends, real_time, words
+        operation, setup, check, _signals(signals), pairs, numbers, limit, reuse and ends, ends, real_time, words, late
     )  # fmt: skip
 
 

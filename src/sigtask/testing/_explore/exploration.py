@@ -40,7 +40,8 @@ class Failure:
 
     `signal` was sent to `task` while it waited at `where`; `source` is that line. With `pairs`, the `second` signal was
     sent at `second_where`. `found` lists what was wrong, one sentence each. `token` repeats the run. `detail` is the
-    traceback of what `check` raised. `at` has the numbers of the task and of its suspension.
+    traceback of what `check` raised. `at` has the numbers of the task and of its suspension. `late` is true if the
+    signal was sent as the wait ended.
 
     Example::
 
@@ -66,9 +67,12 @@ class Failure:
     second_where: str | None = None
     detail: str = ""
     at: tuple[int, int] = (0, 0)
+    late: bool = False
 
     def __str__(self) -> str:
         lines = [f"{self.signal} to {self.task} at {self.where}", f"    {self.source}"]
+        if self.late:
+            lines[0] += ", as the wait ended"
         if self.second is not None:
             lines[0] += f", then {self.second} at {self.second_where}"
         return "\n".join([*lines, *(f"  - {one}" for one in self.found), f"  repeat: {self.token!r}"])
@@ -142,7 +146,7 @@ class Exploration:
         groups: dict[tuple[Any, ...], list[Failure]] = {}
         for one in self.failures:
             found = tuple(re.sub(r"\d+", "#", words) for words in one.found)
-            key = (one.where, one.task, found, one.second, one.second_where)
+            key = (one.where, one.task, found, one.second, one.second_where, one.late)
             groups.setdefault(key, []).append(one)
         for group in groups.values():
             first = group[0]

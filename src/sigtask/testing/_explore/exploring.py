@@ -30,6 +30,7 @@ def explore(
     check: Callable[..., Any] | None = None,
     signals: Sequence[Strike] | type[Signal] = SIGNALS,
     pairs: bool = False,
+    late: bool = False,
     tasks: Literal["all"] | int | Collection[int] = "all",
     limit: int | None = None,
     reuse: bool = True,
@@ -67,6 +68,8 @@ def explore(
         check: Called with the state after each run, async or not. It asserts what must hold.
         signals: The signal classes to send. `asyncio.CancelledError` stands for a plain `cancel()`.
         pairs: Also send a second, stronger signal or a plain `cancel()` at each await of the cleanup.
+        late: Also send each signal as a wait ends: what is awaited is done, and the task is about to wake up. What it
+            was given may be lost then.
         tasks: Which tasks get the signals: `"all"` that the operation spawns, or their numbers. 0 is its own task.
         limit: The largest number of runs.
         reuse: Run the operation once more on the same state after each run.
@@ -107,7 +110,7 @@ def explore(
     _no_loop_runs()
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,
-        ends=ends, real_time=real_time, ignore=ignore,
+        ends=ends, real_time=real_time, ignore=ignore, late=late,
     )  # fmt: skip
     return explored(case, Session(case, first=first, only=only))
 
@@ -152,6 +155,7 @@ async def explore_async(
     check: Callable[..., Any] | None = None,
     signals: Sequence[Strike] | type[Signal] = SIGNALS,
     pairs: bool = False,
+    late: bool = False,
     tasks: Literal["all"] | int | Collection[int] = "all",
     limit: int | None = None,
     reuse: bool = True,
@@ -186,7 +190,7 @@ async def explore_async(
     """
     case = case_of(
         operation, setup=setup, check=check, signals=signals, pairs=pairs, tasks=tasks, limit=limit, reuse=reuse,
-        ends=ends, real_time=True, ignore=ignore,
+        ends=ends, real_time=True, ignore=ignore, late=late,
     )  # fmt: skip
     session = Session(case, first=first, only=only)
     session.did_io = True

@@ -12,7 +12,7 @@ import gc
 import inspect
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -27,15 +27,21 @@ _LEAVES = (
     asyncio.AbstractEventLoop, asyncio.Future,
 )  # fmt: skip
 
-_LOCKS = (asyncio.Lock, asyncio.Semaphore)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "leaf": (*_LEAVES, types.FunctionType),
+    "lock": (asyncio.Lock, asyncio.Semaphore),
+    "dict": (dict,),
+    "sequence": (list, tuple, set, frozenset, deque),
+    "method": (types.MethodType,),
+}
 _PRIMITIVES = (asyncio.Lock, asyncio.Semaphore, asyncio.Condition)
 
 
 class Held:
     """The locks and semaphores that were found, and how each was then."""
 
-    def __init__(self, roots: dict[str, Any]) -> None:
-        self._known = [(path, thing, state_of(thing)) for path, thing in primitives(roots)]
+    def __init__(self, roots: dict[str, Any], kinds: Kinds) -> None:
+        self._known = [(path, thing, state_of(thing)) for path, thing in primitives(roots, kinds)]
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -82,6 +88,7 @@ class Roots:
         self._fixed: dict[str, Any] = {}
         self._cells: list[tuple[str, types.CellType]] = []
         self._globals: list[tuple[str, dict[str, Any]]] = []
+        self.kinds: Kinds = {}
         self._add(function)
 
     def _add(self, function: Any) -> None:
@@ -117,44 +124,51 @@ Way = tuple[Any, str, object]
 """How a thing was come to: from where (a way, or the name of a root), by what kind of step, and which."""
 
 
-def primitives(roots: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+Kinds = dict[type, str]
+"""What was found out of each type."""
+
+
+def primitives(roots: dict[str, Any], kinds: Kinds) -> Iterator[tuple[str, Any]]:
     """Every lock and semaphore, with the way to it."""
-    return ((told(way), thing) for way, thing in reachable(roots) if issubclass(type(thing), _LOCKS))
+    return ((told(way), thing) for way, thing in reachable(roots, kinds) if kinds[type(thing)] == "lock")
 
 
-def reachable(roots: dict[str, Any]) -> Iterator[tuple[Way, Any]]:
+def reachable(roots: dict[str, Any], kinds: Kinds) -> Iterator[tuple[Way, Any]]:
     """Every object that is no mere value, with the way to it; nothing of what is inside a lock or semaphore.
 
     Types are asked, not objects: those may be proxies, which raise when they are asked anything.
     """
-    queue: deque[tuple[Way, Any]] = deque(((name, "", None), thing) for name, thing in roots.items())
+    queue: deque[tuple[Way, Any]] = deque([((name, "", None), thing) for name, thing in roots.items()])
     seen: set[int] = set()
-    leaves: dict[type, bool] = {}
     while queue and len(seen) < MOST:
         way, thing = queue.popleft()
-        kind = type(thing)
-        if (is_leaf := leaves.get(kind)) is None:
-            is_leaf = leaves[kind] = issubclass(kind, _LEAVES)
-        if is_leaf or id(thing) in seen:
+        if (kind := kinds.get(type(thing))) is None:
+            kind = kinds[type(thing)] = _kind_of(type(thing))
+        if kind == "leaf" or id(thing) in seen:
             continue
         seen.add(id(thing))
         yield way, thing
-        if not issubclass(kind, _LOCKS):
+        if kind != "lock":
             queue.extend(islice(_inside(way, thing, kind), MOST - len(queue)))
 
 
-def _inside(way: Way, thing: Any, kind: type) -> Iterator[tuple[Way, Any]]:
-    if issubclass(kind, dict):
+def _kind_of(kind: type) -> str:
+    for name, types_ in _KINDS.items():
+        if issubclass(kind, types_):
+            return name
+    return "object"
+
+
+def _inside(way: Way, thing: Any, kind: str) -> Iterable[tuple[Way, Any]]:
+    if kind == "object":
+        if attributes := _attributes(thing):
+            return [((way, ".", name), value) for name, value in list(attributes.items())]
+        return [(way, value) for value in gc.get_referents(thing)]
+    if kind == "dict":
         return (((way, "[]", key), value) for key, value in list(dict.items(thing)))
-    if issubclass(kind, (list, tuple, set, frozenset, deque)):
+    if kind == "sequence":
         return (((way, "[]", at), value) for at, value in enumerate(list(thing)))
-    if issubclass(kind, types.FunctionType):
-        return iter(())
-    if issubclass(kind, types.MethodType):
-        return iter([((way, "self", None), thing.__self__)])
-    if attributes := _attributes(thing):
-        return (((way, ".", name), value) for name, value in list(attributes.items()))
-    return ((way, value) for value in gc.get_referents(thing))
+    return [((way, "self", None), thing.__self__)]
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
@@ -190,15 +204,15 @@ class Shared:
         self.changed: list[str] = []
         """The first three things that both have, and that were changed; the outermost first."""
 
-    def look(self, state: Any, roots: dict[str, Any]) -> None:
+    def look(self, state: Any, roots: dict[str, Any], kinds: Kinds) -> None:
         """A run begins: called once for each of the two."""
         if self._first is None:
-            self._first = {id(thing): (thing, _contents(thing)) for _, thing in reachable(roots)}
+            self._first = {id(thing): (thing, _contents(thing)) for _, thing in reachable(roots, kinds)}
             self._state = state
             return
         if state is self._state and state is not None and not isinstance(state, (str, int, type)):
             self.state = type(state).__name__
-        for way, thing in reachable(roots):
+        for way, thing in reachable(roots, kinds):
             known, before = self._first.get(id(thing), (None, ()))
             if known is thing and before != _contents(thing) and len(self.changed) < 3:
                 self.changed.append(f"{told(way)}, a {type(thing).__name__}")

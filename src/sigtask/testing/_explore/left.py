@@ -128,6 +128,8 @@ class Left:
 
     def timers(self) -> list[str]:
         """The timers that are still to fire."""
+        if not self._timers:
+            return []
         now = self._loop.time() + SOON
         alive = [(handle, back) for handle, back in self._timers if not handle.cancelled() and handle.when() > now]
         return [f"a timer is left: {_named(back)}, due in {handle.when() - now + SOON:.6g} s" for handle, back in alive]
@@ -135,7 +137,7 @@ class Left:
     def files(self) -> list[str]:
         """What the run has had the loop watch, and that it watches still."""
         new = self._loop.files - self._before
-        return list(dict.fromkeys(map(_described, sorted(new))))
+        return list(dict.fromkeys(map(_described, sorted(new)))) if new else []
 
     def threads(self) -> list[str]:
         """The functions that are at work in a thread."""

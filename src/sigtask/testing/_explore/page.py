@@ -63,10 +63,16 @@ def _matrix(exploration: Exploration) -> str:
 
 def _cell(failures: list[tuple[int, Failure]], passed: bool) -> str:
     if failures:
-        links = (f'<a href="#f{n}">{"failed" if one.second is None else "+" + escape(one.second)}</a>'
+        links = (f'<a href="#f{n}">{_label(one)}</a>'
                  for n, one in failures)  # fmt: skip
         return f'<td class="cell failed">{" ".join(links)}</td>'
     return '<td class="cell passed">passed</td>' if passed else '<td class="cell">not tried</td>'
+
+
+def _label(failure: Failure) -> str:
+    if failure.second is not None:
+        return f"+{escape(failure.second)}"
+    return "late" if failure.late else "failed"
 
 
 def _unfolded(number: int, failure: Failure) -> str:

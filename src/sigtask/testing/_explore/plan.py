@@ -5,9 +5,10 @@
     terminate.t0.p7+kill@2        and a Kill at the 2nd suspension of the cleanup that the Terminate led to
     terminate.t0.p7+cancel@t1.1   and a plain `cancel()` at the 1st suspension of the cleanup of task 1
     terminate.t0.p7+kill@0        and a Kill while the Terminate is still on its way there
+    terminate.t0.p7.late          Terminate when what is awaited there is done, and the task is about to wake up
     terminate.app.py:31#2         Terminate when any task is suspended in line 31 of app.py for the 2nd time
 
-The last form is for operations whose suspensions differ from run to run. `s0`, `s1` and so on stand for the signals
+That with a line is for operations whose suspensions differ from run to run. `s0`, `s1` and so on stand for the signals
 that `explore()` was given, in their order.
 """
 
@@ -16,14 +17,17 @@ from __future__ import annotations
 import re
 from asyncio import CancelledError
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate
 
 Strike = type[Signal] | Signal | type[CancelledError]
 """What is delivered: a signal, or `asyncio.CancelledError`, which stands for a plain `cancel()`."""
 
-_FIRST = re.compile(r"(?P<signal>[^.+]+)\.(?:t(?P<task>\d+)\.p(?P<point>\d+)|(?P<file>.+):(?P<line>\d+)#(?P<nth>\d+))")
+_FIRST = re.compile(
+    r"(?P<signal>[^.+]+)\."
+    r"(?:t(?P<task>\d+)\.p(?P<point>\d+)(?P<late>\.late)?|(?P<file>.+):(?P<line>\d+)#(?P<nth>\d+))"
+)
 _SECOND = re.compile(r"(?P<signal>[^@+]+)@(?:t(?P<task>\d+)\.)?(?P<nth>\d+)")
 _KNOWN: tuple[Strike, ...] = (Drain, Interrupt, Terminate, Kill, CancelledError)
 
@@ -76,11 +80,13 @@ class Plan:
     line: tuple[str, int] | None = None
     """`file:line`, and how many times a task has been suspended there."""
     second: Second | None = None
+    late: bool = False
+    """Not when the wait begins, but when it is about to end."""
 
     def token(self, signals: Sequence[Strike] = ()) -> str:
         """All of it in one word, for `repeat()`, when `signals` are those explored."""
         where = f"t{self.task}.p{self.point}" if self.line is None else f"{self.line[0]}#{self.line[1]}"
-        token = f"{name_of(self.signal, signals)}.{where}"
+        token = f"{name_of(self.signal, signals)}.{where}{'.late' * self.late}"
         if (second := self.second) is None:
             return token
         task = "" if second.task == self.task else f"t{second.task}."
@@ -100,11 +106,12 @@ def parse(token: str, signals: Sequence[Strike]) -> Plan:
         raise ValueError(f"{token!r} is not a token; a token looks like terminate.t0.p7 or terminate.t0.p7+kill@2")
     task = int(found["task"] or 0)
     line = None if found["file"] is None else (f"{found['file']}:{found['line']}", int(found["nth"]))
-    plan = Plan(_named(found["signal"], signals), task, int(found["point"] or 0), line)
+    late = found["late"] is not None
+    plan = Plan(_named(found["signal"], signals), task, int(found["point"] or 0), line, late=late)
     if also is None:
         return plan
     whose = task if also["task"] is None else int(also["task"])
-    return Plan(plan.signal, task, plan.point, line, Second(_named(also["signal"], signals), whose, int(also["nth"])))
+    return replace(plan, second=Second(_named(also["signal"], signals), whose, int(also["nth"])))
 
 
 def _named(name: str, signals: Sequence[Strike]) -> Strike:

@@ -20,8 +20,11 @@ NEVER = sys.maxsize
 class Watcher(Protocol):
     """Who is told of a suspension."""
 
-    def suspended(self, probe: Probe) -> None:
-        """The probe's coroutine has been suspended for the `probe.count`-th time, which is `probe.at` or later."""
+    def suspended(self, probe: Probe, awaited: Any) -> None:
+        """The probe's coroutine has been suspended for the `probe.count`-th time, which is `probe.at` or later.
+
+        `awaited` is what came out: a future, or `None` for a turn of the loop.
+        """
         ...
 
     def thrown(self, probe: Probe, error: CancelledError) -> None:
@@ -47,7 +50,7 @@ class Probe(Coroutine[Any, Any, Any]):
         yielded = self._send(value)
         self.count += 1
         if self.count >= self.at:
-            self.watcher.suspended(self)
+            self.watcher.suspended(self, yielded)
         return yielded
 
     def throw(self, error: Any, *more: Any) -> Any:
@@ -60,7 +63,7 @@ class Probe(Coroutine[Any, Any, Any]):
             del error, more  # it keeps the frames that it passed, and this is one of them
         self.count += 1
         if self.count >= self.at:
-            self.watcher.suspended(self)
+            self.watcher.suspended(self, yielded)
         return yielded
 
     def close(self) -> None:

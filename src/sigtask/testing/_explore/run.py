@@ -131,8 +131,8 @@ class Run:
     async def _operate(self, outcome: Outcome, state: Any, before: set[Any]) -> None:
         scene, in_loop = outcome.scene, self.ground.left
         if self.shared is not None:
-            self.shared.look(state, self.roots.of(state))
-        held = Held(self.roots.of(state)) if self.looks else None
+            self.shared.look(state, self.roots.of(state), self.roots.kinds)
+        held = Held(self.roots.of(state), self.roots.kinds) if self.looks else None
         try:
             coro = self.case.start(state)
         except Exception as error:
@@ -157,8 +157,8 @@ class Run:
         """Whatever else it has left behind."""
         if (in_loop := self.ground.left) is not None and outcome.stuck is None:
             outcome.in_threads = in_loop.threads()
-            if not are_left:  # whose timers they would be
-                outcome.found += in_loop.timers()
+            if not are_left and (timers := self.new(in_loop.timers())):  # else they would be those of the tasks
+                outcome.found += await self._for_a_while(in_loop.timers) if self.case.real_time else timers
             outcome.found += in_loop.handlers()
             if self.new(in_loop.files()):
                 outcome.found += await self._for_a_while(in_loop.files)

@@ -31,6 +31,8 @@ class Suspension:
     task: int
     number: int
     sight: Sight
+    waits: bool
+    """Whether for something, and not just a turn of the loop."""
 
     @property
     def site(self) -> Site:
@@ -109,13 +111,13 @@ class Scene:
 
     # -- what the probes tell ---------------------------------------------------------------------------------------
 
-    def suspended(self, probe: Probe) -> None:
+    def suspended(self, probe: Probe, awaited: Any) -> None:
         """A task is suspended: note it, and send what is to be sent here."""
         if not self.is_open:
             probe.at = NEVER
             return
         seen = self.tasks[probe.number]
-        here = Suspension(probe.number, probe.count, self._sights.of(probe.coro))
+        here = Suspension(probe.number, probe.count, self._sights.of(probe.coro), awaited is not None)
         if self._all:
             self._count(here)
         if seen.struck_at >= 0:
@@ -127,6 +129,9 @@ class Scene:
         if self.struck is None and self._is_due(plan, probe, here):
             self.struck = here
             probe.at = 0  # from now on, all
+            if plan.late:
+                self._send_late(plan.signal, awaited)
+                return
             self._send(plan.signal)
             if self.pairs:
                 self.loop.call_soon(self._linger, seen, here, weakref.ref(_current(self.loop)), ON_ITS_WAY)
@@ -168,6 +173,15 @@ class Scene:
 
     def _send(self, strike: Strike) -> None:
         self.loop.call_soon(send, weakref.ref(_current(self.loop)), strike)
+
+    def _send_late(self, strike: Strike, awaited: Any) -> None:
+        """Send it when what is awaited is done: before the task wakes up, whose callback comes after this one."""
+        ref = weakref.ref(_current(self.loop))
+
+        def ends(_: object) -> None:
+            send(ref, strike)
+
+        awaited.add_done_callback(ends)
 
     def _linger(self, seen: Seen, here: Suspension, ref: weakref.ref[Any], turns: int) -> None:
         """Whether the signal is still on its way some turns later: then a second one may overtake it."""

@@ -189,6 +189,9 @@ class Session:
         else:
             numbers = [(one.task, one.number) for one in self.suspensions if self.case.takes(one.task)]
             plans.update(dict.fromkeys(Plan(signal, *at) for at in numbers for signal in signals))
+            if self.case.late:
+                waits = [(one.task, one.number) for one in self.suspensions if one.waits and self.case.takes(one.task)]
+                plans.update(dict.fromkeys(Plan(signal, *at, late=True) for at in waits for signal in signals))
         self._add(plans)
 
     def _add(self, plans: Iterable[Plan]) -> None:
@@ -229,12 +232,12 @@ class Session:
             self._fail(plan, outcome)
         elif self.case.pairs and plan.second is None and not collect and self.only is None:
             self._add(self._pairs(plan, outcome))
-        if plan.second is None and not collect:
+        if plan.second is None and not plan.late and not collect:
             self.results.append((shown(plan.signal), scene.struck.task, scene.struck.number, not outcome.found))
         return True
 
     def _miss(self, plan: Plan, known: Suspension | None, outcome: Outcome) -> None:
-        if known is not None and plan.second is None and outcome.error is None:
+        if known is not None and plan.second is None and not plan.late and outcome.error is None:
             self._note("suspensions differ from run to run: where a number led elsewhere, the signal went by line")
             upto = self.suspensions[: self.suspensions.index(known) + 1]
             nth = sum(one.place.short == known.place.short for one in upto)
@@ -258,6 +261,7 @@ class Session:
             None if at is None else _where(at),
             outcome.detail,
             (struck.task, struck.number),
+            plan.late,
         )
         shown_by = {(one.found, one.second_where) for one in self.failures if one.second is not None}
         if second is not None and (failure.found, failure.second_where) in shown_by:

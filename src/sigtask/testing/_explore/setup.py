@@ -128,7 +128,7 @@ class _Rest:
 class _Nobody:
     """A probe's watcher that only has it count."""
 
-    def suspended(self, probe: Probe) -> None:
+    def suspended(self, probe: Probe, awaited: Any) -> None:
         """Nothing."""
 
     def thrown(self, probe: Probe, error: asyncio.CancelledError) -> None:
