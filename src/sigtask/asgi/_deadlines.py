@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable, Mapping
@@ -30,11 +31,15 @@ class Deadlines:
         self._deadline_header = None if deadline_header is None else deadline_header.lower().encode()
         self.any = budget is not None or timeout_header is not None or deadline_header is not None
 
-    def seconds(self, headers: Iterable[tuple[bytes, bytes]]) -> float:
-        """The seconds that this request has; infinite where nothing says.
+    def at(self, headers: Iterable[tuple[bytes, bytes]]) -> float | None:
+        """The running loop's time at which this request is over; `None` where nothing says.
 
         Raises: `BadDeadline`, whose text is for the client.
         """
+        seconds = self._seconds(headers)
+        return None if seconds == math.inf else asyncio.get_running_loop().time() + seconds
+
+    def _seconds(self, headers: Iterable[tuple[bytes, bytes]]) -> float:
         named = dict(headers) if self._timeout_header or self._deadline_header else {}
         seconds = self._budget
         if self._timeout_header is not None and (given := _number(named, self._timeout_header)) is not None:

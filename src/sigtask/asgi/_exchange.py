@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import CancelledError, Event, Future, Task, TimerHandle
+from asyncio import AbstractEventLoop, CancelledError, Event, Future, Task, TimerHandle, get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
@@ -42,7 +43,15 @@ PATIENCE = 0.02
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
 
-_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+if sys.version_info >= (3, 12):
+
+    def _start(loop: AbstractEventLoop, coro: Any, context: Context, name: str) -> OurTask[None]:
+        return task_factory(loop, coro, context=context, name=name, eager_start=True)
+
+else:
+
+    def _start(loop: AbstractEventLoop, coro: Any, context: Context, name: str) -> OurTask[None]:
+        return task_factory(loop, coro, context=context, name=name)
 
 
 class Patience:
@@ -57,7 +66,7 @@ class Patience:
         """It waits."""
         self._new[exchange] = None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+            self._timer = get_running_loop().call_later(PATIENCE, self._turn)
 
     def discard(self, exchange: Exchange) -> None:
         """It waits no more."""
@@ -68,15 +77,27 @@ class Patience:
         due, self._older, self._new = self._older, self._new, {}
         self._timer = None
         if self._older:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+            self._timer = get_running_loop().call_later(PATIENCE, self._turn)
         for exchange in due:
             exchange.listen()
+
+
+@dataclass(frozen=True)
+class Service:
+    """What all exchanges of a middleware share."""
+
+    app: App
+    in_flight: InFlight
+    on_disconnect: OnDisconnect
+    patience: Patience
 
 
 class Exchange:
     """What HTTP and WebSockets have in common."""
 
     # What most requests never change stands here, and costs them nothing.
+    on_disconnect: OnDisconnect | None = None
+    """What the route has said is to be done then; `None`: what the middleware says."""
     handler: Task[Any] | None = None
     """The task that runs the route's function, where that has said so (`on_disconnect`)."""
     gone: Message | None = None
@@ -92,22 +113,11 @@ class Exchange:
     _over = False
     _ended: Future[None]
     task: OurTask[None]
+    """The app's, while it is waited for."""
 
-    def __init__(
-        self,
-        app: App,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        in_flight: InFlight,
-        patience: Patience,
-        on_disconnect: OnDisconnect,
-    ) -> None:
+    def __init__(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
-        self.on_disconnect: OnDisconnect = on_disconnect
-        self.loop = asyncio.get_running_loop()
-        self._app, self._receive, self._send, self._in_flight = app, receive, send, in_flight
-        self._patience = patience
+        self._service, self._receive, self._send = service, receive, send
 
     # -- the server's task ------------------------------------------------------------------------------------------
 
@@ -117,30 +127,34 @@ class Exchange:
         Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
         passed on to the app, and consumed when that has ended.
         """
-        context, called = copy_context(), self._app(self.scope, self.receive, self.send)
+        # Every line here is paid for by every request: `make services` measures it.
+        scope, service, context = self.scope, self._service, copy_context()
         context.run(CURRENT.set, self)
-        coro: Any = called if type(called) is CoroutineType else _awaited(called)
+        coro: Any = service.app(scope, self.receive, self.send)
+        if type(coro) is not CoroutineType:
+            coro = _awaited(coro)
+        self.loop = loop = get_running_loop()
         # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
-        self.task = task = task_factory(self.loop, coro, context=context, name=self._name(), **_EAGER)
-        if not task.done():
-            await self._wait(deadline)
-        self._over = True
-        _carry_back(context)
+        task = _start(loop, coro, context, f"{scope.get('method', 'WebSocket')} {scope['path']}")
         try:
-            if self._in_flight.stopping is None and not task.cancelled():
+            if not task.done():
+                await self._wait(task, deadline)
+            self._over = True
+            for var, value in context.items():  # what the app has set is seen by what called it, as if it had run there
+                if var.get(_UNSET) is not value and var is not CURRENT:
+                    var.set(value)
+            if service.in_flight.stopping is None and not task.cancelled():
                 task.result()
             else:
                 await self._finish(task)
         finally:
-            del self.task, task  # its context has this exchange: no cycle
+            del task  # it has the error that is raised through here: no cycle
 
-    def _name(self) -> str:
-        return f"{self.scope.get('method', 'WebSocket')} {self.scope['path']}"
-
-    async def _wait(self, deadline: float | None) -> None:
-        self._in_flight.add(self.task)
+    async def _wait(self, task: OurTask[None], deadline: float | None) -> None:
+        self.task = task
+        self._service.in_flight.add(task)
         self._ended = self.loop.create_future()
-        self.task.add_done_callback(self._end)
+        task.add_done_callback(self._end)
         timer = None if deadline is None else self.loop.call_at(deadline, self._too_late)
         self._waiting = True
         self._get_ready_to_listen()
@@ -148,20 +162,21 @@ class Exchange:
             await self._ended
         except CancelledError as error:
             self._pass_on(error)
-            while not self.task.done():  # here, so that this task is still seen to handle its signal
+            while not task.done():  # here, so that this task is still seen to handle its signal
                 try:
-                    await asyncio.wait([self.task])
+                    await asyncio.wait([task])
                 except CancelledError as again:
                     self._pass_on(again)
             if not isinstance(error, Signal):  # else a ladder's: it has got what it wanted
-                await self._finish_quietly(self.task)
+                await self._finish_quietly(task)
                 raise
         finally:
             if timer is not None:
                 timer.cancel()
+            del self.task, task  # its context has this exchange: no cycle
 
     def _end(self, task: Task[None]) -> None:
-        self._in_flight.discard(self.task)
+        self._service.in_flight.discard(self.task)
         self._over = True
         self._stop_waiting_to_listen()
         if self._listener is not None:
@@ -174,10 +189,10 @@ class Exchange:
         if isinstance(error, Signal):
             self.task.send_signal(error)
         else:
-            self._in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
+            self._service.in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
 
     def _too_late(self) -> None:
-        self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
+        self._service.in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
 
     async def _finish(self, task: OurTask[None]) -> None:
         """Give the client the app's last word, or one in its place."""
@@ -238,13 +253,13 @@ class Exchange:
 
     def _get_ready_to_listen(self) -> None:
         if self._waiting and self._is_open() and self.is_readable():
-            self._patience.add(self)
+            self._service.patience.add(self)
 
     def _is_open(self) -> bool:
         return not (self._over or self.finished or self._listener or self._held or self.gone)
 
     def _stop_waiting_to_listen(self) -> None:
-        self._patience.discard(self)
+        self._service.patience.discard(self)
 
     def listen(self) -> None:
         """Read in the app's place from now on."""
@@ -301,10 +316,11 @@ class Exchange:
         reason, client = self._why_gone(), self.scope.get("client")
         task: Any = getattr(self, "task", None) or asyncio.current_task()  # it has only just started, eagerly
         sender = None if client is None else f"client {client[0]}:{client[1]}"
-        if self.on_disconnect == "throw":
+        what = self.on_disconnect or self._service.on_disconnect
+        if what == "throw":
             handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else task
             handler.send_signal(Interrupt(reason, sender=sender))
-        elif self.on_disconnect == "ask" and isinstance(reason, ClientDisconnected):
+        elif what == "ask" and isinstance(reason, ClientDisconnected):
             reason.sender = sender
             tell_family([task], lambda one: one.send_signal(reason))
 
@@ -320,13 +336,6 @@ class Exchange:
         at which the app can be interrupted: a server's own `send()` does not wait then.
         """
         raise NotImplementedError
-
-
-def _carry_back(context: Context) -> None:
-    """Variables that the app has set are seen by what called it, as if it had run in the caller's task."""
-    for var, value in context.items():
-        if var is not CURRENT and var.get(_UNSET) is not value:
-            var.set(value)
 
 
 _UNSET: Any = object()

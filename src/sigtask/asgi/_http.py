@@ -40,7 +40,7 @@ class HttpExchange(Exchange):
             return asyncio.sleep(0)
         if message["type"] == "http.response.start":
             self.started = True
-            if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
+            if self._service.in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
                 message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         elif message.get("more_body", False):
             self._chunks += 1
