@@ -216,12 +216,12 @@ COLUMNS = ("accepted", "answered", "torn", "lost", "twice", "acknowledged", "shi
 
 
 def print_table(found: dict[str, Tally]) -> None:
-    """One line for each contender."""
-    print(f"\n{'':20}{'stops':>6}" + "".join(f"{name:>13}" for name in COLUMNS) + f"{'longest':>9}  books")
+    """One line for each contender and driver."""
+    print(f"\n{'':28}{'stops':>6}" + "".join(f"{name:>13}" for name in COLUMNS) + f"{'longest':>9}  books")
     for which, tally in found.items():
         cells = "".join(f"{getattr(tally, name):13}" for name in COLUMNS)
         verdict = "balance" if tally.is_balanced() else "DO NOT balance"
-        print(f"{which:20}{tally.stops:6}{cells}{tally.longest:8.1f}s  {verdict}")
+        print(f"{which:28}{tally.stops:6}{cells}{tally.longest:8.1f}s  {verdict}")
     for which, tally in found.items():
         print(f"{which}: orders {_by_status(tally.statuses)}; reports {_by_status(tally.reports)}; ", end="")
         print(f"{tally.refused} orders not accepted; {tally.put_back} jobs put back")
@@ -246,7 +246,7 @@ def main() -> None:
     given = options()
     known = [w for w in given.only if w not in WHICH[3:] or importlib.util.find_spec(w)]
     print(f"seed {given.seed}: {given.stops} stops, each within {given.seconds:g} s", flush=True)
-    found = {which: Tally() for which in known}
+    found = {f"{which}, {driver}": Tally() for which in known for driver in DRIVERS[: given.stops]}
     try:
         with postgres.postgres() as dsn:
             asyncio.run(postgres.make_tables("asyncpg", dsn))
@@ -254,7 +254,8 @@ def main() -> None:
                 for which in known:
                     chance = random.Random(f"{given.seed} {number}")
                     driver = DRIVERS[number % 2]
-                    asyncio.run(stop_once(which, dsn, driver, given.seconds, chance, found[which]))
+                    tally = found[f"{which}, {driver}"]
+                    asyncio.run(stop_once(which, dsn, driver, given.seconds, chance, tally))
     except postgres.NoPostgres as error:
         sys.exit(str(error))
     print_table(found)

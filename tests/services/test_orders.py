@@ -190,4 +190,4 @@ def test_two_stops_under_load_lose_no_request_and_no_job_and_leave_no_query(clus
     env = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("  balance") == 2
+    assert done.stdout.count("  balance") == 4  # each with either driver

@@ -20,7 +20,7 @@ import asyncio
 import sys
 from asyncio import AbstractEventLoop, CancelledError, Event, Future, Task, TimerHandle, get_running_loop
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import Context, ContextVar, copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
@@ -43,15 +43,11 @@ PATIENCE = 0.02
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
 
-if sys.version_info >= (3, 12):
+_start: Any = task_factory
+if sys.version_info < (3, 12):
 
-    def _start(loop: AbstractEventLoop, coro: Any, context: Context, name: str) -> OurTask[None]:
-        return task_factory(loop, coro, context=context, name=name, eager_start=True)
-
-else:
-
-    def _start(loop: AbstractEventLoop, coro: Any, context: Context, name: str) -> OurTask[None]:
-        return task_factory(loop, coro, context=context, name=name)
+    def _start(loop: AbstractEventLoop, coro: Any, *, eager_start: bool, **options: Any) -> OurTask[None]:
+        return task_factory(loop, coro, **options)
 
 
 class Patience:
@@ -128,20 +124,22 @@ class Exchange:
         passed on to the app, and consumed when that has ended.
         """
         # Every line here is paid for by every request: `make services` measures it.
-        scope, service, context = self.scope, self._service, copy_context()
-        context.run(CURRENT.set, self)
+        scope, service = self.scope, self._service
+        CURRENT.set(self)
+        context = copy_context()
         coro: Any = service.app(scope, self.receive, self.send)
         if type(coro) is not CoroutineType:
             coro = _awaited(coro)
         self.loop = loop = get_running_loop()
         # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
-        task = _start(loop, coro, context, f"{scope.get('method', 'WebSocket')} {scope['path']}")
+        name = f"{scope.get('method', 'WebSocket')} {scope['path']}"
+        task: OurTask[None] = _start(loop, coro, context=context, name=name, eager_start=True)
         try:
             if not task.done():
                 await self._wait(task, deadline)
             self._over = True
             for var, value in context.items():  # what the app has set is seen by what called it, as if it had run there
-                if var.get(_UNSET) is not value and var is not CURRENT:
+                if var is not CURRENT and var.get(_UNSET) is not value:
                     var.set(value)
             if service.in_flight.stopping is None and not task.cancelled():
                 task.result()
@@ -259,7 +257,8 @@ class Exchange:
         return not (self._over or self.finished or self._listener or self._held or self.gone)
 
     def _stop_waiting_to_listen(self) -> None:
-        self._service.patience.discard(self)
+        if self._waiting:
+            self._service.patience.discard(self)
 
     def listen(self) -> None:
         """Read in the app's place from now on."""

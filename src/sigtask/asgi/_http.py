@@ -48,7 +48,8 @@ class HttpExchange(Exchange):
                 return self._send_and_turn(message)
         elif message["type"] == "http.response.body":
             self.finished = True
-            self._stop_waiting_to_listen()
+            if self._waiting:
+                self._stop_waiting_to_listen()
         return self._send(message)
 
     async def _send_and_turn(self, message: Message) -> None:
