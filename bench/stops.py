@@ -253,12 +253,13 @@ def main() -> None:
             for number in range(given.stops):
                 for which in known:
                     chance = random.Random(f"{given.seed} {number}")
-                    driver = DRIVERS[number % 2]
-                    tally = found[f"{which}, {driver}"]
-                    asyncio.run(stop_once(which, dsn, driver, given.seconds, chance, tally))
+                    tally = found[f"{which}, {DRIVERS[number % 2]}"]
+                    asyncio.run(stop_once(which, dsn, DRIVERS[number % 2], given.seconds, chance, tally))
+                print(f"{number + 1} of {given.stops}", file=sys.stderr)
     except postgres.NoPostgres as error:
         sys.exit(str(error))
-    print_table(found)
+    finally:  # also what was found until a Ctrl-C
+        print_table(found)
     sys.exit(not all(tally.is_balanced() for which, tally in found.items() if which.startswith("sigtask")))
 
 

@@ -43,11 +43,12 @@ PATIENCE = 0.02
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
 
-_start: Any = task_factory
-if sys.version_info < (3, 12):
 
-    def _start(loop: AbstractEventLoop, coro: Any, *, eager_start: bool, **options: Any) -> OurTask[None]:
-        return task_factory(loop, coro, **options)
+def _start_later(loop: AbstractEventLoop, coro: Any, *, eager_start: bool, **options: Any) -> OurTask[None]:
+    return task_factory(loop, coro, **options)
+
+
+_start: Any = task_factory if sys.version_info >= (3, 12) else _start_later
 
 
 class Patience:
@@ -91,29 +92,49 @@ class Service:
 class Exchange:
     """What HTTP and WebSockets have in common."""
 
-    # What most requests never change stands here, and costs them nothing.
-    on_disconnect: OnDisconnect | None = None
-    """What the route has said is to be done then; `None`: what the middleware says."""
-    handler: Task[Any] | None = None
-    """The task that runs the route's function, where that has said so (`on_disconnect`)."""
-    gone: Message | None = None
-    """The message that said that the client is gone."""
-    departed: Event | None = None
-    readable = False
-    started = False
-    finished = False
-    _held: Message | None = None
-    _arrived: Event | None = None
-    _listener: OurTask[None] | None = None
-    _waiting = False
-    _over = False
-    _ended: Future[None]
+    # Slots, all of them filled: to look for what may be in the instance or in its class is dearer than to write it.
+    __slots__ = (
+        "_arrived",
+        "_chunks",
+        "_ended",
+        "_held",
+        "_listener",
+        "_over",
+        "_receive",
+        "_send",
+        "_service",
+        "_waiting",
+        "departed",
+        "finished",
+        "gone",
+        "handler",
+        "loop",
+        "on_disconnect",
+        "readable",
+        "scope",
+        "started",
+        "task",
+    )
+    loop: AbstractEventLoop
     task: OurTask[None]
     """The app's, while it is waited for."""
+    _ended: Future[None]
 
     def __init__(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self._service, self._receive, self._send = service, receive, send
+        self.on_disconnect: OnDisconnect | None = None
+        """What the route has said is to be done then; `None`: what the middleware says."""
+        self.handler: Task[Any] | None = None
+        """The task that runs the route's function, where that has said so (`on_disconnect`)."""
+        self.gone: Message | None = None
+        """The message that said that the client is gone."""
+        self.departed: Event | None = None
+        self.readable = self.started = self.finished = self._waiting = self._over = False
+        self._held: Message | None = None
+        self._arrived: Event | None = None
+        self._listener: OurTask[None] | None = None
+        self._chunks = 0
 
     # -- the server's task ------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ _CLOSE = (b"connection", b"close")
 class HttpExchange(Exchange):
     """A request and its response."""
 
-    _chunks = 0
+    __slots__ = ()
 
     def is_readable(self) -> bool:
         """As in the base class: the body has been read, or there is none."""

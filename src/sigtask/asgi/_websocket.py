@@ -15,6 +15,8 @@ _SERVICE_RESTART = 1012
 class WebSocketExchange(Exchange):
     """A WebSocket, from its handshake on."""
 
+    __slots__ = ()
+
     def _noted(self, message: Message) -> Message:
         self.readable = True
         if message["type"] == "websocket.disconnect":
