@@ -1,9 +1,9 @@
 """One request or WebSocket: the task that handles it, and the line to its client.
 
-    server's task ──► run() ──► the app, in a task of ours
-                        │            │ receive(), send()
-                        │            ▼
-                        └──► waits   Exchange ──► the server's receive(), send()
+    server's task ──► start() ──► the app, in a task of ours
+                         │            │ receive(), send()
+                         │            ▼
+                         └──► waits   Exchange ──► the server's receive(), send()
 
 1. One reader at a time. The app's `receive()` goes straight to the server. While the app is busy elsewhere, a listener
    reads in its place, but only when nothing but a disconnect can be next (the body has been read, or there is none),
@@ -19,8 +19,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import AbstractEventLoop, CancelledError, Event, Future, Task, TimerHandle, get_running_loop
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import ContextVar, copy_context
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
@@ -138,11 +138,11 @@ class Exchange:
 
     # -- the server's task ------------------------------------------------------------------------------------------
 
-    async def run(self, deadline: float | None = None) -> None:
-        """Have the app handle it, and return when it has; its errors are raised.
+    def start(self, deadline: float | None = None) -> Coroutine[Any, Any, None] | None:
+        """Have the app handle it. When it has to wait, what is to be awaited until it has ended is given.
 
-        Cancelled by a plain `cancel()`, it stops the app by Terminate, waits for it, and raises. A signal is
-        passed on to the app, and consumed when that has ended.
+        The app's errors are raised. Cancelled by a plain `cancel()`, what is given stops the app by Terminate, waits
+        for it, and raises. A signal is passed on to the app, and consumed when that has ended.
         """
         # Every line here is paid for by every request: `make services` measures it.
         scope, service = self.scope, self._service
@@ -155,19 +155,27 @@ class Exchange:
         # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
         name = f"{scope.get('method', 'WebSocket')} {scope['path']}"
         task: OurTask[None] = _start(loop, coro, context=context, name=name, eager_start=True)
+        if not task.done() or task.cancelled() or service.in_flight.stopping is not None:
+            return self._go_on(task, context, deadline)
+        self._over = True
+        _carry_back(context)
+        try:
+            return task.result()
+        finally:
+            del task  # it has the error that is raised through here: no cycle
+
+    async def _go_on(self, task: OurTask[None], context: Context, deadline: float | None) -> None:
         try:
             if not task.done():
                 await self._wait(task, deadline)
             self._over = True
-            for var, value in context.items():  # what the app has set is seen by what called it, as if it had run there
-                if var is not CURRENT and var.get(_UNSET) is not value:
-                    var.set(value)
-            if service.in_flight.stopping is None and not task.cancelled():
+            _carry_back(context)
+            if self._service.in_flight.stopping is None and not task.cancelled():
                 task.result()
             else:
                 await self._finish(task)
         finally:
-            del task  # it has the error that is raised through here: no cycle
+            del task
 
     async def _wait(self, task: OurTask[None], deadline: float | None) -> None:
         self.task = task
@@ -356,6 +364,13 @@ class Exchange:
         at which the app can be interrupted: a server's own `send()` does not wait then.
         """
         raise NotImplementedError
+
+
+def _carry_back(context: Context) -> None:
+    """Variables that the app has set are seen by what called it, as if it had run in the caller's task."""
+    for var, value in context.items():
+        if var is not CURRENT and var.get(_UNSET) is not value:
+            var.set(value)
 
 
 _UNSET: Any = object()

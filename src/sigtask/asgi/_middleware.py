@@ -93,10 +93,12 @@ class SignalMiddleware:
                 except BadDeadline as error:
                     await answer(scope, send, 400, f"{error}\n")
                     return
-            await HttpExchange(self._service, scope, receive, send).run(deadline)
+            if (rest := HttpExchange(self._service, scope, receive, send).start(deadline)) is not None:
+                await rest
         elif scope["type"] == "websocket":
             self._begin()
-            await WebSocketExchange(self._service, scope, receive, send).run()
+            if (rest := WebSocketExchange(self._service, scope, receive, send).start()) is not None:
+                await rest
         elif scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
