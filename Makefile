@@ -26,7 +26,8 @@ help:
 	@echo "make layers      imports point down"
 	@echo "make format      let ruff mend what it can"
 	@echo "make bench       sigtask beside asyncio and six other libraries, in one run; some twenty minutes"
-	@echo "make services    what SignalMiddleware costs a request of FastAPI, beside its peers (needs wrk)"
+	@echo "make services    what SignalMiddleware costs a request, and a service on PostgreSQL that is stopped under load,"
+	@echo "                 beside peers (needs wrk and postgresql); some forty minutes"
 	@echo "make bench-core  what a task costs against asyncio's own (needs valgrind)"
 	@echo "make bench-startup  what 'sigtask run' adds to the start of a program, and what it imports; two minutes"
 	@echo "make bench-control  what it costs to be looked at by 'sigtask top', and how long that holds a loop; a minute and a half"
@@ -71,7 +72,10 @@ bench-core: python
 
 services: python
 	@$(PYTHON) tools/check.py venv
+	@for peer in aiofence fastapi-disconnect; do $(DEFAULT)/python -m pip install -q $$peer || \
+		echo "$$peer is not to be had for this Python; going on without"; done
 	@$(DEFAULT)/python bench/services.py $(BENCH)
+	@$(DEFAULT)/python bench/stops.py $(STOPS)
 
 bench-startup: python
 	@$(PYTHON) tools/check.py venv

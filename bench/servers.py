@@ -65,7 +65,7 @@ def _cpu(port: int) -> float:
 
 @contextlib.contextmanager
 def _served(exe: str, server: str, loop: str, kind: str) -> Iterator[int]:
-    port = _free_port()
+    port = free_port()
     command = [exe, str(ROOT / "bench" / "hello.py"), server, loop, kind, str(port)]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(
@@ -90,7 +90,8 @@ def _wait_until_up(process: subprocess.Popen[str], port: int) -> None:
     raise Failed(f"{process.args!r} did not answer:\n{process.communicate()[1]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Iterable
@@ -30,11 +31,15 @@ class Deadlines:
         self._deadline_header = None if deadline_header is None else deadline_header.lower().encode()
         self.any = budget is not None or timeout_header is not None or deadline_header is not None
 
-    def seconds(self, headers: Iterable[tuple[bytes, bytes]]) -> float:
-        """The seconds that this request has; infinite without a limit.
+    def at(self, headers: Iterable[tuple[bytes, bytes]]) -> float | None:
+        """The time of the running loop at which this request is over; `None` without a limit.
 
         Raises: `BadDeadline`, whose text is sent to the client.
         """
+        seconds = self._seconds(headers)
+        return None if seconds == math.inf else asyncio.get_running_loop().time() + seconds
+
+    def _seconds(self, headers: Iterable[tuple[bytes, bytes]]) -> float:
         seconds = self._budget
         for name, text in headers:
             if name == self._timeout_header:

@@ -1,9 +1,9 @@
 """One request or WebSocket: the task that handles it, and the line to its client.
 
-    server's task ──► run() ──► the app, in a task of ours
-                        │            │ receive(), send()
-                        │            ▼
-                        └──► waits   Exchange ──► the server's receive(), send()
+    server's task ──► start() ──► the app, in a task of ours
+                         │            │ receive(), send()
+                         │            ▼
+                         └──► waits   Exchange ──► the server's receive(), send()
 
 1. One reader at a time. The app's `receive()` goes straight to the server. While the app is busy elsewhere, a listener
    reads in its place, but only when nothing but a disconnect can be next (the body has been read, or there is none),
@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import CancelledError, Event, Future, Task, TimerHandle
-from collections.abc import Awaitable, Callable, MutableMapping
+from asyncio import AbstractEventLoop, CancelledError, Event, Future, Task, TimerHandle, get_running_loop
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
@@ -42,7 +43,12 @@ PATIENCE = 0.02
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
 
-_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+def _start_later(loop: AbstractEventLoop, coro: Any, *, eager_start: bool, **options: Any) -> OurTask[None]:
+    return task_factory(loop, coro, **options)
+
+
+_start: Any = task_factory if sys.version_info >= (3, 12) else _start_later
 
 
 class Patience:
@@ -57,7 +63,7 @@ class Patience:
         """It waits."""
         self._new[exchange] = None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+            self._timer = get_running_loop().call_later(PATIENCE, self._turn)
 
     def discard(self, exchange: Exchange) -> None:
         """It waits no more."""
@@ -68,79 +74,117 @@ class Patience:
         due, self._older, self._new = self._older, self._new, {}
         self._timer = None
         if self._older:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._turn)
+            self._timer = get_running_loop().call_later(PATIENCE, self._turn)
         for exchange in due:
             exchange.listen()
+
+
+@dataclass(frozen=True)
+class Service:
+    """What all exchanges of a middleware share."""
+
+    app: App
+    in_flight: InFlight
+    on_disconnect: OnDisconnect
+    patience: Patience
 
 
 class Exchange:
     """What HTTP and WebSockets have in common."""
 
-    # What most requests never change stands here, and costs them nothing.
-    handler: Task[Any] | None = None
-    """The task that runs the route's function, where that has said so (`on_disconnect`)."""
-    gone: Message | None = None
-    """The message that said that the client is gone."""
-    departed: Event | None = None
-    readable = False
-    started = False
-    finished = False
-    _held: Message | None = None
-    _arrived: Event | None = None
-    _listener: OurTask[None] | None = None
-    _waiting = False
-    _over = False
-    _ended: Future[None]
+    # Slots, all of them filled: to look for what may be in the instance or in its class is dearer than to write it.
+    __slots__ = (
+        "_arrived",
+        "_chunks",
+        "_ended",
+        "_held",
+        "_listener",
+        "_over",
+        "_receive",
+        "_send",
+        "_service",
+        "_trailers",
+        "_waiting",
+        "departed",
+        "finished",
+        "gone",
+        "handler",
+        "loop",
+        "on_disconnect",
+        "readable",
+        "scope",
+        "started",
+        "task",
+    )
+    loop: AbstractEventLoop
     task: OurTask[None]
+    """The app's, while it is waited for."""
+    _ended: Future[None]
 
-    def __init__(
-        self,
-        app: App,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        in_flight: InFlight,
-        patience: Patience,
-        on_disconnect: OnDisconnect,
-    ) -> None:
+    def __init__(self, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
-        self.on_disconnect: OnDisconnect = on_disconnect
-        self.loop = asyncio.get_running_loop()
-        self._app, self._receive, self._send, self._in_flight = app, receive, send, in_flight
-        self._patience = patience
+        self._service, self._receive, self._send = service, receive, send
+        self.on_disconnect: OnDisconnect | None = None
+        """What the route has said is to be done then; `None`: what the middleware says."""
+        self.handler: Task[Any] | None = None
+        """The task that runs the route's function, where that has said so (`on_disconnect`)."""
+        self.gone: Message | None = None
+        """The message that said that the client is gone."""
+        self.departed: Event | None = None
+        self.readable = self.started = self.finished = self._waiting = self._over = False
+        self._held: Message | None = None
+        self._arrived: Event | None = None
+        self._listener: OurTask[None] | None = None
+        self._chunks = 0
+        self._trailers = False
+        """Whether trailers come after the body."""
 
     # -- the server's task ------------------------------------------------------------------------------------------
 
-    async def run(self, deadline: float | None = None) -> None:
-        """Have the app handle it, and return when it has; its errors are raised.
+    def start(self, deadline: float | None = None) -> Coroutine[Any, Any, None] | None:
+        """Have the app handle it. When it has to wait, what is to be awaited until it has ended is given.
 
-        Cancelled by a plain `cancel()`, it terminates the app, waits for it, and raises. A signal is passed on to the
-        app, and is consumed when the app has ended.
+        The app's errors are raised. If cancelled by a plain `cancel()`, the awaitable terminates the app, waits for it,
+        and raises. A signal is passed on to the app, and is consumed when the app has ended.
         """
-        context, called = copy_context(), self._app(self.scope, self.receive, self.send)
-        context.run(CURRENT.set, self)
-        coro: Any = called if type(called) is CoroutineType else _awaited(called)
+        # Every line here is paid for by every request: `make services` measures it.
+        scope, service = self.scope, self._service
+        CURRENT.set(self)
+        context = copy_context()
+        coro: Any = service.app(scope, self.receive, self.send)
+        if type(coro) is not CoroutineType:
+            coro = _awaited(coro)
+        self.loop = loop = get_running_loop()
         # With eager_start it runs to its first wait here and now. What is done then costs nothing more.
-        self.task = task = task_factory(self.loop, coro, context=context, name=self._name(), **_EAGER)
-        if not task.done():
-            await self._wait(deadline)
+        name = f"{scope.get('method', 'WebSocket')} {scope['path']}"
+        task: OurTask[None] = _start(loop, coro, context=context, name=name, eager_start=True)
+        if not task.done() or task.cancelled() or service.in_flight.stopping is not None:
+            return self._go_on(task, context, deadline)
         self._over = True
         _carry_back(context)
         try:
-            if self._in_flight.stopping is None and not task.cancelled():
+            return task.result()
+        finally:
+            del task  # it has the error that is raised through here: no cycle
+
+    async def _go_on(self, task: OurTask[None], context: Context, deadline: float | None) -> None:
+        try:
+            if not task.done():
+                await self._wait(task, deadline)
+            self._over = True
+            _carry_back(context)
+            if self._service.in_flight.stopping is None and not task.cancelled():
                 task.result()
             else:
                 await self._finish(task)
         finally:
-            del self.task, task  # its context has this exchange: no cycle
+            del task
 
-    def _name(self) -> str:
-        return f"{self.scope.get('method', 'WebSocket')} {self.scope['path']}"
-
-    async def _wait(self, deadline: float | None) -> None:
-        self._in_flight.add(self.task)
+    async def _wait(self, task: OurTask[None], deadline: float | None) -> None:
+        self.task = task
+        self._service.in_flight.add(task)
         self._ended = self.loop.create_future()
-        self.task.add_done_callback(self._end)
+        task.add_done_callback(self._end)
         timer = None if deadline is None else self.loop.call_at(deadline, self._too_late)
         self._waiting = True
         self._get_ready_to_listen()
@@ -149,22 +193,23 @@ class Exchange:
         except CancelledError as error:
             signals = int(self._pass_on(error))
             times = 1
-            while not self.task.done():  # here, so that this task is still seen to handle its signal
+            while not task.done():  # here, so that this task is still seen to handle its signal
                 try:
-                    await asyncio.wait([self.task])
+                    await asyncio.wait([task])
                 except CancelledError as again:
                     signals += self._pass_on(again)
                     times += 1
             if signals < times:
-                await self._finish_quietly(self.task)
+                await self._finish_quietly(task)
                 raise
             _consume(signals)  # a ladder's: it has got what it wanted
         finally:
             if timer is not None:
                 timer.cancel()
+            del self.task, task  # its context has this exchange: no cycle
 
-    def _end(self, task: Task[None]) -> None:
-        self._in_flight.discard(self.task)
+    def _end(self, task: Any) -> None:
+        self._service.in_flight.discard(task)
         self._over = True
         self._stop_waiting_to_listen()
         if self._listener is not None:
@@ -177,11 +222,11 @@ class Exchange:
         if isinstance(error, Signal):
             self.task.send_signal(error)
             return True
-        self._in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
+        self._service.in_flight.end(self.task, ServerStopping("the server has cancelled the request"))
         return False
 
     def _too_late(self) -> None:
-        self._in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
+        self._service.in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
 
     async def _finish(self, task: OurTask[None]) -> None:
         """Send the client the app's last message, or one in its place."""
@@ -242,13 +287,14 @@ class Exchange:
 
     def _get_ready_to_listen(self) -> None:
         if self._waiting and self._is_open() and self.is_readable():
-            self._patience.add(self)
+            self._service.patience.add(self)
 
     def _is_open(self) -> bool:
         return not (self._over or self.finished or self._listener or self._held or self.gone)
 
     def _stop_waiting_to_listen(self) -> None:
-        self._patience.discard(self)
+        if self._waiting:
+            self._service.patience.discard(self)
 
     def listen(self) -> None:
         """Read in the app's place from now on."""
@@ -305,10 +351,11 @@ class Exchange:
         reason, client = self._why_gone(), self.scope.get("client")
         task: Any = getattr(self, "task", None) or asyncio.current_task()  # it has only just started, eagerly
         sender = None if client is None else f"client {client[0]}:{client[1]}"
-        if self.on_disconnect == "throw":
+        what = self.on_disconnect or self._service.on_disconnect
+        if what == "throw":
             handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else task
             handler.send_signal(Interrupt(reason, sender=sender))
-        elif self.on_disconnect == "ask" and isinstance(reason, ClientDisconnected):
+        elif what == "ask" and isinstance(reason, ClientDisconnected):
             reason.sender = sender
             tell_family([task], lambda one: one.send_signal(reason))
 

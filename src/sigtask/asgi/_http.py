@@ -20,9 +20,7 @@ _BODY = ("http.response.body", "http.response.pathsend", "http.response.zerocopy
 class HttpExchange(Exchange):
     """A request and its response."""
 
-    _chunks = 0
-    _trailers = False
-    """Whether trailers come after the body."""
+    __slots__ = ()
 
     def is_readable(self) -> bool:
         """As in the base class: the body has been read, or there is none."""
@@ -45,7 +43,7 @@ class HttpExchange(Exchange):
         kind = message["type"]
         if kind == "http.response.start":
             self.started, self._trailers = True, message.get("trailers", False)
-            if self._in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
+            if self._service.in_flight.stopping is not None and self.scope.get("http_version", "1.1")[0] == "1":
                 message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
         elif message.get("more_body", False):
             self._chunks += 1
@@ -60,7 +58,8 @@ class HttpExchange(Exchange):
 
     def _be_finished(self) -> None:
         self.finished = True
-        self._stop_waiting_to_listen()
+        if self._waiting:
+            self._stop_waiting_to_listen()
 
     async def _send_and_turn(self, message: Message) -> None:
         await self._send(message)

@@ -13,7 +13,7 @@ from ..serving._in_flight import InFlight
 from ..serving._os_signals import StopSignals
 from ..serving._reasons import OnDisconnect, ServerStopping, check_on_disconnect
 from ._deadlines import BadDeadline, Deadlines
-from ._exchange import App, Exchange, Message, Patience, Receive, Scope, Send
+from ._exchange import App, Message, Patience, Receive, Scope, Send, Service
 from ._http import HttpExchange, answer
 from ._websocket import WebSocketExchange
 
@@ -80,8 +80,8 @@ class SignalMiddleware:
         if ready_path is not None and not (isinstance(ready_path, str) and ready_path.startswith("/")):
             raise TypeError(f"ready_path={ready_path!r}: give a path such as '/readyz'")
         self.app = app
-        self._on_disconnect: OnDisconnect = on_disconnect
-        self._in_flight, self._patience = InFlight(ladder), Patience()
+        self._in_flight = InFlight(ladder)
+        self._service = Service(app, self._in_flight, on_disconnect, Patience())
         self._signals = StopSignals(self._hear, drain_delay)
         self._ready_path = ready_path
         self._deadlines = Deadlines(deadline, timeout_header, deadline_header)
@@ -104,35 +104,29 @@ class SignalMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection. If cancelled, it terminates the handler and waits for it."""
-        kind = scope["type"]
-        if kind == "http":
-            await self._http(scope, receive, send)
-        elif kind == "websocket":
+        if scope["type"] == "http":
+            if not self._begun:
+                self._begin()
+            deadline = None
+            if self._in_flight.stopping is not None and scope["path"] == self._ready_path:
+                await answer(scope, send, 503, "The server is stopping.\n")
+                return
+            if self._deadlines.any:
+                try:
+                    deadline = self._deadlines.at(scope["headers"])
+                except BadDeadline as error:
+                    await answer(scope, send, 400, f"{error}\n")
+                    return
+            if (rest := HttpExchange(self._service, scope, receive, send).start(deadline)) is not None:
+                await rest
+        elif scope["type"] == "websocket":
             self._begin()
-            await self._exchange(WebSocketExchange, scope, receive, send).run()
-        elif kind == "lifespan":
+            if (rest := WebSocketExchange(self._service, scope, receive, send).start()) is not None:
+                await rest
+        elif scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
             await self.app(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._begun:
-            self._begin()
-        if self._in_flight.stopping is not None and scope["path"] == self._ready_path:
-            await answer(scope, send, 503, "The server is stopping.\n")
-            return
-        deadline = None
-        if self._deadlines.any:
-            try:
-                seconds = self._deadlines.seconds(scope["headers"])
-            except BadDeadline as error:
-                await answer(scope, send, 400, f"{error}\n")
-                return
-            deadline = None if seconds == math.inf else asyncio.get_running_loop().time() + seconds
-        await self._exchange(HttpExchange, scope, receive, send).run(deadline)
-
-    def _exchange(self, cls: type[Exchange], scope: Scope, receive: Receive, send: Send) -> Exchange:
-        return cls(self.app, scope, receive, send, self._in_flight, self._patience, self._on_disconnect)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def theirs() -> Message:

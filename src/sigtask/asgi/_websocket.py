@@ -15,6 +15,8 @@ _SERVICE_RESTART = 1012
 class WebSocketExchange(Exchange):
     """A WebSocket, from its handshake on."""
 
+    __slots__ = ()
+
     def _noted(self, message: Message) -> Message:
         self.readable = True
         if message["type"] == "websocket.disconnect":
@@ -27,8 +29,8 @@ class WebSocketExchange(Exchange):
     def _why_gone(self) -> Exception | ClientDisconnected:
         assert self.gone is not None
         code = self.gone.get("code", 1005)
-        if code == _SERVICE_RESTART and self._in_flight.stopping is not None:
-            return self._in_flight.stopping  # it was the server that closed it
+        if code == _SERVICE_RESTART and self._service.in_flight.stopping is not None:
+            return self._service.in_flight.stopping  # it was the server that closed it
         return ClientDisconnected(f"the WebSocket was closed with code {code}")
 
     def send(self, message: Message) -> Awaitable[None]:
