@@ -1,8 +1,10 @@
 """What it costs to be looked at: `make bench-control`, a minute.
 
 One process with the control socket and very many tasks, and a client in another that asks once a second, as `sigtask
-top` does. Windows with and without the client take turns. Time is the processor's, of the loop's own thread and of the
-control thread, which a busy machine disturbs least; the longest hold is that of one slice of a look.
+top` does. Time is the processor's, of the loop's own thread and of the control thread, which a busy machine disturbs
+least. The share of the loop's time is what it spends in the slices that it is handed; beside it stands what its thread
+takes more, all in all, in windows with the client than in those without, which take turns: where that is a small
+difference of large numbers, a busy machine disturbs it. The longest hold is that of one slice of a look.
 
     make bench-control BENCH="--tasks 10000 --rounds 5"
 """
@@ -24,6 +26,7 @@ from typing import Any
 
 import sigtask
 import sigtask.control
+from sigtask.control._answers import Call
 from sigtask.control._book import Book, Look
 
 CLIENT = """
@@ -55,41 +58,61 @@ def _control_clock() -> int:
     return time.pthread_getcpuclockid(thread.ident)
 
 
-async def _window() -> tuple[float, float]:
-    """The shares of the loop's thread and of the control thread, in so many seconds."""
+class _Handed:
+    """Counts the seconds that the loop spends in what it is handed."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        run = Call._run
+
+        def counted(call: Call[Any]) -> None:
+            began = time.thread_time()
+            run(call)
+            self.seconds += time.thread_time() - began
+
+        Call._run = counted  # type: ignore[method-assign,assignment]
+
+
+async def _window(handed: _Handed) -> tuple[float, float, float]:
+    """The shares of what the loop is handed, of its whole thread and of the control thread, in so many seconds."""
     clock = _control_clock()
-    loop, control, began = time.thread_time(), time.clock_gettime(clock), time.monotonic()
+    slices, loop, control, began = handed.seconds, time.thread_time(), time.clock_gettime(clock), time.monotonic()
     await asyncio.sleep(WINDOW)
     wall = time.monotonic() - began
-    return (time.thread_time() - loop) / wall, (time.clock_gettime(clock) - control) / wall
+    spent = handed.seconds - slices, time.thread_time() - loop, time.clock_gettime(clock) - control
+    return spent[0] / wall, spent[1] / wall, spent[2] / wall
 
 
-async def _polled(what: str, make: Callable[[], Coroutine[Any, Any, None]], tasks: int, rounds: int) -> float:
+async def _polled(
+    what: str, make: Callable[[], Coroutine[Any, Any, None]], tasks: int, rounds: int, handed: _Handed
+) -> float:
     """Print what a client that polls costs; gives the loop's share."""
     crowd = [asyncio.create_task(make()) for _ in range(tasks)]
     await asyncio.sleep(1)
-    loops, controls = [], []
+    shares, loops, controls = [], [], []
     for _ in range(rounds):
-        quiet = await _window()
+        quiet = await _window(handed)
         client = subprocess.Popen(  # noqa: ASYNC220  # at once, and it is waited for below
             [sys.executable, "-c", CLIENT, str(os.getpid())], stdout=subprocess.PIPE
         )
         try:
             assert client.stdout is not None
             await asyncio.to_thread(client.stdout.readline)  # the first look, which makes every row
-            polled = await _window()
+            polled = await _window(handed)
         finally:
             client.kill()
             client.communicate()
-        loops.append(polled[0] - quiet[0])
-        controls.append(polled[1] - quiet[1])
+        shares.append(polled[0])
+        loops.append(polled[1] - quiet[1])
+        controls.append(polled[2] - quiet[2])
     for task in crowd:
         task.cancel()
     await asyncio.wait(crowd)
-    share = statistics.median(loops)
+    share = statistics.median(shares)
     print(
         f"{tasks:,} tasks that {what}, a client once a second: {share:.2%} of the loop's time "
-        f"({min(loops):.2%} to {max(loops):.2%}), {statistics.median(controls):.2%} in the control thread"
+        f"({min(shares):.2%} to {max(shares):.2%}; its thread took {statistics.median(loops):.2%} more), "
+        f"{statistics.median(controls):.2%} in the control thread"
     )
     return share
 
@@ -146,12 +169,13 @@ async def _main(options: argparse.Namespace) -> bool:
     spawn = await _spawned(options.rounds)
     hold = await _held(options.many)
     sigtask.control.start()
-    share = await _polled("wait", _waits, options.tasks, options.rounds)
-    moving = await _polled("move once a second", _moves, options.tasks, options.rounds)
+    handed = _Handed()
+    share = await _polled("wait", _waits, options.tasks, options.rounds, handed)
+    moving = await _polled("move once a second", _moves, options.tasks, options.rounds, handed)
     sigtask.control.stop()
     goals = {
         f"at most {SHARE:.0%} of the loop's time": share <= SHARE,
-        f"at most {2 * SHARE:.0%} where all of them move": moving <= 2 * SHARE,
+        f"at most {SHARE:.0%} where all of them move": moving <= SHARE,
         f"the loop is held at most {1e3 * HOLD:.0f} ms at a time": hold <= HOLD,
         f"a spawn at most {SPAWN}": spawn <= SPAWN,
     }

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import programs
 import pythons
 from progress import Progress, Work
+from pythons import Python
 from steps import Step, run_all
 from venvs import ROOT, Venv, ensure, plain
 
@@ -39,10 +40,11 @@ def environments(*, every: bool) -> list[Venv]:
     return venvs
 
 
-INSIDE = ("core", "stop", "testing", "compat", "props")
+RULES = ("core", "stop", "compat")
+KIT = ("testing", "props")
 """Tests in one process, nearly all of them on a clock that jumps."""
-OUTSIDE = ("edges", "programs", "control")
-"""Tests with real processes, servers and OS signals. They wait more than they work."""
+OUTSIDE = {"programs": 300.0, "edges": 110.0, "control": 100.0}
+"""Tests with real processes, servers and OS signals, and what they take. They wait more than they work."""
 DOCS = "tests/house/test_docs.py"
 NO_PROCESSES = (
     *("tests/edges", "tests/programs", "tests/control"),
@@ -52,49 +54,55 @@ NO_PROCESSES = (
 
 
 def test_steps(venvs: list[Venv]) -> list[Step]:
-    """The tests, each on those Pythons where it proves what it does not prove on another.
+    """The tests, each on those Pythons where it proves what it does not prove on another; the longest first.
 
     - "edges", "programs", "control": real processes and OS signals, on the oldest Python, and on the newest with
-      debugging: how processes start and are waited for has changed between those two; what is in between has one of
+      debugging. How processes start and are waited for has changed between those two; each one in between has one of
       the two ways.
-    - "tests": the rules, on every Python, on the C twin where there is a compiler.
-    - "threads, runner": what of edges and programs needs no process, on the Pythons in between. A signal hits a thread
-      between any two bytecodes, and each Python has its own.
-    - "tests, debug": the same rules when asyncio debugs and every warning is an error; on the newest Python, which
-      deprecates most. Not the model: it makes the same steps with debugging as without.
-    - "no C": the rules on the Python twin, on every Python; on the default one the model and the libraries, too.
-    - "services": other people's web servers, on the default one: what differs between Pythons is theirs.
-    - "harm": a part of `make harm`, on the default one; the whole of it has three Pythons.
+    - "threads, runner": those of them that need no process, on the Pythons in between: a signal hits a thread between
+      any two bytecodes, and each Python has its own.
+    - "rules": on every Python, on the C twin where there is a compiler; on the newest with asyncio's debugging, and
+      every warning an error, as the newest deprecates most.
+    - "model, kit": the model of the rules and the test kit, on the oldest and the newest: what they are made of is what
+      "rules" has proved on each.
+    - "no C": the rules on the Python twin, on the oldest and the newest. It is Python that the C twin runs, too, for
+      all but the straight paths; on the default one with the model and the kit.
+    - "services", "harm": other people's servers, and a part of `make harm`, on the default one; what differs there
+      between Pythons is theirs, and the whole of `make harm` has three Pythons.
     - "docs' programs": on the oldest Python and on the newest.
-    - "house", "pictures", "wheel": the docs' programs and the project's own rules, what Chromium makes of a report's
-      page, and what is packed: on the default one.
+    - "house", "pictures", "wheel": the project's own rules, what Chromium makes of a report's page, and what is packed.
 
-    `EVERYWHERE=1` has all of edges and programs run on every Python. A Python that is alone is oldest and newest.
+    `EVERYWHERE=1` has all of it run on every Python. A Python that is alone is oldest and newest.
     """
 
-    def pytest(what: str, venv: Venv, *args: str, debug: bool = False, env: dict[str, str] | None = None) -> Step:
+    def pytest(what: str, venv: Venv, *args: str, seconds: float, debug: bool = False, pure: bool = False) -> Step:
         flags = ("-X", "dev", "-W", "error") if debug else ()
         command = [venv.exe, *flags, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args]
-        env = {**({"PYTHONASYNCIODEBUG": "1"} if debug else {}), **(env or {})}
-        return Step(f"{what} on {venv.python.full}{', debug' * debug}", command, {"COLUMNS": "120", **env})
+        env = {
+            "COLUMNS": "120",
+            **({"PYTHONASYNCIODEBUG": "1"} if debug else {}),
+            **({"SIGTASK_PURE": "1"} if pure else {}),
+        }
+        return Step(f"{what} on {venv.python.full}{', debug' * debug}", command, env, expected=seconds)
 
     default, in_order = venvs[0], sorted(venvs, key=lambda venv: pythons.VERSIONS.index(venv.python.version))
-    oldest, newest = in_order[0], in_order[-1]
-    inside = folders(*INSIDE)
     everywhere = os.environ.get("EVERYWHERE", "0") not in ("", "0")
-    # The longest first, and each part by itself: while one waits for its processes, others use the time.
-    steps = [pytest(part, newest, f"tests/{part}", debug=True) for part in OUTSIDE]
-    steps += [pytest(part, v, f"tests/{part}") for v in (in_order if everywhere else [oldest]) for part in OUTSIDE]
-    steps += [pytest(part, default, f"tests/{part}") for part in ("services", "harm")]
-    steps += [pytest("tests", v, *inside) for v in in_order]
-    if not everywhere:
-        steps += [pytest("threads, runner", v, *NO_PROCESSES) for v in in_order[1:-1]]
-    steps.append(pytest("tests", newest, *folders(*INSIDE[:4]), debug=True))
-    pure = {"SIGTASK_PURE": "1"}
-    for venv in in_order:
-        steps.append(pytest("no C", venv, *(inside if venv is default else folders(*INSIDE[:3])), env=pure))
-    steps += [pytest(part, default, f"tests/{part}") for part in ("house", "pictures")]
-    steps += [pytest("docs' programs", v, DOCS) for v in in_order if v in (oldest, newest) and v is not default]
+    newest, ends = in_order[-1], in_order if everywhere else list(dict.fromkeys((in_order[0], in_order[-1])))
+    between = [venv for venv in in_order if venv not in ends]
+    steps = [pytest(part, newest, f"tests/{part}", seconds=most, debug=True) for part, most in OUTSIDE.items()]
+    steps += [
+        pytest(part, venv, f"tests/{part}", seconds=most)
+        for venv in ends
+        for part, most in OUTSIDE.items()
+        if venv is not newest or everywhere or len(in_order) == 1
+    ]
+    steps += [pytest(part, default, f"tests/{part}", seconds=100) for part in ("services", "harm")]
+    steps += [pytest("no C", v, *folders(*RULES, *(KIT if v is default else ())), seconds=90, pure=True) for v in ends]
+    steps += [pytest("model, kit", venv, *folders(*KIT), seconds=80) for venv in ends]
+    steps += [pytest("rules", venv, *folders(*RULES), seconds=60, debug=venv is newest) for venv in in_order]
+    steps += [pytest("threads, runner", venv, *NO_PROCESSES, seconds=20) for venv in between]
+    steps += [pytest(part, default, f"tests/{part}", seconds=15) for part in ("house", "pictures")]
+    steps += [pytest("docs' programs", venv, DOCS, seconds=15) for venv in ends if venv is not default]
     return [*steps, Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
 
 
@@ -165,21 +173,21 @@ def cluster_steps(venv: Venv) -> list[Step]:
     ]
 
 
-def docs_python(venv: Venv) -> str:
+def docs_python(python: Python) -> str:
     """The Python with what builds the site."""
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]["docs"]
-    exe, lacks = plain("docs", venv.python, tuple(extra))
+    exe, lacks = plain("docs", python, tuple(extra))
     if lacks:
         sys.exit(f"could not install {', '.join(lacks)}")
     return exe
 
 
-def docs_steps(venv: Venv, what: str = "docs") -> list[Step]:
+def docs_steps(python: Python, what: str = "docs") -> list[Step]:
     """The site, with every warning an error: a link that leads nowhere, a name without an entry. No network needed.
 
     `docs-links` asks the sites of others whether the links to them lead somewhere; `pictures` draws the terminals anew.
     """
-    exe = docs_python(venv)
+    exe = docs_python(python)
     if what == "pictures":
         return [Step("pictures", [exe, "tools/terminal.py"], lines=20)]
     builder, out = ("linkcheck", "build/links") if what == "docs-links" else ("html", "build/docs")
@@ -215,13 +223,13 @@ def layers_steps(venv: Venv) -> list[Step]:
 
 def main(what: str) -> int:
     """Do what the Makefile has of that name, or make the `venv(s)`; 0 if it passed."""
+    if what in ("docs", "docs-links", "pictures"):  # they need no environment to test in
+        return 0 if run_all(docs_steps(pythons.default(pythons.find()), what), ROOT, at_a_time=1) else 1
     venvs = environments(every=what in ("test", "compat", "stress", "venvs"))
     default = venvs[0]
     if what == "test":
         steps = [*test_steps(venvs), dask_in_one_process(oldest_dask(default)), *cost_steps(default)]
-        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default), *docs_steps(default)]
-    elif what in ("docs", "docs-links", "pictures"):
-        steps = docs_steps(default, what)
+        steps += [*types_steps(default), *lint_steps(default), *layers_steps(default), *docs_steps(default.python)]
     elif what == "compat":
         steps = compat_steps(venvs)
     elif what == "stress":

@@ -11,14 +11,8 @@ from pages import blocks_of
 from venvs import ROOT
 
 FOLDER = ROOT / "build" / "programs"
-GUIDES = ("fastapi", "redis-worker", "ctrl-c", "hangs")
-PAGES = (
-    "README.md",
-    "docs/index.md",
-    "docs/tutorial.md",
-    "docs/users-of/*.md",
-    *(f"docs/how-to/{g}.md" for g in GUIDES),
-)
+PAGES: tuple[str, ...] = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/users-of/*.md")
+PAGES += tuple(f"docs/how-to/{name}.md" for name in ("fastapi", "ctrl-c", "hangs"))
 OTHERS = ("examples/*.py", "tests/house/everything.py")
 
 _PYRIGHT = {"typeCheckingMode": "strict", "pythonVersion": "3.11"}

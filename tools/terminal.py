@@ -51,7 +51,7 @@ class Run:
 
 def screen_of(run: Run) -> Any:
     """Run it, and give its screen."""
-    pyte: Any = import_module("pyte")
+    pyte: Any = import_module("pyte")  # of the extra `docs`; nothing else here needs it
     screen = pyte.Screen(COLUMNS, run.rows or 40)
     stream = pyte.ByteStream(screen)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,7 @@
-"""Signals for asyncio tasks: many strengths of "stop", each with a reason, from a polite word to a kill that works."""
+"""Stop asyncio tasks by signals: Drain, Interrupt, Terminate and Kill, each with a reason.
+
+`run(main())` replaces `asyncio.run(main())`; `await stop(task)` stops a task and reports how it ended.
+"""
 
 TYPE_CHECKING = False  # type checkers take it for true; to import `typing` for it would cost as much as all the rest
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from .threads import checkpoint, defer, to_thread
 
 __version__ = "0.2.0"
+"""The version of sigtask."""
 
 __all__ = [
     "ChildReport",
@@ -107,10 +111,10 @@ _home_of = {name: home for home, names in _HOMES.items() for name in names.split
 
 
 def __getattr__(name: str) -> "Any":
-    """A name is fetched when somebody asks for it: as PID 1, the command must hear a SIGTERM before it imports much.
+    """Import a name when it is first used: as PID 1, the command must handle a SIGTERM before it imports much.
 
-    What listens for a Drain is never kept here, so that each who gets hold of it is noted (R26): nobody has to wait
-    for who cannot hear.
+    Names that listen for a Drain are never stored here, so that every use of them is noted (R26). Otherwise a Drain
+    would be sent to tasks that cannot react to it.
     """
     if name not in _home_of:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

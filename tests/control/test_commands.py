@@ -183,7 +183,35 @@ def test_pids_and_tasks_complete(program, sigtask):
 
     assert str(pid) in completed("sigtask", "ps", str(pid)[:1])
     assert "boss" in completed("sigtask", "kill", str(pid), "bo")
-    assert completed("sigtask", "kill", str(pid), "payer") == []  # a shell would hand its escapes to the terminal
+    assert not any(completed("sigtask", "kill", str(pid), "payer"))  # a shell would hand its escapes to the terminal
+
+
+def redirected(words, where):
+    """What a shell does with its output put there: the status, and stderr."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    line = f"'{sys.executable}' -m sigtask {words} {where}"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=env, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_a_pipe_that_nobody_reads_any_more_and_a_closed_stdout_are_no_errors_of_ours(program):
+    pid = program(POOL).pid
+    assert redirected(f"ps --all {pid}", ">&-") == (0, "")
+    assert redirected(f"ps --json {pid}", "| true")[1] == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
+def test_a_full_disk_is_one_line(program):
+    assert redirected(f"ps {program(POOL).pid}", "> /dev/full") == (
+        1,
+        "sigtask: this cannot be written: No space left on device\n",
+    )
+
+
+def test_a_signal_to_many_reaches_all_also_when_nobody_reads_who_they_are(program, until, sigtask):
+    running = program(POOL.replace("range(6)", "range(3000)"))
+    redirected(f"kill {running.pid} 'worker *'", "| head -1")
+    until(lambda: len(running.lines) == 3001)
 
 
 # -- kill, stop -------------------------------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ def test_ten_thousand_different_tasks_are_shown_a_hundred_at_a_time(show):
 def test_a_page_of_ten_thousand_is_written_before_the_watchdog_loses_patience(tmp_path):
     report, start = ten_thousand(), time.perf_counter()
     report.to_html(tmp_path / "stop.html")
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 1.0  # of two seconds
 
 
 # -- for everybody ----------------------------------------------------------------------------------------------------

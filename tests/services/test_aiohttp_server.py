@@ -88,3 +88,33 @@ def test_the_shutdown_timeout_is_a_terminate_that_masks_hold(server):
     server.wait_for("booked")
     read_all(raw)
     assert stops(server)
+
+
+@pytest.mark.options(ladder="drain=300ms,terminate=500ms,kill=500ms")
+def test_a_client_that_stops_reading_does_not_keep_the_server(server):
+    server.ask("/stream", receive_buffer=4096)
+    server.wait_for("began")
+    at = server.terminate()
+    server.wait_for("met Terminate ServerStopping")
+    assert stops(server)
+    assert time.monotonic() - at < 5
+
+
+@pytest.mark.options(deadline=0.3)
+def test_a_body_that_never_ends_has_its_deadline_too(server):
+    raw = server.ask("/echo", "Transfer-Encoding: chunked", method="POST", body=b"4\r\nabcd\r\n")
+    assert b" 504 " in raw.recv(1000)  # aiohttp lingers, in case there is more
+    assert is_well(server)
+
+
+def test_a_websockets_handler_closes_it_when_the_server_stops(server):
+    websockets = pytest.importorskip("websockets")
+    from websockets.sync.client import connect
+
+    with connect(f"ws://{server.url}/socket", proxy=None) as ws:
+        server.wait_for("began")
+        server.terminate()
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            ws.recv(timeout=10)
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1012, "the server shuts down")
+    assert stops(server)

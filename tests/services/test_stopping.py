@@ -168,6 +168,22 @@ def test_under_sigtask_run_the_programs_ladder_is_in_charge(serve, kind):
         assert "Traceback" not in server.stdout + server.stderr
 
 
+@pytest.mark.parametrize("bound", ["sigtask run", "uvicorn's own"])
+def test_a_client_that_stops_reading_keeps_the_server_no_longer_than_its_bound(serve, bound):
+    """The handler is gone, but what it has written is not; ASGI has no word for "cut it"."""
+    under = ("-m", "sigtask", "run", "--ladder", "drain=300ms,terminate=1s,kill=500ms")
+    if bound == "sigtask run":
+        server = serve("uvicorn", under=under)
+    else:
+        server = serve("uvicorn", extra=("--timeout-graceful-shutdown", "2"), ladder=LADDER)
+    server.ask("/stream", receive_buffer=4096)
+    server.wait_for("began")
+    at = server.terminate()
+    server.wait_for("met Terminate")
+    server.wait(10)
+    assert time.monotonic() - at < 6
+
+
 def test_uvicorns_own_timeout_is_a_terminate_that_masks_hold(serve):
     server = serve("uvicorn", extra=("--timeout-graceful-shutdown", "1"))
     raw = server.ask("/wait")

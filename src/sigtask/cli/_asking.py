@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -40,8 +41,17 @@ def fails_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except (Unreachable, Declined) as error:
             raise Failed(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click knows what to do
+                raise
+            raise Failed(f"this cannot be written: {error.strerror or error}") from None
 
     return run
+
+
+def on_a_terminal() -> bool:
+    """Whether what is said goes to one; Python has no `sys.stdout` where it was closed beforehand."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 class Plain(click.Command):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 
 import click
@@ -26,7 +25,17 @@ from ..control._model import (
     stop_of,
 )
 from ..control._text import age, shown
-from ._asking import Failed, Plain, fails_plainly, list_programs, needs_pid, pid_argument, programs_and_facts, styled
+from ._asking import (
+    Failed,
+    Plain,
+    fails_plainly,
+    list_programs,
+    needs_pid,
+    on_a_terminal,
+    pid_argument,
+    programs_and_facts,
+    styled,
+)
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -85,7 +94,7 @@ def _table(program: Program, lines: list[Line], indent: int) -> Iterator[str]:
     many = len(program.loops) > 1
     texts = [f"{line.prefix}{label(line.row)}" for line in lines]
     columns = layout(
-        shutil.get_terminal_size((120, 24)).columns - indent if sys.stdout.isatty() else None,
+        shutil.get_terminal_size((120, 24)).columns - indent if on_a_terminal() else None,
         longest_id=max(len(str(line.row["id"])) for line in lines),
         longest_task=max(map(width_of, texts)),
     )
@@ -120,6 +129,6 @@ def top(pid: int | None) -> None:
             if (error.name or "").partition(".")[0] not in ("textual", "rich"):
                 raise
             raise Failed("top needs textual; install it with: pip install 'sigtask[top]'") from None
-        if not sys.stdout.isatty():
+        if not on_a_terminal():
             raise Failed(f"top needs a terminal, and stdout is not one; use: sigtask ps {pid}")
         Top(connection).run()

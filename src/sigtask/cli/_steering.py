@@ -52,16 +52,15 @@ def kill(
     """
     pid = needs_pid(pid)
     _needs(tasks, pid)
-    refused = False
-    with Connection(pid) as connection:
-        for said in connection.ask("send", signal=other or signal, tasks=list(tasks), reason=reason, tree=tree):
-            if blocked := said.get("blocked"):
-                click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
-            for one in objects_in(said, "sent"):
-                fate = str(one.get("fate"))
-                refused |= fate in ("refused", "not sent")
-                click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
-    sys.exit(FAILED if refused else 0)
+    with Connection(pid) as connection:  # to the end, before a word is said: a pipe may have nobody who reads it all
+        answer = list(connection.ask("send", signal=other or signal, tasks=list(tasks), reason=reason, tree=tree))
+    for blocked in (one for said in answer if (one := said.get("blocked"))):
+        click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
+    sent = [one for said in answer for one in objects_in(said, "sent")]
+    for one in sent:
+        fate = str(one.get("fate"))
+        click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
+    sys.exit(FAILED if any(one.get("fate") in ("refused", "not sent") for one in sent) else 0)
 
 
 def _needs(tasks: tuple[str, ...], pid: int) -> None:

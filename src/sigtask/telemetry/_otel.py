@@ -20,7 +20,7 @@ from ..signals import KILL_LEVEL
 from ._fields import about_rung, about_signal, about_stop, about_task
 
 LAST_FLUSH = 300
-"""Milliseconds for the last spans of a process that is ended by force: half a second is all that its watchdog gives."""
+"""Milliseconds for the last spans of a process that is ended by force, of the two seconds for its last words."""
 MOST_EVENTS = 20
 """How many of the tasks that resisted are told of in the span of a stop; it may have 128 events in all."""
 BUCKETS = (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 300)

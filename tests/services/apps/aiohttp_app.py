@@ -60,6 +60,32 @@ async def half(request):
     await wait(request)
 
 
+async def stream(request):
+    response = web.StreamResponse()
+    await response.prepare(request)
+    say("began")
+    try:
+        while True:
+            await response.write(b"x" * 65536)
+    except Signal as signal:
+        say("met", type(signal).__name__, type(signal.reason).__name__)
+        raise
+
+
+async def echo(request):
+    return web.Response(body=await request.read())
+
+
+async def socket(request):
+    ws = web.WebSocketResponse(timeout=0.5)
+    await ws.prepare(request)
+    say("began")
+    got = await until(Drain, ws.receive())
+    if isinstance(got, Drain):
+        await ws.close(code=1012, message=str(got.reason).encode())
+    return ws
+
+
 async def masked(request):
     say("began")
     with mask(Terminate):
@@ -78,7 +104,8 @@ if "ladder" in options:
     options["ladder"] = Ladder.parse(options["ladder"])
 timeout = options.pop("shutdown_timeout", 60)
 app = web.Application()
-app.add_routes([web.get(f"/{f.__name__}", f) for f in (hello, wait, ask, whole, events, half, masked)])
+app.add_routes([web.get(f"/{f.__name__}", f) for f in (hello, wait, ask, whole, events, half, masked, stream, socket)])
+app.add_routes([web.post("/echo", echo)])
 app.cleanup_ctx.append(resources)
 setup(app, **options)
 run_app(app, host="127.0.0.1", port=int(sys.argv[1]), shutdown_timeout=timeout, print=None)
