@@ -50,22 +50,33 @@ worth(State *state, Delivery *one)
 static int
 forget(State *state, PyObject *list)
 {
-    /* What goes may run Python of anybody's, a reason's `__del__`, and so come back here: the list is looked at anew. */
-    for (Py_ssize_t n; (n = PyList_GET_SIZE(list)) > state->history_limit / 2;) {
-        Py_ssize_t least = 0;
-        long so_far = worth(state, (Delivery *)PyList_GET_ITEM(list, 0));
-        for (Py_ssize_t i = 1; i < n - 1; i++) {
-            long this = worth(state, (Delivery *)PyList_GET_ITEM(list, i));
-            if (this < so_far) {
-                least = i;
-                so_far = this;
+    const long gone = LONG_MAX;
+    Py_ssize_t n = PyList_GET_SIZE(list);
+    long *worths = PyMem_New(long, n);
+    PyObject *kept = worths == NULL ? PyErr_NoMemory() : PyList_New(0);
+    if (kept != NULL) {
+        for (Py_ssize_t i = 0; i < n; i++) {
+            worths[i] = worth(state, (Delivery *)PyList_GET_ITEM(list, i));
+        }
+        for (Py_ssize_t left = n; left > state->history_limit / 2; left--) {
+            Py_ssize_t least = 0;
+            for (Py_ssize_t i = 1; i < n - 1; i++) {
+                least = worths[i] < worths[least] ? i : least;
+            }
+            worths[least] = gone;
+        }
+        for (Py_ssize_t i = 0; i < n; i++) {
+            if (worths[i] != gone && PyList_Append(kept, PyList_GET_ITEM(list, i)) < 0) {
+                Py_CLEAR(kept);
+                break;
             }
         }
-        if (PyList_SetSlice(list, least, least + 1, NULL) < 0) {
-            return -1;
-        }
     }
-    return 0;
+    PyMem_Free(worths);
+    /* At once: what goes may run Python of anybody's, a reason's `__del__`, and so come back here. */
+    int failed = kept == NULL || PyList_SetSlice(list, 0, n, kept) < 0;
+    Py_XDECREF(kept);
+    return failed ? -1 : 0;
 }
 
 static int
