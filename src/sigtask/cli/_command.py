@@ -215,7 +215,8 @@ EPILOG = """\b
 Exit status: the program's own if it ended by itself, also after a drain. If a
 stronger rung stopped it, it dies of the OS signal, which a shell shows as
 128 + n: 130 for SIGINT, 143 for SIGTERM. If it had to be ended by force, it
-exits with that number. 2: a mistake in the command line or the environment."""
+exits with that number. 2: a mistake on the command line or in the
+environment."""
 
 
 @click.group(cls=_Group, context_settings=HELP)
