@@ -202,8 +202,8 @@ PROGRAM is a script, package.module:function (an async function) or, with -m, a 
 arguments after it are passed to the program.
 
 \b
-A ladder is a list of signals that the tasks are sent in turn, and how long each
-has to work. In --ladder drain=10s,terminate=5s,kill the rungs mean:
+A ladder is a list of signals that the tasks are sent in turn, each with the
+time it has to work. In --ladder drain=10s,terminate=5s,kill the rungs mean:
   drain      finish what you have, take nothing new
   terminate  clean up and end
   kill       end now; after that the process exits, whatever blocks it
