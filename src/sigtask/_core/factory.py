@@ -93,7 +93,7 @@ Python 3.12 and later. `install(eager=True)` sets it.
 Args:
     loop: The loop.
     coro: The coroutine.
-    kwargs: As for `task_factory`: `name`, `context` and others.
+    kwargs: As for `task_factory`: `name`, `context`, `eager_start` and others.
 
 Raises:
     ValueError: Before Python 3.12.

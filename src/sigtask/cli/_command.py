@@ -202,8 +202,8 @@ PROGRAM is a script, package.module:function (an async function) or, with -m, a 
 arguments after it are passed to the program.
 
 \b
-A ladder is a list of signals sent to the tasks in turn, and how long each has
-to work. In --ladder drain=10s,terminate=5s,kill the rungs mean:
+A ladder is a list of signals that the tasks are sent in turn, each with the
+time it has to work. In --ladder drain=10s,terminate=5s,kill the rungs mean:
   drain      finish what you have, take nothing new
   terminate  clean up and end
   kill       end now; after that the process exits, whatever blocks it
@@ -215,7 +215,8 @@ EPILOG = """\b
 Exit status: the program's own if it ended by itself, also after a drain. If a
 stronger rung stopped it, it dies of the OS signal, which a shell shows as
 128 + n: 130 for SIGINT, 143 for SIGTERM. If it had to be ended by force, it
-exits with that number. 2: a mistake in the command line or the environment."""
+exits with that number. 2: a mistake on the command line or in the
+environment."""
 
 
 @click.group(cls=_Group, context_settings=HELP)
