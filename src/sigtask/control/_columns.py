@@ -27,7 +27,7 @@ class Layout:
 
     def line(self, cells: Sequence[str]) -> str:
         """What stands in the columns of `TITLES`, beside each other."""
-        texts = dict(zip(TITLES, cells, strict=True))
+        texts: dict[str, str] = dict(zip(TITLES, cells, strict=True))
         where, width = texts["WHERE"], self.widths["WHERE"]
         before = [self._fitted(title, texts[title], width) for title, width in self.widths.items() if title != "WHERE"]
         return "  ".join([*before, cut(where, width, end=True) if self.is_cut else where])

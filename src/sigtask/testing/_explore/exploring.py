@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
-from ...signals import Interrupt, Kill, Signal, Terminate
+from ...signals import Interrupt, Kill, Terminate
 from .case import Case, case_of
 from .exploration import Exploration
 from .lab import Guest, Lab
@@ -28,7 +28,7 @@ def explore(
     *,
     setup: Callable[[], Any] | None = None,
     check: Callable[..., Any] | None = None,
-    signals: Sequence[Strike] | type[Signal] = SIGNALS,
+    signals: Sequence[Strike] | Strike = SIGNALS,
     pairs: bool = False,
     late: bool = False,
     tasks: Literal["all"] | int | Collection[int] = "all",
@@ -153,7 +153,7 @@ async def explore_async(
     *,
     setup: Callable[[], Any] | None = None,
     check: Callable[..., Any] | None = None,
-    signals: Sequence[Strike] | type[Signal] = SIGNALS,
+    signals: Sequence[Strike] | Strike = SIGNALS,
     pairs: bool = False,
     late: bool = False,
     tasks: Literal["all"] | int | Collection[int] = "all",
