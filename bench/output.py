@@ -173,47 +173,8 @@ asynkit's; quattro and aiotools run on stock tasks, so they have no step of thei
 
 """
 
-NOTES = """
-## Starting a program
-
-What `sigtask run` adds to `python script.py`, by `make bench-startup` on CPython 3.13.0, 12 rounds in turn, on two
-cores that had other work to do (instructions do not mind that):
-
-| a script that | | python | sigtask run | ratio | more |
-| --- | --- | --: | --: | --: | --: |
-| uses asyncio | millions of instructions | 278 | 413 | 1.49 | 135 |
-| | ms of processor time, median | 119.9 | 198.8 | 1.66 (1.16 to 2.11) | 78.8 |
-| | the same, least of each | | | | 55.2 |
-| does nothing | millions of instructions | 49 | 412 | 8.45 | 363 |
-| | ms of processor time, least of each | | | | 154.7 |
-
-The goal is 60 ms more for a script that uses asyncio, which imports it anyway: 128 modules. The command imports 88
-more, 61 of its own; of the others most are click's, then `dataclasses`, `queue`, `uuid` and `datetime`. A script that
-does nothing pays for asyncio, too. `import sigtask` alone adds 1 % to the start of Python: names are loaded when they
-are first used.
-
-## How to read it
-
-- Instructions are the program's own. What the kernel does for a turn of the loop (one `epoll_wait`) is in the times
-  alone, and is part of `asyncio.shield`, which takes such turns, and not of `mask`, which takes none.
-- **a, b** A step is one turn of the loop for one task: the loop's own work is in it, the same for all.
-- **c** Bytes by tracemalloc: the task, its coroutine, and what the library keeps for it.
-- **d** From the call that sends to the turn of the loop that sees the effect, the turns included. Stock tasks get
-  `cancel(msg)`. anyio's and trio's are a `cancel(reason)` of a scope around each wait.
-- **e** `stop()` with Terminate, Kill and its report, against `cancel()` of each and one `asyncio.wait`; anyio's and
-  trio's is the cancelled scope of one task group. Processor time, in fresh processes, the garbage collector as users
-  have it.
-- **f** One task in a hundred swallows everything but a Kill. The loop's own, real clock, 50 ms of grace; waiting costs
-  no processor time. No peer ends such tasks.
-- **g** What is inside the block does nothing. For `mask`, asyncio's is `shield()`; for `accept` and `catch`,
-  it is `timeout()`.
-- **h** Hello, world, 32 connections; both servers on one core, wrk on another, in turns.
-- **k** A run makes a state, sends a cancellation at one of ten awaits, looks at what is left, and runs the operation
-  once more; run plainly, it is run twice ([explore.md](explore.md#what-it-costs)).
-
-Where the time of a signal goes, and why it is more than asyncio's: [design.md](design.md#how-it-works), "What stopping
-costs".
-"""
+NOTES = (ROOT / "bench" / "notes.md").read_text("utf-8")
+"""What is said below the tables."""
 
 
 def page(runs: Sequence[Run]) -> str:
@@ -236,7 +197,7 @@ def page(runs: Sequence[Run]) -> str:
     for grid in grids(run.numbers, run.loops):
         parts += [grid.markdown(), ""]
     parts += [*(f"- {note}" for note in run.notes)]
-    return head + "\n".join(parts).rstrip() + "\n" + NOTES
+    return head + "\n".join(parts).rstrip() + "\n\n" + NOTES
 
 
 __all__ = ["IDLE", "Run", "as_json", "page", "pictures", "version", "versions", "write"]
