@@ -128,3 +128,34 @@ async def test_r1_the_target_of_a_signal_is_the_task_as_long_as_it_is_there():
     await asyncio.wait([task])
     assert task.ended_by.target is task
     assert task.history[0].signal.target is task
+
+
+@pytest.mark.parametrize("many", [1, 5, 60])
+async def test_attributes_that_a_program_sets_on_a_task_outlive_its_first_signal(many):
+    """On 3.14 and later they stand in the task itself, in an order that its class knows."""
+    task = create_task(forever())
+    await asyncio.sleep(0)
+    for n in range(many):
+        setattr(task, f"before_{n}", [n])
+    task.terminate()
+    for n in range(many):
+        setattr(task, f"after_{n}", [n])
+    assert [getattr(task, f"before_{n}") for n in range(many)] == [[n] for n in range(many)]
+    assert [getattr(task, f"after_{n}") for n in range(many)] == [[n] for n in range(many)]
+    with pytest.raises(Terminate):
+        await task
+
+
+async def test_methods_that_a_library_puts_on_a_task_after_its_first_block_do_not_disturb_others():
+    """aiotools does so; a value that stood where the task had none was taken for one that is to be freed."""
+
+    async def hooked():
+        with catch(Interrupt):
+            await asyncio.sleep(0)
+        me = asyncio.current_task()
+        for name in ("cancel", "cancelling", "uncancel", *(f"own_{n}" for n in range(40))):
+            setattr(me, name, object())
+        await asyncio.sleep(0)
+        return len({id(getattr(me, f"own_{n}")) for n in range(40)})
+
+    assert await asyncio.gather(*(create_task(hooked()) for _ in range(50))) == [40] * 50

@@ -244,7 +244,7 @@ static PyMethodDef speed_methods[] = {
     X(loop_name, "loop") X(throw_name, "throw") X(running_name, "cr_running")                                            \
     X(level_name, "level") X(get_name_name, "get_name") X(signal_name, "signal") \
     X(qualname_name, "__qualname__") X(callback_name, "add_done_callback") X(frame_name, "cr_frame")                   \
-    X(await_name, "cr_await") X(raise_name, "_raise_what_is_left")
+    X(await_name, "cr_await") X(raise_name, "_raise_what_is_left") X(class_name, "__class__")
 
 static int
 speed_exec(PyObject *module)

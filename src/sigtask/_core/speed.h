@@ -56,7 +56,7 @@ typedef struct {
     PyObject *stock_done, *stock_get_loop, *stock_get_name, *stock_cancelling, *stock_uncancel, *stock_result;
     PyObject *no_args;  /* () */
     PyObject *loop_name, *throw_name, *running_name, *level_name, *get_name_name, *signal_name;
-    PyObject *qualname_name, *callback_name, *context_names, *frame_name, *await_name, *raise_name;
+    PyObject *qualname_name, *callback_name, *context_names, *frame_name, *await_name, *raise_name, *class_name;
     PyObject *accept, *mask, *catch, *unused, *open, *closed;                              /* of blocks, by bind_blocks() */
     PyObject *row, *frame_place, *is_the_users, *is_leaf, *leaf, *running_text, *zero; /* of `_stop`, by bind_roll() */
     long interrupt_level, kill_level, history_limit;

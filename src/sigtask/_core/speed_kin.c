@@ -37,15 +37,29 @@ sigtask_inbox_of(PyObject *task)
     return shim == NULL ? NULL : (Inbox *)shim->inbox;
 }
 
+/* task.__class__ = Task, which adds no fields. Where a task's attributes stand in the task itself (from 3.14 on), in the order of
+ * its class, it is for Python to do: they are moved into a dict first. */
+static int
+be_in_full(State *state, PyObject *task)
+{
+#ifdef Py_TPFLAGS_INLINE_VALUES
+    if (PyType_HasFeature(Py_TYPE(task), Py_TPFLAGS_INLINE_VALUES)) {
+        return PyObject_SetAttr(task, state->class_name, state->full);
+    }
+#endif
+    Py_SET_TYPE(task, (PyTypeObject *)Py_NewRef(state->full));
+    Py_DECREF(state->fresh);
+    return 0;
+}
+
 /* Task._mailbox */
 Inbox *
 sigtask_mailbox(State *state, PyObject *task)
 {
     Shim *shim = *shim_of(task);
     if (shim->inbox == NULL) {
-        if (Py_IS_TYPE(task, (PyTypeObject *)state->fresh)) {
-            Py_SET_TYPE(task, (PyTypeObject *)Py_NewRef(state->full)); /* which adds no fields: task.__class__ = Task */
-            Py_DECREF(state->fresh);
+        if (Py_IS_TYPE(task, (PyTypeObject *)state->fresh) && be_in_full(state, task) < 0) {
+            return NULL;
         }
         shim->inbox = (PyObject *)sigtask_inbox_new(state, task);
     }
