@@ -50,7 +50,7 @@ BLOCKS = (
 )
 STOPS = (Row("e", "stop", "stop of 1,000, with its report", 1.3, 1000),)
 """Counted; the larger ones are measured by the clock alone."""
-IDLE = Row("c", "idle", "bytes per idle task", 1.20)
+IDLE = Row("c", "idle", "bytes per idle task", 1.10)
 IN_PROCESS = (*TASKS, *SIGNALS, *BLOCKS)
 
 
