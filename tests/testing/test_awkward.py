@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from sigtask import Kill, Terminate
-from sigtask.testing import FakeClockLoop, explore, explore_async, turns
+from sigtask.testing import FakeClockLoop, explore, turns
 
 PLAIN = asyncio.CancelledError
 
@@ -288,24 +288,6 @@ def test_a_signal_class_made_in_a_function_has_a_token_that_repeats():
     (failure,) = exploration.failures
     assert failure.token == "full.t0.p1"
     assert len(exploration.repeat(failure.token).failures) == 1
-
-
-# -- in a loop that runs ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.clock
-async def test_explore_async_that_is_cancelled_in_its_setup_leaves_no_task():
-    async def slow():
-        await asyncio.sleep(3600)
-
-    before = asyncio.all_tasks()
-    task = asyncio.create_task(explore_async(rests, setup=slow))
-    await turns(5)
-    task.cancel()
-    await asyncio.wait([task])
-    await turns(5)
-    assert task.cancelled()
-    assert asyncio.all_tasks() == before
 
 
 def test_an_operation_of_a_hundred_and_fifty_awaits_is_explored():

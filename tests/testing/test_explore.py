@@ -477,12 +477,17 @@ async def test_explore_async_does_the_same_in_the_loop_that_runs():
 
 
 @pytest.mark.clock
-async def test_explore_async_that_is_cancelled_leaves_nothing_behind():
-    async def slow(box):
+@pytest.mark.parametrize("hangs", ["operation", "setup"])
+async def test_explore_async_that_is_cancelled_leaves_nothing_behind(hangs):
+    async def slow(*_):
         await asyncio.sleep(3600)
 
+    async def rests(_):
+        await asyncio.sleep(0)
+
+    operation, setup = (slow, box) if hangs == "operation" else (rests, slow)
     before = asyncio.all_tasks()
-    task = asyncio.create_task(explore_async(slow, setup=box))
+    task = asyncio.create_task(explore_async(operation, setup=setup))
     await turns(5)
     task.cancel()
     await asyncio.wait([task])

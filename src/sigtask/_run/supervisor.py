@@ -292,7 +292,7 @@ class Supervisor:
             if stopping is not None:
                 stopping.let_everybody_be_told()
                 stopping.advance(at_least=Terminate.level)
-            elif asyncio.all_tasks(loop):
+            elif left:
                 stopping = self._stop_what_is_left(loop)
             if stopping is not None:
                 loop.run_until_complete(stopping.done)
