@@ -388,6 +388,21 @@ async def test_r9_a_timeout_in_the_cleanup_does_not_hide_the_cause():
     assert type(task.ended_by) is Interrupt
 
 
+async def test_r9_a_plain_cancel_that_was_taken_back_in_its_cleanup_is_still_what_ends_the_task():
+    async def worker():
+        try:
+            await forever()
+        finally:
+            me().uncancel()
+            with mask(Terminate):
+                me().terminate("too late")
+
+    task = await started(worker())
+    task.cancel()
+    assert type(await end_of(task)) is asyncio.CancelledError
+    assert (task.ended_by, fates(task)) == (None, [(Terminate, Fate.PENDING)])
+
+
 # -- masks --------------------------------------------------------------
 
 

@@ -626,7 +626,7 @@ class Task(Future):
                 pass
             elif behind:
                 self.ended, self.shown = behind[-1].signal, True
-            elif self.requests <= self.owed and (due := [one for one in self.pending if self.passes(one)]):
+            elif due := [one for one in self.pending if self.passes(one)]:
                 best = max(due, key=lambda one: one.signal.level)
                 self.pending.remove(best)
                 best.fate, self.ended, self.shown = "delivered", best.signal, True

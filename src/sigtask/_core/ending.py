@@ -82,9 +82,7 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
         return None
     thrown = ((one, one.thrown()) for one in reversed(inbox.delivered) if one.thrown is not None)
     found = _caught_by_condition(inbox) or next((one for one, signal in thrown if led_to(error, signal)), None)
-    if found is None and stock.cancelling(inbox.task()) <= inbox.owed:  # else a plain cancel, met before the inbox was
-        found = inbox.deliver_what_is_due()
-    return found
+    return inbox.deliver_what_is_due() if found is None else found
 
 
 def _caught_by_condition(inbox: Inbox) -> Delivery | None:
