@@ -388,19 +388,20 @@ async def test_r9_a_timeout_in_the_cleanup_does_not_hide_the_cause():
     assert type(task.ended_by) is Interrupt
 
 
-async def test_r9_a_plain_cancel_that_was_taken_back_in_its_cleanup_is_still_what_ends_the_task():
+@pytest.mark.parametrize("block", [contextlib.nullcontext, lambda: mask(Interrupt)], ids=["no inbox yet", "an inbox"])
+async def test_r9_a_plain_cancel_that_was_taken_back_is_not_what_ended_a_task_that_signals_itself_after_that(block):
     async def worker():
         try:
-            await forever()
+            with block():
+                await forever()
         finally:
             me().uncancel()
-            with mask(Terminate):
-                me().terminate("too late")
+            me().terminate("of its own")
 
     task = await started(worker())
     task.cancel()
-    assert type(await end_of(task)) is asyncio.CancelledError
-    assert (task.ended_by, fates(task)) == (None, [(Terminate, Fate.PENDING)])
+    assert type(await end_of(task)) is Terminate
+    assert (task.ended_by.reason, fates(task)) == ("of its own", [(Terminate, Fate.DELIVERED)])
 
 
 # -- masks --------------------------------------------------------------

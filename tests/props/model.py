@@ -622,11 +622,9 @@ class Task(Future):
             behind = [one for one in self.delivered if one.thrown is not None and leads(error, one.thrown)]
             if self.caused and self.caused[0] is error:
                 self.ended = self.caused[1]
-            elif error is self.plain_thrown:
-                pass
-            elif behind:
+            elif behind and error is not self.plain_thrown:
                 self.ended, self.shown = behind[-1].signal, True
-            elif due := [one for one in self.pending if self.passes(one)]:
+            elif self.requests <= self.owed and (due := [one for one in self.pending if self.passes(one)]):
                 best = max(due, key=lambda one: one.signal.level)
                 self.pending.remove(best)
                 best.fate, self.ended, self.shown = "delivered", best.signal, True

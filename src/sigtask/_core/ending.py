@@ -77,12 +77,15 @@ def _behind(inbox: Inbox, error: CancelledError) -> Delivery | None:
     if isinstance(error, Signal):
         origin = error.origin
         return next((one for one in reversed(inbox.history) if one.given.origin is origin and one.number), None)
-    is_plain = inbox.plain_thrown is not None and inbox.plain_thrown() is error
-    if is_plain or inbox.cause_of(error) is not None:
+    if inbox.cause_of(error) is not None:
         return None
-    thrown = ((one, one.thrown()) for one in reversed(inbox.delivered) if one.thrown is not None)
-    found = _caught_by_condition(inbox) or next((one for one, signal in thrown if led_to(error, signal)), None)
-    return inbox.deliver_what_is_due() if found is None else found
+    found = None
+    if inbox.plain_thrown is None or inbox.plain_thrown() is not error:
+        thrown = ((one, one.thrown()) for one in reversed(inbox.delivered) if one.thrown is not None)
+        found = _caught_by_condition(inbox) or next((one for one, signal in thrown if led_to(error, signal)), None)
+    if found is None and stock.cancelling(inbox.task()) <= inbox.owed:  # else a plain cancel is in force
+        found = inbox.deliver_what_is_due()
+    return found
 
 
 def _caught_by_condition(inbox: Inbox) -> Delivery | None:

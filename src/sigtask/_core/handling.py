@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import gc
 import sys
-import weakref
-from asyncio import CancelledError
 from collections.abc import Iterator
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
-
-from ..signals import Signal
 
 _NATIVE = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _NEXT = {CoroutineType: "cr_await", GeneratorType: "gi_yieldfrom", AsyncGeneratorType: "ag_await"}
@@ -54,12 +50,6 @@ def chain(coro: Any) -> Iterator[Any]:
 def is_handling_now(error: BaseException) -> bool:
     """As `is_handling`, of the code that runs now."""
     return led_to(sys.exception(), error)
-
-
-def plain_cancellation_now() -> weakref.ref[CancelledError] | None:
-    """The plain cancellation that the code that runs now is handling."""
-    error = sys.exception()
-    return weakref.ref(error) if isinstance(error, CancelledError) and not isinstance(error, Signal) else None
 
 
 def led_to(last: Any, error: BaseException | None) -> bool:

@@ -12,7 +12,7 @@ from . import stock
 from .delivery import Addressee, Delivery, Fate, went_on
 from .family import Kin, descendants
 from .flight import free, launch, passed_on
-from .handling import is_handling, is_handling_now, plain_cancellation_now
+from .handling import is_handling, is_handling_now
 from .inbox import Inbox
 from .kill import watch
 from .stock import current, running_loop
@@ -171,7 +171,6 @@ class Receiver(_Base[_T]):
         inbox: Inbox | None = self._inbox
         if inbox is None:
             inbox = self._inbox = Inbox(self)
-            inbox.plain_thrown = plain_cancellation_now()  # thrown before there was an inbox to note it
         return inbox
 
     def _is_running(self) -> bool:

@@ -52,21 +52,6 @@ be_in_full(State *state, PyObject *task)
     return 0;
 }
 
-/* Notes the plain cancellation that is being handled: it was thrown before there was an inbox to note it. */
-static int
-note_plain_cancellation(State *state, Inbox *inbox)
-{
-    PyObject *error = PyErr_GetHandledException();
-    if (IS(error) && PyObject_TypeCheck(error, (PyTypeObject *)state->cancelled) &&
-        !PyObject_TypeCheck(error, (PyTypeObject *)state->signal)) {
-        inbox->plain_thrown = sigtask_weak(error);
-        Py_DECREF(error);
-        return inbox->plain_thrown == NULL ? -1 : 0;
-    }
-    Py_XDECREF(error);
-    return 0;
-}
-
 /* Task._mailbox */
 Inbox *
 sigtask_mailbox(State *state, PyObject *task)
@@ -76,12 +61,7 @@ sigtask_mailbox(State *state, PyObject *task)
         if (Py_IS_TYPE(task, (PyTypeObject *)state->fresh) && be_in_full(state, task) < 0) {
             return NULL;
         }
-        Inbox *inbox = sigtask_inbox_new(state, task);
-        if (inbox == NULL || note_plain_cancellation(state, inbox) < 0) {
-            Py_XDECREF(inbox);
-            return NULL;
-        }
-        shim->inbox = (PyObject *)inbox;
+        shim->inbox = (PyObject *)sigtask_inbox_new(state, task);
     }
     return (Inbox *)shim->inbox;
 }
