@@ -40,29 +40,35 @@ def environments(*, every: bool) -> list[Venv]:
     return venvs
 
 
-RULES = ("core", "stop", "compat")
+RULES = ("core", "stop")
+LIBRARIES = ("compat",)
 KIT = ("testing", "props")
 """Tests in one process, nearly all of them on a clock that jumps."""
-OUTSIDE = {"programs": 300.0, "edges": 110.0, "control": 100.0}
+OUTSIDE = {"programs": 300.0, "edges": 110.0, "control": 130.0}
 """Tests with real processes, servers and OS signals, and what they take. They wait more than they work."""
-DOCS = "tests/house/test_docs.py"
-NO_PROCESSES = (
-    *("tests/edges", "tests/programs", "tests/control"),
-    *("-m", "not os", "--ignore=tests/edges/test_dask.py"),
+PROCESSES = (
+    *(f"tests/programs/test_{what}.py" for what in ("run", "children", "workers")),
+    "tests/control/test_attach.py",
 )
-"""What of `OUTSIDE` needs no process: threads, where a signal hits between any two bytecodes, and the runner."""
+"""What of them, beside the edges, hangs on how a Python starts processes, waits for them and handles OS signals."""
+DOCS = "tests/house/test_docs.py"
+NO_PROCESSES = ("-m", "not os", "tests/programs", "tests/control")
+THREADS = ("tests/edges", "--ignore=tests/edges/test_dask.py")
+"""What of `OUTSIDE` needs no process: the runner, and threads, where a signal hits between any two bytecodes."""
 
 
 def test_steps(venvs: list[Venv]) -> list[Step]:
     """The tests, each on those Pythons where it proves what it does not prove on another; the longest first.
 
-    - "edges", "programs", "control": real processes and OS signals, on the oldest Python, and on the newest with
-      debugging. How processes start and are waited for has changed between those two; each one in between has one of
-      the two ways.
-    - "threads, runner": those of them that need no process, on the Pythons in between: a signal hits a thread between
-      any two bytecodes, and each Python has its own.
+    - "programs", "edges", "control": real processes and OS signals, on the oldest Python.
+    - "edges" and "processes": those of them in which Python's own ways to start processes and to wait for them count,
+      on the newest, with debugging: the ways have changed between the two, and each Python in between has one of them.
+      What is left out there is what a command prints and what other people's servers do.
+    - "threads, runner": all that needs no process, on the other Pythons: a signal hits a thread between any two
+      bytecodes, and each Python has its own.
     - "rules": on every Python, on the C twin where there is a compiler; on the newest with asyncio's debugging, and
       every warning an error, as the newest deprecates most.
+    - "libraries": what other libraries make of our tasks, on the oldest and the newest. They are written for all alike.
     - "model, kit": the model of the rules and the test kit, on the oldest and the newest: what they are made of is what
       "rules" has proved on each.
     - "no C": the rules on the Python twin, on the oldest and the newest. It is Python that the C twin runs, too, for
@@ -88,19 +94,19 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     default, in_order = venvs[0], sorted(venvs, key=lambda venv: pythons.VERSIONS.index(venv.python.version))
     everywhere = os.environ.get("EVERYWHERE", "0") not in ("", "0")
     newest, ends = in_order[-1], in_order if everywhere else list(dict.fromkeys((in_order[0], in_order[-1])))
-    between = [venv for venv in in_order if venv not in ends]
-    steps = [pytest(part, newest, f"tests/{part}", seconds=most, debug=True) for part, most in OUTSIDE.items()]
-    steps += [
-        pytest(part, venv, f"tests/{part}", seconds=most)
-        for venv in ends
-        for part, most in OUTSIDE.items()
-        if venv is not newest or everywhere or len(in_order) == 1
-    ]
+    oldest = in_order if everywhere else in_order[:1]
+    steps = [pytest(part, venv, f"tests/{part}", seconds=most) for venv in oldest for part, most in OUTSIDE.items()]
+    if newest not in oldest:
+        steps += [pytest("processes", newest, *PROCESSES, seconds=150, debug=True)]
+        steps += [pytest("edges", newest, "tests/edges", seconds=110, debug=True)]
     steps += [pytest(part, default, f"tests/{part}", seconds=100) for part in ("services", "harm")]
-    steps += [pytest("no C", v, *folders(*RULES, *(KIT if v is default else ())), seconds=90, pure=True) for v in ends]
+    steps += [pytest("no C", v, *folders(*RULES, *(KIT if v is default else ())), seconds=60, pure=True) for v in ends]
     steps += [pytest("model, kit", venv, *folders(*KIT), seconds=80) for venv in ends]
-    steps += [pytest("rules", venv, *folders(*RULES), seconds=60, debug=venv is newest) for venv in in_order]
-    steps += [pytest("threads, runner", venv, *NO_PROCESSES, seconds=20) for venv in between]
+    steps += [pytest("rules", venv, *folders(*RULES), seconds=45, debug=venv is newest) for venv in in_order]
+    steps += [pytest("libraries", venv, *folders(*LIBRARIES), seconds=45, debug=venv is newest) for venv in ends]
+    others = [venv for venv in in_order if venv not in oldest]
+    steps += [pytest("threads, runner", venv, *NO_PROCESSES, *THREADS, seconds=25) for venv in others[:-1]]
+    steps += [pytest("runner", venv, *NO_PROCESSES, seconds=15, debug=True) for venv in others[-1:]]
     steps += [pytest(part, default, f"tests/{part}", seconds=15) for part in ("house", "pictures")]
     steps += [pytest("docs' programs", venv, DOCS, seconds=15) for venv in ends if venv is not default]
     return [*steps, Step("wheel", [default.exe, "tools/wheel.py"], lines=4)]
