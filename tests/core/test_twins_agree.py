@@ -292,6 +292,27 @@ def test_a_signal_that_somebody_keeps_names_its_target_when_that_goes_and_after(
     run(main)
 
 
+# -- what was thrown ----------
+
+
+def test_who_takes_the_traceback_off_a_signal_and_goes_on_is_not_named():
+    async def goes_on():
+        try:
+            await asyncio.sleep(100)
+        except Terminate as error:
+            error.__traceback__ = None
+        await asyncio.sleep(0)
+
+    async def main():
+        task = asyncio.create_task(goes_on())
+        await turns()
+        task.terminate()
+        await task
+        assert task.history[0].caught_at is None
+
+    run(main)
+
+
 # -- blocks ----------
 
 

@@ -208,10 +208,10 @@ land(State *state, Inbox *inbox)
 static void
 note_caught(Delivery *delivery, PyObject *signal)
 {
-    PyTracebackObject *trace = (PyTracebackObject *)((PyBaseExceptionObject *)signal)->traceback;
-    if (trace != NULL) {
-        Py_XSETREF(delivery->caught_at, (PyObject *)PyFrame_GetCode(trace->tb_frame));
-        delivery->caught_lasti = trace->tb_lasti;
+    PyObject *trace = ((PyBaseExceptionObject *)signal)->traceback;
+    if (trace != NULL && PyTraceBack_Check(trace)) { /* on Python 3.11 one that was taken away is None */
+        Py_XSETREF(delivery->caught_at, (PyObject *)PyFrame_GetCode(((PyTracebackObject *)trace)->tb_frame));
+        delivery->caught_lasti = ((PyTracebackObject *)trace)->tb_lasti;
     }
 }
 
