@@ -152,6 +152,7 @@ void sigtask_track(PyObject *delivery);
 /* What is in a delivery; whether something is one. */
 int sigtask_delivery_visit(PyObject *delivery, visitproc visit, void *arg);
 int sigtask_is_delivery(PyObject *value);
+int sigtask_is_inbox(PyObject *value);
 
 /* A weak reference to its task; of one that is gone, what gives None, too. */
 PyObject *sigtask_ref_to(Addressee *address);

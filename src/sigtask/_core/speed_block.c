@@ -200,7 +200,8 @@ block_exit(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     Inbox *inbox = (Inbox *)self->inbox;
     self->inbox = NULL;
     PyObject *error = args[1], *answer = is_catch ? Py_False : Py_None;
-    if (is_catch && PyType_Check(self->cls) && PyObject_TypeCheck(error, (PyTypeObject *)self->cls)) {
+    if (is_catch && IS(self->cls) && PyType_Check(self->cls) && PyObject_TypeCheck(error, (PyTypeObject *)self->cls) &&
+        PyObject_TypeCheck(error, (PyTypeObject *)state->signal)) {
         PyObject *level = PyObject_GetAttr(error, state->level_name);
         int taken = level == NULL ? -1 : sigtask_level(level) < state->kill_level;
         Py_XDECREF(level);
@@ -243,8 +244,13 @@ block_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+static int
+set_inbox(PyObject *self, PyObject *value, void *offset)
+{
+    return set_if(sigtask_is_inbox(value), self, value, offset, "an Inbox");
+}
+
 static PyMemberDef block_members[] = {
-    {"inbox", T_OBJECT, offsetof(Block, inbox), 0, NULL},
     {"state", T_OBJECT, offsetof(Block, state), 0, NULL},
     {"cls", T_OBJECT, offsetof(Block, cls), 0, NULL},
     {"within", T_OBJECT, offsetof(Block, within), 0, NULL},
@@ -267,6 +273,7 @@ static PyMethodDef block_methods[] = {
 
 static PyGetSetDef block_getset[] = {
     {"signal", get_signal, sigtask_set_object, NULL, AT(Block, signal)},
+    {"inbox", get_object, set_inbox, NULL, AT(Block, inbox)},
     {NULL},
 };
 
