@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import weakref
 
 import pytest
@@ -109,6 +110,15 @@ def test_a_level_that_is_larger_than_a_c_number_kills(before):
 
 
 # -- classes ----------
+
+
+def test_inspect_knows_what_a_signal_is_made_of():
+    class Own(Terminate):
+        def __init__(self, disk):
+            super().__init__(f"{disk} is full")
+
+    assert list(inspect.signature(Terminate).parameters) == ["reason", "sender"]
+    assert list(inspect.signature(Own).parameters) == ["disk"]
 
 
 @pytest.mark.parametrize("name", ["reason", "sender", "sent_at"])
@@ -238,6 +248,28 @@ def test_what_a_catch_has_caught_is_a_copy_of_its_own_to_be_raised():
         signal = await task
         assert signal is not task.history[0].signal
         assert (signal.reason, signal.target, signal.origin) == ("reason", task, task.history[0].given)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("reason", "changed"), ("sender", "changed"), ("sender", None), ("args", ("changed",))]
+)
+def test_what_a_catch_has_caught_has_what_the_task_has_put_into_it(name, value):
+    async def catches():
+        with catch(Terminate) as caught:
+            try:
+                await asyncio.sleep(100)
+            except Terminate as error:
+                setattr(error, name, value)
+                raise
+        return getattr(caught.signal, name)
+
+    async def main():
+        task = asyncio.create_task(catches())
+        await turns()
+        task.terminate("reason")
+        assert await task == value
 
     run(main)
 

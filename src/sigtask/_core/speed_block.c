@@ -124,7 +124,7 @@ leave(State *state, Block *self, PyObject **task)
     return 1;
 }
 
-/* The delivery of which the user has got just this copy, and added nothing to it: `signal` is made of that when somebody asks.
+/* The delivery of which the user has got just this copy, and changed nothing in it: `signal` is made of that when somebody asks.
  * A new reference; NULL for a copy to be made now. */
 static PyObject *
 as_it_came(Inbox *inbox, PyObject *error)
@@ -135,10 +135,16 @@ as_it_came(Inbox *inbox, PyObject *error)
         return NULL;
     }
     Delivery *delivery = (Delivery *)one;
-    return sigtask_origin(error) == sigtask_origin(delivery->given) &&
-                   own->cause == ((PyBaseExceptionObject *)delivery->given)->cause
-               ? (sigtask_track(one), Py_NewRef(one)) /* the block has it, too */
-               : NULL;
+    PyBaseExceptionObject *given = (PyBaseExceptionObject *)delivery->given;
+    PyObject *named = SLOT(given, sigtask_slots.sender), *sender = SLOT(error, sigtask_slots.sender);
+    PyObject *due = IS(named) ? named : delivery->sender;
+    if (sigtask_origin(error) != sigtask_origin(delivery->given) || own->cause != given->cause || own->args != given->args ||
+        SLOT(error, sigtask_slots.reason) != SLOT(given, sigtask_slots.reason) ||
+        (sender != due && (IS(sender) || IS(due)))) {
+        return NULL;
+    }
+    sigtask_track(one); /* the block has it, too */
+    return Py_NewRef(one);
 }
 
 static PyObject *
