@@ -274,6 +274,31 @@ def test_what_a_catch_has_caught_has_what_the_task_has_put_into_it(name, value):
     run(main)
 
 
+@pytest.mark.parametrize("ask_first", [False, True])
+@pytest.mark.parametrize("name", ["reason", "sender", "args"])
+def test_every_awaiter_sees_what_the_task_has_put_into_the_signal_that_ended_it(name, ask_first):
+    async def changes():
+        try:
+            await asyncio.sleep(100)
+        except Terminate as error:
+            setattr(error, name, ("changed",))
+            raise
+
+    async def main():
+        task = asyncio.create_task(changes())
+        await turns()
+        task.terminate("reason")
+        await asyncio.wait([task])
+        seen = [task.ended_by] if ask_first else []
+        for _ in range(3):
+            with pytest.raises(Terminate) as caught:
+                await task
+            seen.append(caught.value)
+        assert {getattr(one, name) for one in [*seen, task.ended_by]} == {("changed",)}
+
+    run(main)
+
+
 # -- the name of a task that is gone ----------
 
 

@@ -177,6 +177,9 @@ PyObject *sigtask_copy(State *state, PyObject *signal);
 /* A copy of the signal as it came to the task. */
 PyObject *sigtask_copy_of(State *state, Delivery *delivery);
 
+/* Whether the task has changed nothing in the copy of its signal that it got: delivery.is_as_it_came. */
+int sigtask_is_as_it_came(PyObject *signal, Delivery *delivery);
+
 /* Delivery.fresh: a copy to be thrown. */
 PyObject *sigtask_fresh(State *state, Delivery *delivery);
 

@@ -130,17 +130,8 @@ static PyObject *
 as_it_came(Inbox *inbox, PyObject *error)
 {
     PyObject *one = inbox->delivered;
-    PyBaseExceptionObject *own = (PyBaseExceptionObject *)error;
-    if (!sigtask_is_delivery(one) || (own->dict != NULL && PyDict_GET_SIZE(own->dict) > 0)) {
-        return NULL;
-    }
-    Delivery *delivery = (Delivery *)one;
-    PyBaseExceptionObject *given = (PyBaseExceptionObject *)delivery->given;
-    PyObject *named = SLOT(given, sigtask_slots.sender), *sender = SLOT(error, sigtask_slots.sender);
-    PyObject *due = IS(named) ? named : delivery->sender;
-    if (sigtask_origin(error) != sigtask_origin(delivery->given) || own->cause != given->cause || own->args != given->args ||
-        SLOT(error, sigtask_slots.reason) != SLOT(given, sigtask_slots.reason) ||
-        (sender != due && (IS(sender) || IS(due)))) {
+    if (!sigtask_is_delivery(one) || sigtask_origin(error) != sigtask_origin(((Delivery *)one)->given) ||
+        !sigtask_is_as_it_came(error, (Delivery *)one)) {
         return NULL;
     }
     sigtask_track(one); /* the block has it, too */

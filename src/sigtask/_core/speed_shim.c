@@ -240,10 +240,8 @@ deliver(State *state, Shim *self, Inbox *inbox, PyObject *error)
         goto done;
     }
     PyObject *raised = sigtask_catch();
-    PyBaseExceptionObject *own = (PyBaseExceptionObject *)signal;
-    if (raised == signal && (own->dict == NULL || PyDict_GET_SIZE(own->dict) == 0) &&
-        own->cause == ((PyBaseExceptionObject *)delivery->given)->cause) {
-        Py_XSETREF(inbox->ended, Py_NewRef(delivery)); /* just as it came in: no note, no partial result was added */
+    if (raised == signal && sigtask_is_as_it_came(signal, delivery)) {
+        Py_XSETREF(inbox->ended, Py_NewRef(delivery)); /* no note, no partial result was added */
     }
     if (raised != NULL) {
         sigtask_raise(raised);
