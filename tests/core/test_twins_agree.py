@@ -388,6 +388,27 @@ def test_an_eager_child_that_closes_its_parents_block_is_told():
     run(main, eager=True)
 
 
+def test_a_block_that_is_initialized_again_is_as_new():
+    async def catches():
+        block = catch(Terminate)
+        with block:
+            await asyncio.sleep(100)
+        assert block
+        block.__init__(Terminate)
+        assert not block
+
+    async def main():
+        task = asyncio.create_task(catches())
+        await turns()
+        task.terminate()
+        await task
+        block = mask(Drain, within=5, plain=True)
+        block.__init__(Terminate)
+        assert (block.within, block.plain) == (None, False)
+
+    run(main)
+
+
 @pytest.mark.parametrize("cls", [accept, mask, catch])
 def test_what_opens_a_block_takes_no_arguments(cls):
     async def main():

@@ -10,6 +10,10 @@ typedef struct {
     char plain;
 } Block;
 
+#define FIELDS(X) X(inbox) X(state) X(cls) X(signal) X(within) X(timer) X(waiting)
+
+SIGTASK_COLLECTED(Block, block, FIELDS)
+
 /* Python's own method, for what does not go the straight way. */
 static PyObject *
 by_method(PyObject *op, const char *name, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -38,9 +42,10 @@ init(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nar
     }
     int level = (int)PyLong_AsLong(value);
     Py_DECREF(value);
+    (void)block_clear(op); /* of what it was before, if it was something */
+    self->plain = 0;
     Py_XSETREF(self->cls, Py_NewRef(cls));
     Py_XSETREF(self->state, Py_NewRef(state->unused));
-    Py_XSETREF(self->inbox, NULL);
     self->masks = is_mask ? level : 0;
     self->accepts = is_mask ? (int)state->kill_level : level;
     Py_RETURN_NONE;
@@ -217,8 +222,6 @@ block_exit(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
 
 /* -- the type ---------------------------------------------------------------------------------------------------------------- */
 
-#define FIELDS(X) X(inbox) X(state) X(cls) X(signal) X(within) X(timer) X(waiting)
-
 static PyObject *
 block_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
 {
@@ -228,8 +231,6 @@ block_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(opt
     }
     return (PyObject *)self;
 }
-
-SIGTASK_COLLECTED(Block, block, FIELDS)
 
 static void
 block_dealloc(PyObject *op)
