@@ -126,7 +126,8 @@ class Signal(CancelledError):
 
         :meta private:
         """
-        twin: Self = _new(self.__class__, *self.args)
+        twin: Self = _new(self.__class__)
+        twin.args = self.args  # the same tuple, until somebody changes it
         if self.__dict__:  # a user's class may keep more, and notes are there
             twin.__dict__.update(self.__dict__)
         twin.reason = self.reason

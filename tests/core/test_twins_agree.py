@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import weakref
 
 import pytest
@@ -109,6 +110,15 @@ def test_a_level_that_is_larger_than_a_c_number_kills(before):
 
 
 # -- classes ----------
+
+
+def test_inspect_knows_what_a_signal_is_made_of():
+    class Own(Terminate):
+        def __init__(self, disk):
+            super().__init__(f"{disk} is full")
+
+    assert list(inspect.signature(Terminate).parameters) == ["reason", "sender"]
+    assert list(inspect.signature(Own).parameters) == ["disk"]
 
 
 @pytest.mark.parametrize("name", ["reason", "sender", "sent_at"])
@@ -242,6 +252,53 @@ def test_what_a_catch_has_caught_is_a_copy_of_its_own_to_be_raised():
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("reason", "changed"), ("sender", "changed"), ("sender", None), ("args", ("changed",))]
+)
+def test_what_a_catch_has_caught_has_what_the_task_has_put_into_it(name, value):
+    async def catches():
+        with catch(Terminate) as caught:
+            try:
+                await asyncio.sleep(100)
+            except Terminate as error:
+                setattr(error, name, value)
+                raise
+        return getattr(caught.signal, name)
+
+    async def main():
+        task = asyncio.create_task(catches())
+        await turns()
+        task.terminate("reason")
+        assert await task == value
+
+    run(main)
+
+
+@pytest.mark.parametrize("ask_first", [False, True])
+@pytest.mark.parametrize("name", ["reason", "sender", "args"])
+def test_every_awaiter_sees_what_the_task_has_put_into_the_signal_that_ended_it(name, ask_first):
+    async def changes():
+        try:
+            await asyncio.sleep(100)
+        except Terminate as error:
+            setattr(error, name, ("changed",))
+            raise
+
+    async def main():
+        task = asyncio.create_task(changes())
+        await turns()
+        task.terminate("reason")
+        await asyncio.wait([task])
+        seen = [task.ended_by] if ask_first else []
+        for _ in range(3):
+            with pytest.raises(Terminate) as caught:
+                await task
+            seen.append(caught.value)
+        assert {getattr(one, name) for one in [*seen, task.ended_by]} == {("changed",)}
+
+    run(main)
+
+
 # -- the name of a task that is gone ----------
 
 
@@ -292,6 +349,27 @@ def test_a_signal_that_somebody_keeps_names_its_target_when_that_goes_and_after(
     run(main)
 
 
+# -- what was thrown ----------
+
+
+def test_who_takes_the_traceback_off_a_signal_and_goes_on_is_not_named():
+    async def goes_on():
+        try:
+            await asyncio.sleep(100)
+        except Terminate as error:
+            error.__traceback__ = None
+        await asyncio.sleep(0)
+
+    async def main():
+        task = asyncio.create_task(goes_on())
+        await turns()
+        task.terminate()
+        await task
+        assert task.history[0].caught_at is None
+
+    run(main)
+
+
 # -- blocks ----------
 
 
@@ -308,6 +386,27 @@ def test_an_eager_child_that_closes_its_parents_block_is_told():
         await asyncio.create_task(child())
 
     run(main, eager=True)
+
+
+def test_a_block_that_is_initialized_again_is_as_new():
+    async def catches():
+        block = catch(Terminate)
+        with block:
+            await asyncio.sleep(100)
+        assert block
+        block.__init__(Terminate)
+        assert not block
+
+    async def main():
+        task = asyncio.create_task(catches())
+        await turns()
+        task.terminate()
+        await task
+        block = mask(Drain, within=5, plain=True)
+        block.__init__(Terminate)
+        assert (block.within, block.plain) == (None, False)
+
+    run(main)
 
 
 @pytest.mark.parametrize("cls", [accept, mask, catch])

@@ -99,6 +99,17 @@ def test_only_the_core_cancels_tasks():
     assert not found, f"only {', '.join(MAY_CANCEL)} may: {found}"
 
 
+def test_what_is_private_in_asyncio_is_used_where_the_design_says():
+    text = (ROOT / "docs" / "design.md").read_text("utf-8").partition("## What is private in asyncio")[2]
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", text, re.MULTILINE)
+    assert len(rows) > 8
+    for name, where in rows:
+        private = next(part for part in name.split(".") if part.startswith("_"))
+        for place in re.findall(r"`(\w+(?:/\w+)+)", where):
+            files = [path for path in (SRC / f"{place}.py", SRC / f"{place}.c") if path.exists()]
+            assert any(private in path.read_text("utf-8") for path in files), f"no {private} in {place}"
+
+
 # -- sizes ------------------------------------------------------------------------------------------------------------
 
 

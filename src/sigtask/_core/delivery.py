@@ -234,6 +234,18 @@ def strongest(deliveries: Iterable[Delivery]) -> Delivery | None:
     return max(deliveries, key=lambda delivery: delivery.level, default=None)
 
 
+def is_as_it_came(signal: Signal, delivery: Delivery) -> bool:
+    """Whether the task has changed nothing in the copy of its signal that it got."""
+    given = delivery.given
+    return (
+        not signal.__dict__
+        and signal.__cause__ is given.__cause__
+        and signal.args is given.args
+        and signal.reason is given.reason
+        and signal.sender is (delivery.sender if given.sender is None else given.sender)
+    )
+
+
 def is_over(delivery: Delivery) -> bool:
     """Whether a signal in flight is no longer at work in what the task awaits (R8)."""
     return bool(delivery.below) and not any(one.is_busy for one in _passed_on_to(delivery))

@@ -28,7 +28,7 @@ from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
 from . import stock
-from .delivery import was_taken_before
+from .delivery import is_as_it_came, was_taken_before
 from .ending import awaken_the_running_task
 from .inbox import Inbox
 from .kill import die, go_on
@@ -86,8 +86,8 @@ class Shim:
                 delivery.thrown = None  # so that a report can say where it was swallowed
             return yielded
         except Signal as raised:
-            if raised is signal and not signal.__dict__ and signal.__cause__ is delivery.given.__cause__:
-                inbox.ended = delivery  # just as it came in: no note, no partial result was added
+            if raised is signal and is_as_it_came(signal, delivery):
+                inbox.ended = delivery  # no note, no partial result was added
             raise
         finally:
             del self, inbox, signal, error, trace

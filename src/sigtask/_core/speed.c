@@ -152,8 +152,8 @@ launch(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (!ready(state, "launch", nargs, 2)) {
         return NULL;
     }
-    if (!Py_IS_TYPE(args[1], state->delivery_type)) {
-        return PyErr_Format(PyExc_TypeError, "launch() takes a task and a Delivery, got %R", args[1]);
+    if (!PyObject_TypeCheck(args[0], state->kin_type) || !Py_IS_TYPE(args[1], state->delivery_type)) {
+        return PyErr_Format(PyExc_TypeError, "launch() takes a task and a Delivery, got %R and %R", args[0], args[1]);
     }
     return sigtask_launch(state, args[0], args[1]) < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -152,6 +152,7 @@ void sigtask_track(PyObject *delivery);
 /* What is in a delivery; whether something is one. */
 int sigtask_delivery_visit(PyObject *delivery, visitproc visit, void *arg);
 int sigtask_is_delivery(PyObject *value);
+int sigtask_is_inbox(PyObject *value);
 
 /* A weak reference to its task; of one that is gone, what gives None, too. */
 PyObject *sigtask_ref_to(Addressee *address);
@@ -175,6 +176,9 @@ PyObject *sigtask_copy(State *state, PyObject *signal);
 
 /* A copy of the signal as it came to the task. */
 PyObject *sigtask_copy_of(State *state, Delivery *delivery);
+
+/* Whether the task has changed nothing in the copy of its signal that it got: delivery.is_as_it_came. */
+int sigtask_is_as_it_came(PyObject *signal, Delivery *delivery);
 
 /* Delivery.fresh: a copy to be thrown. */
 PyObject *sigtask_fresh(State *state, Delivery *delivery);

@@ -10,6 +10,10 @@ typedef struct {
     char plain;
 } Block;
 
+#define FIELDS(X) X(inbox) X(state) X(cls) X(signal) X(within) X(timer) X(waiting)
+
+SIGTASK_COLLECTED(Block, block, FIELDS)
+
 /* Python's own method, for what does not go the straight way. */
 static PyObject *
 by_method(PyObject *op, const char *name, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -38,9 +42,10 @@ init(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_t nar
     }
     int level = (int)PyLong_AsLong(value);
     Py_DECREF(value);
+    (void)block_clear(op); /* of what it was before, if it was something */
+    self->plain = 0;
     Py_XSETREF(self->cls, Py_NewRef(cls));
     Py_XSETREF(self->state, Py_NewRef(state->unused));
-    Py_XSETREF(self->inbox, NULL);
     self->masks = is_mask ? level : 0;
     self->accepts = is_mask ? (int)state->kill_level : level;
     Py_RETURN_NONE;
@@ -124,21 +129,18 @@ leave(State *state, Block *self, PyObject **task)
     return 1;
 }
 
-/* The delivery of which the user has got just this copy, and added nothing to it: `signal` is made of that when somebody asks.
+/* The delivery of which the user has got just this copy, and changed nothing in it: `signal` is made of that when somebody asks.
  * A new reference; NULL for a copy to be made now. */
 static PyObject *
 as_it_came(Inbox *inbox, PyObject *error)
 {
     PyObject *one = inbox->delivered;
-    PyBaseExceptionObject *own = (PyBaseExceptionObject *)error;
-    if (!sigtask_is_delivery(one) || (own->dict != NULL && PyDict_GET_SIZE(own->dict) > 0)) {
+    if (!sigtask_is_delivery(one) || sigtask_origin(error) != sigtask_origin(((Delivery *)one)->given) ||
+        !sigtask_is_as_it_came(error, (Delivery *)one)) {
         return NULL;
     }
-    Delivery *delivery = (Delivery *)one;
-    return sigtask_origin(error) == sigtask_origin(delivery->given) &&
-                   own->cause == ((PyBaseExceptionObject *)delivery->given)->cause
-               ? (sigtask_track(one), Py_NewRef(one)) /* the block has it, too */
-               : NULL;
+    sigtask_track(one); /* the block has it, too */
+    return Py_NewRef(one);
 }
 
 static PyObject *
@@ -200,7 +202,8 @@ block_exit(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     Inbox *inbox = (Inbox *)self->inbox;
     self->inbox = NULL;
     PyObject *error = args[1], *answer = is_catch ? Py_False : Py_None;
-    if (is_catch && PyType_Check(self->cls) && PyObject_TypeCheck(error, (PyTypeObject *)self->cls)) {
+    if (is_catch && IS(self->cls) && PyType_Check(self->cls) && PyObject_TypeCheck(error, (PyTypeObject *)self->cls) &&
+        PyObject_TypeCheck(error, (PyTypeObject *)state->signal)) {
         PyObject *level = PyObject_GetAttr(error, state->level_name);
         int taken = level == NULL ? -1 : sigtask_level(level) < state->kill_level;
         Py_XDECREF(level);
@@ -219,8 +222,6 @@ block_exit(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
 
 /* -- the type ---------------------------------------------------------------------------------------------------------------- */
 
-#define FIELDS(X) X(inbox) X(state) X(cls) X(signal) X(within) X(timer) X(waiting)
-
 static PyObject *
 block_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
 {
@@ -230,8 +231,6 @@ block_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(opt
     }
     return (PyObject *)self;
 }
-
-SIGTASK_COLLECTED(Block, block, FIELDS)
 
 static void
 block_dealloc(PyObject *op)
@@ -243,8 +242,13 @@ block_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+static int
+set_inbox(PyObject *self, PyObject *value, void *offset)
+{
+    return set_if(sigtask_is_inbox(value), self, value, offset, "an Inbox");
+}
+
 static PyMemberDef block_members[] = {
-    {"inbox", T_OBJECT, offsetof(Block, inbox), 0, NULL},
     {"state", T_OBJECT, offsetof(Block, state), 0, NULL},
     {"cls", T_OBJECT, offsetof(Block, cls), 0, NULL},
     {"within", T_OBJECT, offsetof(Block, within), 0, NULL},
@@ -267,6 +271,7 @@ static PyMethodDef block_methods[] = {
 
 static PyGetSetDef block_getset[] = {
     {"signal", get_signal, sigtask_set_object, NULL, AT(Block, signal)},
+    {"inbox", get_object, set_inbox, NULL, AT(Block, inbox)},
     {NULL},
 };
 

@@ -156,7 +156,7 @@ set_below(PyObject *self, PyObject *value, void *offset)
             sigtask_track(PyList_GET_ITEM(value, i));
         }
     }
-    return set_tuple(self, value, offset);
+    return value != NULL && PyList_CheckExact(value) ? sigtask_set_object(self, value, offset) : set_tuple(self, value, offset);
 }
 
 int
@@ -230,14 +230,46 @@ sigtask_delivery_new(State *state, Inbox *inbox, PyObject *given)
     return self;
 }
 
+/* Delivery(given, ...): from the beginning it has its signal, and always. */
+static PyObject *
+delivery_tp_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(options))
+{
+    State *state = (State *)PyType_GetModuleState(type);
+    PyObject *given = PyTuple_GET_SIZE(args) == 0 ? NULL : PyTuple_GET_ITEM(args, 0);
+    if (given == NULL || !state->is_bound || !PyObject_TypeCheck(given, (PyTypeObject *)state->signal)) {
+        PyErr_SetString(PyExc_TypeError, "a Delivery is made of a signal");
+        return NULL;
+    }
+    Delivery *self = (Delivery *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        self->given = Py_NewRef(given);
+    }
+    return (PyObject *)self;
+}
+
+static int
+set_given(PyObject *self, PyObject *value, void *offset)
+{
+    State *state = (State *)PyType_GetModuleState(Py_TYPE(self));
+    if (value == NULL || !PyObject_TypeCheck(value, (PyTypeObject *)state->signal)) {
+        PyErr_SetString(PyExc_TypeError, "a Delivery is of a signal");
+        return -1;
+    }
+    return sigtask_set_object(self, value, offset);
+}
+
+static int
+set_thrown(PyObject *self, PyObject *value, void *offset)
+{
+    return set_if(value != NULL && PyWeakref_CheckRef(value), self, value, offset, "a weak reference");
+}
+
 static PyMemberDef delivery_members[] = {
-    {"given", T_OBJECT, offsetof(Delivery, given), 0, NULL},
     {"level", T_OBJECT, offsetof(Delivery, level), 0, NULL},
     {"to", T_OBJECT, offsetof(Delivery, to), 0, NULL},
     {"sender", T_OBJECT, offsetof(Delivery, sender), 0, NULL},
     {"sent_at", T_OBJECT, offsetof(Delivery, sent_at), 0, NULL},
     {"fate", T_OBJECT, offsetof(Delivery, fate), 0, NULL},
-    {"thrown", T_OBJECT, offsetof(Delivery, thrown), 0, NULL},
     {"_copy", T_OBJECT, offsetof(Delivery, copy), 0, NULL},
     {"number", T_INT, offsetof(Delivery, number), 0, NULL},
     {"requests", T_INT, offsetof(Delivery, requests), 0, NULL},
@@ -247,6 +279,8 @@ static PyMemberDef delivery_members[] = {
 };
 
 static PyGetSetDef delivery_getset[] = {
+    {"given", get_object, set_given, NULL, AT(Delivery, given)},
+    {"thrown", get_object, set_thrown, NULL, AT(Delivery, thrown)},
     {"inside", get_tuple, set_tuple, NULL, AT(Delivery, inside)},
     {"below", get_below, set_below, NULL, AT(Delivery, below)},
     {"caught_at", get_caught_at, sigtask_set_object, NULL, AT(Delivery, caught_at)},
@@ -255,7 +289,7 @@ static PyGetSetDef delivery_getset[] = {
 };
 
 static PyType_Slot delivery_slots[] = {
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, delivery_tp_new},
     {Py_tp_traverse, delivery_traverse},
     {Py_tp_clear, delivery_clear},
     {Py_tp_dealloc, delivery_dealloc},

@@ -1,4 +1,4 @@
-/* Fields of the records (`speed_delivery.c`, `speed_inbox.c`) that are an empty tuple when nothing is in them. */
+/* Fields of the records that Python reads and writes. What C relies on is checked when Python sets it. */
 
 #ifndef SIGTASK_SPEED_FIELDS_H
 #define SIGTASK_SPEED_FIELDS_H
@@ -31,6 +31,31 @@ sigtask_set_object(PyObject *self, PyObject *value, void *offset)
     return 0;
 }
 
+static inline PyObject *
+get_object(PyObject *self, void *offset)
+{
+    PyObject *value = *field(self, offset);
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+/* Sets what is right, or None; else a TypeError says what would have been. */
+static inline int
+set_if(int is_right, PyObject *self, PyObject *value, void *offset, const char *what)
+{
+    if (value != NULL && !Py_IsNone(value) && !is_right) {
+        PyErr_Format(PyExc_TypeError, "this takes %s, got %R", what, value);
+        return -1;
+    }
+    return sigtask_set_object(self, value, offset);
+}
+
+static inline int
+set_delivery(PyObject *self, PyObject *value, void *offset)
+{
+    return set_if(sigtask_is_delivery(value), self, value, offset, "a Delivery");
+}
+
+/* A field that is an empty tuple when nothing is in it. */
 static inline int
 set_tuple(PyObject *self, PyObject *value, void *offset)
 {
@@ -38,8 +63,11 @@ set_tuple(PyObject *self, PyObject *value, void *offset)
         Py_CLEAR(*field(self, offset));
         return 0;
     }
+    if (value == NULL || !PyTuple_CheckExact(value)) {
+        PyErr_SetString(PyExc_TypeError, "this takes a tuple");
+        return -1;
+    }
     return sigtask_set_object(self, value, offset);
 }
-
 
 #endif

@@ -12,6 +12,18 @@ get_delivered(PyObject *self, void *offset)
     return sigtask_is_delivery(value) ? PyTuple_Pack(1, value) : get_tuple(self, offset);
 }
 
+static int
+set_delivered(PyObject *self, PyObject *value, void *offset)
+{
+    for (Py_ssize_t i = 0; value != NULL && PyTuple_CheckExact(value) && i < PyTuple_GET_SIZE(value); i++) {
+        if (!sigtask_is_delivery(PyTuple_GET_ITEM(value, i))) {
+            PyErr_SetString(PyExc_TypeError, "this takes a tuple of Deliveries");
+            return -1;
+        }
+    }
+    return set_tuple(self, value, offset);
+}
+
 /* The list, made by now. Borrowed. */
 static PyObject *
 history_of(Inbox *inbox)
@@ -37,10 +49,26 @@ get_history(PyObject *self, void *Py_UNUSED(offset))
     return Py_XNewRef(history_of((Inbox *)self));
 }
 
+static int
+set_history(PyObject *self, PyObject *value, void *offset)
+{
+    return set_if(value != NULL && PyList_Check(value), self, value, offset, "a History");
+}
+
+static int
+set_cause(PyObject *self, PyObject *value, void *offset)
+{
+    State *state = (State *)PyType_GetModuleState(Py_TYPE(self));
+    return set_if(value != NULL && PyObject_TypeCheck(value, (PyTypeObject *)state->signal), self, value, offset, "a signal");
+}
+
 /* What would be lost with it: Delivery.weight, and of equals the level. */
 static long
 worth(State *state, Delivery *one)
 {
+    if (!sigtask_is_delivery((PyObject *)one)) {
+        return -1; /* somebody has put it into the list */
+    }
     int is_at_work = one->fate == state->pending || one->fate == state->in_flight || sigtask_lives(one->thrown);
     long weight = is_at_work ? 2 : one->fate == state->delivered;
     return weight * 1000 + Py_MIN(sigtask_level(one->level), 999);
@@ -224,6 +252,12 @@ dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
+int
+sigtask_is_inbox(PyObject *value)
+{
+    return value != NULL && Py_TYPE(value)->tp_dealloc == dealloc;
+}
+
 PyObject *
 sigtask_expose(PyObject *op)
 {
@@ -263,16 +297,10 @@ sigtask_inbox_new(State *state, PyObject *task)
 
 static PyMemberDef inbox_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Inbox, weakrefs), Py_READONLY, NULL},
-    {"flying", T_OBJECT, offsetof(Inbox, flying), 0, NULL},
-    {"again", T_OBJECT, offsetof(Inbox, again), 0, NULL},
     {"plain_msg", T_OBJECT, offsetof(Inbox, plain_msg), 0, NULL},
     {"plain_thrown", T_OBJECT, offsetof(Inbox, plain_thrown), 0, NULL},
-    {"plain_under", T_OBJECT, offsetof(Inbox, plain_under), 0, NULL},
-    {"cause", T_OBJECT, offsetof(Inbox, cause), 0, NULL},
     {"caused", T_OBJECT, offsetof(Inbox, caused), 0, NULL},
-    {"doom", T_OBJECT, offsetof(Inbox, doom), 0, NULL},
     {"unclaimed", T_OBJECT, offsetof(Inbox, unclaimed), 0, NULL},
-    {"ended", T_OBJECT, offsetof(Inbox, ended), 0, NULL},
     {"end", T_OBJECT, offsetof(Inbox, end), 0, NULL},
     {"missed", T_INT, offsetof(Inbox, missed), 0, NULL},
     {"weight", T_INT, offsetof(Inbox, weight), 0, NULL},
@@ -297,8 +325,14 @@ static PyGetSetDef inbox_getset[] = {
     {"waiters", get_tuple, set_tuple, NULL, AT(Inbox, waiters)},
     {"stops", get_tuple, set_tuple, NULL, AT(Inbox, stops)},
     {"outside", get_tuple, set_tuple, NULL, AT(Inbox, outside)},
-    {"delivered", get_delivered, set_tuple, NULL, AT(Inbox, delivered)},
-    {"history", get_history, sigtask_set_object, NULL, AT(Inbox, history)},
+    {"delivered", get_delivered, set_delivered, NULL, AT(Inbox, delivered)},
+    {"history", get_history, set_history, NULL, AT(Inbox, history)},
+    {"flying", get_object, set_delivery, NULL, AT(Inbox, flying)},
+    {"again", get_object, set_delivery, NULL, AT(Inbox, again)},
+    {"plain_under", get_object, set_delivery, NULL, AT(Inbox, plain_under)},
+    {"doom", get_object, set_delivery, NULL, AT(Inbox, doom)},
+    {"ended", get_object, set_delivery, NULL, AT(Inbox, ended)},
+    {"cause", get_object, set_cause, NULL, AT(Inbox, cause)},
     {"task", get_task, sigtask_set_object, NULL, AT(Inbox, task)},
     {NULL},
 };

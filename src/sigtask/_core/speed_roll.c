@@ -1,7 +1,36 @@
 /* The C twin of `roll.Roll`, which is its specification: those that a ladder is put to. The straight way is here: a task of
  * ours that is told for the first time, and that ends of what it was told. */
 
+#include "speed_fields.h"
 #include "speed_roll.h"
+
+#define FIELDS(X)                                                                                                      \
+    X(alive) X(rows) X(context) X(name) X(clock) X(slow) X(last) X(empty) X(none_swallowed) X(seconds) X(ended_by) X(by_class)
+
+/* Whether it has all that Roll.__init__ gives it; else a RuntimeError. */
+static int
+is_whole(Roll *self)
+{
+    if (self->alive == NULL || self->rows == NULL || self->context == NULL || self->name == NULL || self->clock == NULL ||
+        self->slow == NULL || self->last == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Roll.__init__() was not called");
+        return 0;
+    }
+    return 1;
+}
+
+/* The row of a task that has not ended. A new reference; NULL if it has, or with an exception. */
+static PyObject *
+row_of(State *state, Roll *self, PyObject *task)
+{
+    PyObject *row = PyDict_GetItemWithError(self->alive, task);
+    if (row != NULL && (!Py_IS_TYPE(row, (PyTypeObject *)state->row) || SLOT(row, sigtask_rows.stood) == NULL ||
+                        !PyDict_CheckExact(SLOT(row, sigtask_rows.stood)))) {
+        PyErr_Format(PyExc_TypeError, "a Roll has a TaskReport of each task, and of this one %R", row);
+        return NULL;
+    }
+    return Py_XNewRef(row);
+}
 
 /* -- who is to end ----------------------------------------------------------------------------------------------------------- */
 
@@ -12,6 +41,9 @@ roll_track(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize
     Roll *self = (Roll *)op;
     if (nargs != 1 || names != NULL) {
         PyErr_SetString(PyExc_TypeError, "track() takes tasks");
+        return NULL;
+    }
+    if (!is_whole(self)) {
         return NULL;
     }
     PyObject *tasks = PySequence_Fast(args[0], "track() takes tasks");
@@ -60,8 +92,7 @@ static int
 is_simple(State *state, PyObject *task, PyObject *row)
 {
     Inbox *inbox = sigtask_inbox_of(task);
-    return SLOT(row, sigtask_rows.descendant) == Py_False && PyDict_CheckExact(SLOT(row, sigtask_rows.stood)) &&
-           PyDict_GET_SIZE(SLOT(row, sigtask_rows.stood)) == 0 &&
+    return SLOT(row, sigtask_rows.descendant) == Py_False && PyDict_GET_SIZE(SLOT(row, sigtask_rows.stood)) == 0 &&
            (inbox == NULL || (inbox->outside == NULL && inbox->stops == NULL && !IS(inbox->doom)));
 }
 
@@ -88,11 +119,14 @@ tell_one(State *state, Roll *self, PyObject *task, PyObject *row, PyObject *cons
                          ? NULL
                          : sigtask_coroutine_of(state, task);
     PyObject *stood = coro == NULL || !is_simple(state, task, row) ? NULL : sigtask_stood_of(state, self, coro);
-    Inbox *inbox = stood == NULL ? NULL : sigtask_mailbox(state, task);
-    if (inbox == NULL) {
+    if (stood == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
-    SET(row, stood, stood);
+    SET(row, stood, stood); /* at once: to make an inbox may run the garbage collector, and so anything */
+    Inbox *inbox = sigtask_mailbox(state, task);
+    if (inbox == NULL) {
+        return -1;
+    }
     self->sent += 1;
     if (again && is_at_its_end(task, signal)) {
         return 1;
@@ -108,8 +142,12 @@ roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_
     State *state = (State *)PyType_GetModuleState(defining);
     Roll *self = (Roll *)op;
     int again = nargs == 7 && args[6] == Py_True;
-    if (nargs != 7 || names != NULL || !PyList_CheckExact(args[0]) || !PyFloat_Check(args[4])) {
+    if (nargs != 7 || names != NULL || !PyList_CheckExact(args[0]) || !PyFloat_Check(args[4]) ||
+        !PyObject_TypeCheck(args[1], (PyTypeObject *)state->signal) || !PyTuple_CheckExact(args[3])) {
         PyErr_SetString(PyExc_TypeError, "tell() takes a list, a signal, its sender, stops, a time, who tells others, and whether again");
+        return NULL;
+    }
+    if (!is_whole(self)) {
         return NULL;
     }
     PyObject *todo = args[0], *slow = args[5];
@@ -121,7 +159,7 @@ roll_tell(PyObject *op, PyTypeObject *defining, PyObject *const *args, Py_ssize_
             Py_DECREF(task);
             return NULL;
         }
-        PyObject *row = Py_XNewRef(PyDict_GetItemWithError(self->alive, task));
+        PyObject *row = row_of(state, self, task);
         int is_long = 0;
         int told = row == NULL ? (PyErr_Occurred() ? -1 : 1)
                                : tell_one(state, self, task, row, args, again, &is_long);
@@ -204,10 +242,10 @@ roll_call(PyObject *op, PyObject *args, PyObject *Py_UNUSED(options))
     Roll *self = (Roll *)op;
     State *state = (State *)PyType_GetModuleState(Py_TYPE(op));
     PyObject *task, *row, *done = NULL;
-    if (!PyArg_ParseTuple(args, "O:__call__", &task)) {
+    if (!PyArg_ParseTuple(args, "O:__call__", &task) || !is_whole(self)) {
         return NULL;
     }
-    if ((row = Py_XNewRef(PyDict_GetItemWithError(self->alive, task))) == NULL) {
+    if ((row = row_of(state, self, task)) == NULL) {
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
     if (Py_IsNone(self->name)) {
@@ -229,9 +267,6 @@ roll_call(PyObject *op, PyObject *args, PyObject *Py_UNUSED(options))
 }
 
 /* -- the type ---------------------------------------------------------------------------------------------------------------- */
-
-#define FIELDS(X)                                                                                                      \
-    X(alive) X(rows) X(context) X(name) X(clock) X(slow) X(last) X(empty) X(none_swallowed) X(seconds) X(ended_by) X(by_class)
 
 static PyObject *
 roll_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(options))
@@ -270,6 +305,28 @@ roll_begin(PyObject *op, PyTypeObject *Py_UNUSED(defining), PyObject *const *arg
 
 SIGTASK_COLLECTED(Roll, roll, FIELDS)
 
+static int
+set_kind(PyTypeObject *kind, PyObject *self, PyObject *value, void *offset)
+{
+    if (value == NULL || !Py_IS_TYPE(value, kind)) {
+        PyErr_Format(PyExc_TypeError, "this takes a %s", kind->tp_name);
+        return -1;
+    }
+    return sigtask_set_object(self, value, offset);
+}
+
+static int
+set_dict(PyObject *self, PyObject *value, void *offset)
+{
+    return set_kind(&PyDict_Type, self, value, offset);
+}
+
+static int
+set_list(PyObject *self, PyObject *value, void *offset)
+{
+    return set_kind(&PyList_Type, self, value, offset);
+}
+
 static void
 roll_dealloc(PyObject *op)
 {
@@ -282,19 +339,23 @@ roll_dealloc(PyObject *op)
 }
 
 static PyMemberDef roll_members[] = {
-    {"alive", T_OBJECT, offsetof(Roll, alive), 0, NULL},
-    {"rows", T_OBJECT, offsetof(Roll, rows), 0, NULL},
-    {"context", T_OBJECT, offsetof(Roll, context), 0, NULL},
-    {"name", T_OBJECT, offsetof(Roll, name), 0, NULL},
-    {"clock", T_OBJECT, offsetof(Roll, clock), 0, NULL},
-    {"slow", T_OBJECT, offsetof(Roll, slow), 0, NULL},
-    {"last", T_OBJECT, offsetof(Roll, last), 0, NULL},
     {"everything", T_BOOL, offsetof(Roll, everything), 0, NULL},
     {"has_descendants", T_BOOL, offsetof(Roll, has_descendants), 0, NULL},
     {"began", T_DOUBLE, offsetof(Roll, began), 0, NULL},
     {"left", T_PYSSIZET, offsetof(Roll, left), 0, NULL},
     {"ended", T_PYSSIZET, offsetof(Roll, ended), 0, NULL},
     {"sent", T_PYSSIZET, offsetof(Roll, sent), 0, NULL},
+    {NULL},
+};
+
+static PyGetSetDef roll_getset[] = {
+    {"alive", get_object, set_dict, NULL, AT(Roll, alive)},
+    {"rows", get_object, set_list, NULL, AT(Roll, rows)},
+    {"context", get_object, sigtask_set_object, NULL, AT(Roll, context)},
+    {"name", get_object, sigtask_set_object, NULL, AT(Roll, name)},
+    {"clock", get_object, sigtask_set_object, NULL, AT(Roll, clock)},
+    {"slow", get_object, sigtask_set_object, NULL, AT(Roll, slow)},
+    {"last", get_object, sigtask_set_object, NULL, AT(Roll, last)},
     {NULL},
 };
 
@@ -312,6 +373,7 @@ static PyType_Slot roll_slots[] = {
     {Py_tp_clear, roll_clear},
     {Py_tp_dealloc, roll_dealloc},
     {Py_tp_members, roll_members},
+    {Py_tp_getset, roll_getset},
     {Py_tp_methods, roll_methods},
     {0, NULL},
 };

@@ -140,7 +140,8 @@ shim_set_send(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
         if (name == NULL) {
             return -1;
         }
-        stand_in = PyUnicode_CompareWithASCIIString(name, "_born_killed") == 0 ? BORN_KILLED : RESUMING;
+        int is_born_killed = PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "_born_killed") == 0;
+        stand_in = is_born_killed ? BORN_KILLED : RESUMING;
         Py_DECREF(name);
     }
     if (self->inbox != NULL) {
@@ -191,7 +192,7 @@ land(State *state, Inbox *inbox)
 {
     Delivery *delivery = (Delivery *)inbox->flying;
     PyObject *below = delivery->below, *before = inbox->delivered; /* to let go of these may run Python of anybody's */
-    Py_SETREF(delivery->fate, Py_NewRef(state->delivered));
+    Py_XSETREF(delivery->fate, Py_NewRef(state->delivered));
     delivery->requests = inbox->weight;
     delivery->below = NULL;
     delivery->taken_back = inbox->weight == 0;
@@ -208,10 +209,10 @@ land(State *state, Inbox *inbox)
 static void
 note_caught(Delivery *delivery, PyObject *signal)
 {
-    PyTracebackObject *trace = (PyTracebackObject *)((PyBaseExceptionObject *)signal)->traceback;
-    if (trace != NULL) {
-        Py_XSETREF(delivery->caught_at, (PyObject *)PyFrame_GetCode(trace->tb_frame));
-        delivery->caught_lasti = trace->tb_lasti;
+    PyObject *trace = ((PyBaseExceptionObject *)signal)->traceback;
+    if (trace != NULL && PyTraceBack_Check(trace)) { /* on Python 3.11 one that was taken away is None */
+        Py_XSETREF(delivery->caught_at, (PyObject *)PyFrame_GetCode(((PyTracebackObject *)trace)->tb_frame));
+        delivery->caught_lasti = ((PyTracebackObject *)trace)->tb_lasti;
     }
 }
 
@@ -239,10 +240,8 @@ deliver(State *state, Shim *self, Inbox *inbox, PyObject *error)
         goto done;
     }
     PyObject *raised = sigtask_catch();
-    PyBaseExceptionObject *own = (PyBaseExceptionObject *)signal;
-    if (raised == signal && (own->dict == NULL || PyDict_GET_SIZE(own->dict) == 0) &&
-        own->cause == ((PyBaseExceptionObject *)delivery->given)->cause) {
-        Py_XSETREF(inbox->ended, Py_NewRef(delivery)); /* just as it came in: no note, no partial result was added */
+    if (raised == signal && sigtask_is_as_it_came(signal, delivery)) {
+        Py_XSETREF(inbox->ended, Py_NewRef(delivery)); /* no note, no partial result was added */
     }
     if (raised != NULL) {
         sigtask_raise(raised);
@@ -321,6 +320,10 @@ shim_set_inbox(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     State *state = (State *)PyType_GetModuleState(Py_TYPE(op));
     if (value == NULL || !Py_IS_TYPE(value, state->inbox_type)) {
         PyErr_SetString(PyExc_TypeError, "a shim's inbox is an Inbox");
+        return -1;
+    }
+    if (((Shim *)op)->inbox != NULL && ((Shim *)op)->inbox != value) {
+        PyErr_SetString(PyExc_AttributeError, "a task keeps the inbox that it has"); /* which knows the task, until it goes */
         return -1;
     }
     Py_XSETREF(((Shim *)op)->inbox, Py_NewRef(value));

@@ -148,6 +148,16 @@ sigtask_fresh(State *state, Delivery *delivery)
     return signal;
 }
 
+int
+sigtask_is_as_it_came(PyObject *signal, Delivery *delivery)
+{
+    PyBaseExceptionObject *own = (PyBaseExceptionObject *)signal, *given = (PyBaseExceptionObject *)delivery->given;
+    PyObject *named = SLOT(given, sigtask_slots.sender);
+    return (own->dict == NULL || PyDict_GET_SIZE(own->dict) == 0) && own->cause == given->cause && own->args == given->args &&
+           or_none(SLOT(own, sigtask_slots.reason)) == or_none(SLOT(given, sigtask_slots.reason)) &&
+           or_none(SLOT(own, sigtask_slots.sender)) == or_none(IS(named) ? named : delivery->sender);
+}
+
 static int
 fill(PyObject *self, PyObject *reason, PyObject *sender)
 {

@@ -159,13 +159,12 @@ is_quiet(Inbox *inbox)
 /* The signal that the running parent is handling (Inbox.in_force): 1; 0 for none; -1 for Python to find out; -2: an
  * exception. */
 static int
-find_force(PyObject *parent, Inbox *theirs, Delivery **force)
+find_force(Inbox *theirs, Delivery **force)
 {
     if (!sigtask_may_be_busy(theirs)) {
         return 0;
     }
-    Shim *shim = sigtask_shim_of(parent);
-    if (PyTuple_CheckExact(theirs->delivered) || shim == NULL || shim->coro == NULL || !PyCoro_CheckExact(shim->coro)) {
+    if (PyTuple_CheckExact(theirs->delivered)) {
         return -1;
     }
     *force = (Delivery *)theirs->delivered;
@@ -198,14 +197,16 @@ note_cause(State *state, PyObject *task)
     if (theirs == NULL) {
         return 0;
     }
-    PyObject *running = PyObject_GetAttr(sigtask_shim_of(parent)->coro, state->running_name);
-    Py_XDECREF(running);
-    if (running == NULL || running != Py_True) {
-        PyErr_Clear(); /* no coroutine of Python's own */
-        return running == Py_False ? 0 : -1;
+    PyObject *coro = sigtask_shim_of(parent)->coro;
+    if (coro == NULL || !PyCoro_CheckExact(coro)) {
+        return -1;
+    }
+    int running = sigtask_is_true(PyObject_GetAttr(coro, state->running_name));
+    if (running <= 0) {
+        return running < 0 ? -2 : 0;
     }
     Delivery *force = NULL;
-    int found = find_force(parent, theirs, &force);
+    int found = find_force(theirs, &force);
     if (found <= 0) {
         return found;
     }
@@ -281,7 +282,7 @@ sigtask_take_back(State *state, Inbox *inbox, int requests)
     Py_ssize_t n = many ? PyList_GET_SIZE(inbox->history) : inbox->history != NULL;
     while (requests > 0 && --n >= 0) {
         Delivery *one = (Delivery *)(many ? PyList_GET_ITEM(inbox->history, n) : inbox->history);
-        if (one->fate == state->delivered && !one->taken_back) {
+        if (sigtask_is_delivery((PyObject *)one) && one->fate == state->delivered && !one->taken_back) {
             one->taken_back = 1;
             requests -= one->requests;
         }

@@ -9,6 +9,7 @@ the inbox is made when the first signal is sent or the first block opened.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 import time
 from asyncio import CancelledError
@@ -335,6 +336,18 @@ def _raise_claimed(task: Any, error: CancelledError) -> None:
         del claimed, error, task
 
 
+class _Signature:
+    """What `inspect` says of a signal's class: from Python 3.13 on it does not understand an `__init__` in C."""
+
+    def __init__(self) -> None:
+        self.ours = inspect.signature(Signal)
+
+    def __get__(self, signal: Signal | None, cls: type[Signal]) -> inspect.Signature:
+        if cls.__init__ is not Signal.__init__:
+            raise AttributeError("__signature__")  # the class has an `__init__` of its own
+        return self.ours
+
+
 if speed is not None:
     _NAMES = {
         "fresh": FreshTask,
@@ -371,6 +384,7 @@ if speed is not None:
         **dict.fromkeys(("drain", "interrupt", "terminate", "kill"), "reason=None"),
     }
     _DOCS = {name: f"{name}($self, {what})\n--\n\n{vars(Task)[name].__doc__}" for name, what in _SIGNATURES.items()}
+    Signal.__signature__ = _Signature()  # type: ignore[attr-defined]
     Signal.__init__ = speed.bind(_NAMES, _DOCS)  # type: ignore[method-assign]
     for _name in speed.STRAIGHT:
         setattr(Task, _name, getattr(speed.Kin, _name))
