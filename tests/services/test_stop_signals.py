@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 
 import pytest
 from lines import HTTP, Line, ok
@@ -74,3 +75,22 @@ def test_asyncio_runs_own_handler_of_sigint_is_left_to_it():
 
     asyncio.run(main(SignalMiddleware(hello)))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_next_server_in_the_same_process_has_its_delay_and_does_not_stop_yet(server):
+    app = SignalMiddleware(hello, drain_delay=0.3)
+
+    async def serve():
+        line = Line()
+        await app(dict(HTTP), line.receive, line.send)
+        assert app.stopping is None
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        while not app.stopping:
+            await asyncio.sleep(0.01)
+        early = len(server)
+        await asyncio.sleep(0.5)
+        return early
+
+    assert asyncio.run(serve()) == 0
+    assert asyncio.run(serve()) == 1
+    assert len(server) == 2
