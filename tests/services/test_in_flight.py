@@ -3,6 +3,7 @@
 import asyncio
 
 import anyio
+import pytest
 from lines import HTTP, Line, ok
 
 from sigtask import Ladder, Signal, Terminate, mask
@@ -91,3 +92,11 @@ def test_an_anyio_scope_around_it_that_cancels_in_each_turn_ends_it_once():
 
     assert asyncio.run(main()) == 200
     assert most < 10
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/api/readyz"])
+async def test_the_ready_path_is_found_behind_a_proxy_that_takes_a_prefix_away(path):
+    middleware, line = SignalMiddleware(App(), ready_path="/readyz"), Line()
+    middleware.stop()
+    await middleware({**HTTP, "root_path": "/api", "path": path}, line.receive, line.send)
+    assert line.status == 503

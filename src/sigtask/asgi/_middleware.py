@@ -112,7 +112,7 @@ class SignalMiddleware:
             if self._begun_in is not get_running_loop():
                 self._begin()
             deadline = None
-            if self._in_flight.stopping is not None and scope["path"] == self._ready_path:
+            if self._in_flight.stopping is not None and _path(scope) == self._ready_path:
                 await answer(scope, send, 503, "The server is stopping.\n")
                 return
             if self._deadlines.any:
@@ -169,6 +169,12 @@ class SignalMiddleware:
             self._in_flight.begin(name)
         else:
             self._in_flight.announce(name)
+
+
+def _path(scope: Scope) -> str:
+    """Without the prefix that a proxy has taken away and the server has put back (uvicorn's `--root-path`)."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def _check_app(app: Any) -> None:
