@@ -29,6 +29,7 @@ from typing import Any
 
 from .._core.factory import task_factory
 from .._core.task import Task as OurTask
+from ..serving._context import carry_back
 from ..serving._in_flight import InFlight, tell_family
 from ..serving._reasons import ClientDisconnected, DeadlineExceeded, OnDisconnect, ServerStopping
 from ..signals import Interrupt, Signal
@@ -138,7 +139,7 @@ class Exchange:
         if not task.done() or task.cancelled() or service.in_flight.stopping is not None:
             return self._go_on(task, context)
         self._over = True
-        _carry_back(context)
+        carry_back(context, CURRENT)
         try:
             return task.result()
         finally:
@@ -149,7 +150,7 @@ class Exchange:
             if not task.done():
                 await self._wait(task)
             self._over = True
-            _carry_back(context)
+            carry_back(context, CURRENT)
             if self._service.in_flight.stopping is None and not task.cancelled():
                 task.result()
             else:
@@ -368,22 +369,12 @@ def _is_plain(endpoint: Any) -> bool:
     )
 
 
-def _carry_back(context: Context) -> None:
-    """Variables that the app has set are seen by what called it, as if it had run in the caller's task."""
-    for var, value in context.items():
-        if var is not CURRENT and var.get(_UNSET) is not value:
-            var.set(value)
-
-
 def _consume(signals: int) -> None:
     """They were passed on, and taken there: the requests are taken back here (R8)."""
     task = asyncio.current_task()
     assert task is not None
     for _ in range(signals):
         task.uncancel()
-
-
-_UNSET: Any = object()
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:
