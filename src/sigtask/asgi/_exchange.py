@@ -221,7 +221,7 @@ class Exchange:
         if task.cancelled() or task.exception() is None:
             await self._finish(task)
         else:
-            told = {"message": f"{task.get_name()} failed while it was stopped", "exception": task.exception()}
+            told = {"message": f"{task.get_name()!r} failed while it was stopped", "exception": task.exception()}
             self.loop.call_exception_handler(told)
 
     async def _finish_well(self) -> None:
