@@ -87,6 +87,30 @@ def test_a_lost_connection_interrupts_the_handler():
     play(scenario, Handler)
 
 
+def test_a_handler_that_is_told_by_its_read_is_not_interrupted_in_its_cleanup():
+    class Reads(Handler):
+        async def work(self, reader, writer):
+            try:
+                await reader.readline()
+            finally:
+                await asyncio.sleep(0.1)
+                self.met.append("cleaned up")
+
+    async def scenario(handler):
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # its ConnectionResetError
+        async with start_server(handler, "127.0.0.1", 0, ladder=LADDER) as server:
+            _, writer = await connect(server)
+            await handler.began.wait()
+            raw = writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            while not handler.met:
+                await asyncio.sleep(0.01)
+        assert handler.met == ["cleaned up"]
+
+    play(scenario, Reads)
+
+
 def test_a_client_that_has_shut_its_half_is_still_there():
     class Answers(Handler):
         async def work(self, reader, writer):

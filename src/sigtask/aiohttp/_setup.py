@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from .._core.factory import install
+from .._core.handling import is_handling
 from .._core.task import Task
 from ..ladder import Ladder
 from ..serving._call import call
@@ -175,7 +176,8 @@ class _Setting:
         sender = f"client {request.remote}"
         reason = ClientDisconnected("the client closed the connection", sender=sender)
         if what == "throw":
-            if request.content.is_eof():  # else who reads the body is told by an error, and is in its cleanup
+            error = request.content.exception()
+            if error is None or not is_handling(task.get_coro(), error):  # else it reads the body, and has been told
                 task.send_signal(Interrupt(reason, sender=sender))
         elif what == "ask":
             tell_family([task], lambda one: one.send_signal(reason))

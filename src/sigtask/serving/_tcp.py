@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from .._core.factory import create_task
+from .._core.handling import is_handling
 from .._core.task import Task
 from ..ladder import Ladder
 from ..signals import Interrupt
@@ -103,8 +104,9 @@ class _Connections:
     async def _watch(self, writer: StreamWriter, task: Task[None], peer: object) -> None:
         try:
             await writer.wait_closed()
-        except OSError:  # lost, and not closed by the handler
-            task.send_signal(Interrupt(ClientDisconnected("the connection was lost"), sender=f"client {peer}"))
+        except OSError as error:  # lost, and not closed by the handler
+            if not is_handling(task.get_coro(), error):  # else its read or drain has told it, and this is its cleanup
+                task.send_signal(Interrupt(ClientDisconnected("the connection was lost"), sender=f"client {peer}"))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         assert isinstance(task, Task)
