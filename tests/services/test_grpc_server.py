@@ -50,7 +50,7 @@ class Service:
     async def tidy(self, request, context):
         try:
             while True:
-                yield b"x" * 65536
+                yield b"x" * 1_000_000
         finally:
             await asyncio.sleep(0.1)
             self.met.set_result("cleaned up")
