@@ -37,6 +37,16 @@ def test_a_handler_is_interrupted_when_its_client_goes(server):
     assert is_well(server)
 
 
+def test_a_handler_that_reads_its_body_is_told_by_that_and_its_cleanup_is_not_torn(server):
+    server.lose("/upload", "Content-Length: 100", method="POST", body=b"abc")
+    server.wait_for("cleaned up")
+    assert is_well(server)
+
+
+def test_context_variables_of_the_handler_are_seen_by_what_prepares_the_response(server):
+    assert "X-Request-Id: 7" in read_all(server.ask("/named", "Connection: close"))
+
+
 def test_a_handler_that_is_only_asked_goes_on(server):
     gone(server, "/ask").wait_for("asked")
     assert is_well(server)

@@ -4,55 +4,11 @@ import asyncio
 import contextvars
 
 import pytest
+from lines import GONE, HTTP, POST, SOCKET, Line, call, ok, piece
 
 from sigtask import Interrupt, Ladder, Task, create_task
 from sigtask.asgi import ClientDisconnected, SignalMiddleware, on_disconnect
 from sigtask.testing import turns
-
-HTTP = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/", "headers": [], "client": ("c", 1)}
-POST = {**HTTP, "method": "POST", "headers": [(b"content-length", b"6")]}
-SOCKET = {"type": "websocket", "path": "/", "headers": []}
-GONE = {"type": "http.disconnect"}
-
-
-def piece(body, more=False):
-    return {"type": "http.request", "body": body, "more_body": more}
-
-
-class Line:
-    """A server's `receive` and `send`: what is read is counted, and two readers at once are an error."""
-
-    def __init__(self, *messages):
-        self.queue = asyncio.Queue()
-        for message in messages:
-            self.queue.put_nowait(message)
-        self.sent, self.read, self.reading = [], 0, False
-
-    async def receive(self):
-        assert not self.reading, "two read at once"
-        self.reading = True
-        try:
-            message = await self.queue.get()
-        finally:
-            self.reading = False
-        self.read += 1
-        return message
-
-    async def send(self, message):
-        self.sent.append(message)
-
-    @property
-    def status(self):
-        return self.sent[0]["status"]
-
-
-async def call(app, scope, line, **options):
-    await SignalMiddleware(app, **options)(dict(scope), line.receive, line.send)
-
-
-async def ok(send):
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def test_the_app_runs_in_a_task_of_ours_whatever_the_loop_makes():
@@ -326,6 +282,13 @@ async def good(scope, receive, send): ...
 def test_an_option_that_makes_no_sense_is_refused_at_the_start(options, error):
     with pytest.raises(error):
         SignalMiddleware(good, **options)
+
+
+def test_stop_outside_of_the_loop_is_refused_and_changes_nothing():
+    middleware = SignalMiddleware(good)
+    with pytest.raises(RuntimeError):
+        middleware.stop()
+    assert middleware.stopping is None
 
 
 def test_a_negative_grace_is_refused_by_the_ladder():

@@ -66,6 +66,13 @@ def test_a_plain_function_runs_in_its_thread(server):
     assert "from a thread" in read_all(server.ask("/thread", "Connection: close"))
 
 
+def test_a_plain_function_keeps_its_dependencies_when_the_client_goes(server):
+    server.lose("/long_thread")
+    server.wait_for("closed the session")
+    assert server.stdout.index("the thread is done") < server.stdout.index("closed the session")
+    assert is_well(server)
+
+
 def test_a_background_task_is_not_interrupted_by_the_end_of_the_response(server):
     assert read_all(server.ask("/background", "Connection: close")).endswith('"soon"')
     server.wait_for("background done None")
@@ -78,6 +85,13 @@ def test_a_stream_is_closed_when_the_client_goes(server):
     raw.recv(10)
     raw.close()
     server.wait_for("stream closed")
+    assert is_well(server)
+
+
+def test_what_is_to_be_done_after_a_stream_is_done_when_the_client_has_gone(serve):
+    server = serve("uvicorn", app="fastapi_app:app")
+    server.lose("/forever")
+    server.wait_for("afterwards")
     assert is_well(server)
 
 
@@ -97,4 +111,12 @@ def test_a_websocket_meets_its_clients_departure_as_ever(server):
         ws.send("a")
         assert ws.recv(timeout=10) == "a"
     server.wait_for("client left")
+    assert is_well(server)
+
+
+def test_a_websocket_that_only_sends_and_runs_to_its_end_is_told_by_its_send(server):
+    websockets = pytest.importorskip("websockets.sync.client")
+    with websockets.connect(f"ws://{server.url}/ticks", proxy=None):
+        server.wait_for("began")
+    server.wait_for("no more ticks")
     assert is_well(server)

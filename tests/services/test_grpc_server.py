@@ -47,6 +47,14 @@ class Service:
         finally:
             self.met.set_result(type(asyncio.current_task()).__name__)
 
+    async def tidy(self, request, context):
+        try:
+            while True:
+                yield b"x" * 1_000_000
+        finally:
+            await asyncio.sleep(0.1)
+            self.met.set_result("cleaned up")
+
     async def total(self, requests, context):
         return str(sum([len(each) async for each in requests])).encode()
 
@@ -61,7 +69,7 @@ class Service:
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         return {
             **{name: unary(getattr(self, name)) for name in ("wait", "echo", "fails")},
-            **{name: stream(getattr(self, name)) for name in ("count", "last_words", "endless")},
+            **{name: stream(getattr(self, name)) for name in ("count", "last_words", "endless", "tidy")},
             "total": grpc.stream_unary_rpc_method_handler(self.total),
             "shout": grpc.stream_stream_rpc_method_handler(self.shout),
         }
@@ -134,6 +142,16 @@ def test_a_stream_that_is_stopped_while_it_writes_to_a_slow_client_closes_its_ge
         await asyncio.sleep(0.3)  # it fills the window, and waits for room
         await stop()
         assert service.met.done() and service.met.result() == "Task"
+
+    play(scenario)
+
+
+def test_a_stream_whose_write_has_failed_is_not_interrupted_in_its_cleanup():
+    async def scenario(service, channel, stop):
+        call = channel.unary_stream("/s/tidy")(b"")
+        await call.read()
+        call.cancel()
+        assert await service.met == "cleaned up"
 
     play(scenario)
 

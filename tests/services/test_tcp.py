@@ -1,6 +1,7 @@
 """`sigtask.serving.start_server`: plain TCP, over real sockets."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 
@@ -86,6 +87,30 @@ def test_a_lost_connection_interrupts_the_handler():
     play(scenario, Handler)
 
 
+def test_a_handler_that_is_told_by_its_read_is_not_interrupted_in_its_cleanup():
+    class Reads(Handler):
+        async def work(self, reader, writer):
+            try:
+                await reader.readline()
+            finally:
+                await asyncio.sleep(0.1)
+                self.met.append("cleaned up")
+
+    async def scenario(handler):
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # its ConnectionResetError
+        async with start_server(handler, "127.0.0.1", 0, ladder=LADDER) as server:
+            _, writer = await connect(server)
+            await handler.began.wait()
+            raw = writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            while not handler.met:
+                await asyncio.sleep(0.01)
+        assert handler.met == ["cleaned up"]
+
+    play(scenario, Reads)
+
+
 def test_a_client_that_has_shut_its_half_is_still_there():
     class Answers(Handler):
         async def work(self, reader, writer):
@@ -137,3 +162,20 @@ def test_a_handler_that_fails_is_told_of_and_the_server_goes_on():
         assert [str(error) for error in told] == ["its own"] * 2
 
     play(scenario, Fails)
+
+
+def test_a_client_that_connects_at_the_very_end_does_not_hold_it_up():
+    """It has been accepted, and its handler would begin a turn later, outside of the block."""
+
+    async def scenario(handler):
+        async with start_server(handler, "127.0.0.1", 0, ladder=LADDER) as server:
+            with socket.socket() as raw:
+                raw.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    raw.connect(server.sockets[0].getsockname())
+                for _ in range(3):  # after two, asyncio itself drops it, with an AssertionError
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert not handler.began.is_set() or handler.met == [("Terminate", "ServerStopping")]
+
+    play(scenario, Handler)

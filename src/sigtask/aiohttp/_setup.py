@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from .._core.factory import install
+from .._core.handling import is_handling
 from .._core.task import Task
 from ..ladder import Ladder
 from ..serving._call import call
@@ -24,6 +25,7 @@ from ..serving._reasons import (
     ServerStopping,
     check_on_disconnect,
 )
+from ..signals import Interrupt
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -154,6 +156,9 @@ class _Setting:
 
         name = f"{request.method} {request.path}"
         task = await call(handled(), name, self._in_flight, deadline=self._deadline, on_cancel=cancelled)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and error is request.content.exception() and request.transport is None:
+            raise asyncio.CancelledError  # the client went while its body was read: aiohttp has cancelled the request
         ended_by = task.ended_by if task.cancelled() else None
         if ended_by is None or request.transport is None:
             return task.result()
@@ -168,9 +173,12 @@ class _Setting:
 
     def _tell(self, request: web.Request, task: Task[Any]) -> None:
         what = getattr(request.match_info.handler, _MARK, self._on_disconnect)
-        reason = ClientDisconnected("the client closed the connection", sender=f"client {request.remote}")
+        sender = f"client {request.remote}"
+        reason = ClientDisconnected("the client closed the connection", sender=sender)
         if what == "throw":
-            task.interrupt(reason)
+            error = request.content.exception()
+            if error is None or not is_handling(task.get_coro(), error):  # else it reads the body, and has been told
+                task.send_signal(Interrupt(reason, sender=sender))
         elif what == "ask":
             tell_family([task], lambda one: one.send_signal(reason))
 

@@ -10,15 +10,17 @@
    or at most one message of a WebSocket. What it reads is handed on.
 2. The body is never read before the app asks for it, and backpressure stays the server's.
 3. The listener starts when the app has been busy for `PATIENCE`: what is answered at once needs none.
-4. Only when the app has ended is the server's `receive()` ever cancelled by us.
-5. A plain `cancel()` of the server's is a `Terminate` to the app: masks hold it, and we wait for what they protect.
+4. Who reads the disconnect itself is not told by a signal as well: it does what it does without us.
+5. Only when the app has ended is the server's `receive()` ever cancelled by us.
+6. A plain `cancel()` of the server's is a `Terminate` to the app: masks hold it, and we wait for what they protect.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
-from asyncio import AbstractEventLoop, CancelledError, Event, Future, Task, TimerHandle, get_running_loop
+from asyncio import AbstractEventLoop, CancelledError, Event, Future, Task, get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
@@ -27,18 +29,17 @@ from typing import Any
 
 from .._core.factory import task_factory
 from .._core.task import Task as OurTask
+from ..serving._context import carry_back
 from ..serving._in_flight import InFlight, tell_family
 from ..serving._reasons import ClientDisconnected, DeadlineExceeded, OnDisconnect, ServerStopping
 from ..signals import Interrupt, Signal
+from ._patience import Patience
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-PATIENCE = 0.02
-"""Seconds for which the app may be busy before somebody listens for the client in its place; up to twice as many."""
 
 CURRENT: ContextVar[Exchange] = ContextVar("sigtask_exchange")
 """The request that the running code belongs to."""
@@ -49,34 +50,6 @@ def _start_later(loop: AbstractEventLoop, coro: Any, *, eager_start: bool, **opt
 
 
 _start: Any = task_factory if sys.version_info >= (3, 12) else _start_later
-
-
-class Patience:
-    """Start the listeners of exchanges that last longer than `PATIENCE`: one timer for all, as most end sooner."""
-
-    def __init__(self) -> None:
-        self._new: dict[Exchange, None] = {}
-        self._older: dict[Exchange, None] = {}
-        self._timer: TimerHandle | None = None
-
-    def add(self, exchange: Exchange) -> None:
-        """It waits."""
-        self._new[exchange] = None
-        if self._timer is None:
-            self._timer = get_running_loop().call_later(PATIENCE, self._turn)
-
-    def discard(self, exchange: Exchange) -> None:
-        """It waits no more."""
-        self._new.pop(exchange, None)
-        self._older.pop(exchange, None)
-
-    def _turn(self) -> None:
-        due, self._older, self._new = self._older, self._new, {}
-        self._timer = None
-        if self._older:
-            self._timer = get_running_loop().call_later(PATIENCE, self._turn)
-        for exchange in due:
-            exchange.listen()
 
 
 @dataclass(frozen=True)
@@ -96,10 +69,12 @@ class Exchange:
     __slots__ = (
         "_arrived",
         "_chunks",
+        "_deadline",
         "_ended",
         "_held",
         "_listener",
         "_over",
+        "_readers",
         "_receive",
         "_send",
         "_service",
@@ -135,7 +110,8 @@ class Exchange:
         self._held: Message | None = None
         self._arrived: Event | None = None
         self._listener: OurTask[None] | None = None
-        self._chunks = 0
+        self._chunks = self._readers = 0
+        self._deadline: float | None = None
         self._trailers = False
         """Whether trailers come after the body."""
 
@@ -149,8 +125,10 @@ class Exchange:
         """
         # Every line here is paid for by every request: `make services` measures it.
         scope, service = self.scope, self._service
-        CURRENT.set(self)
+        self._deadline = deadline
+        token = CURRENT.set(self)
         context = copy_context()
+        CURRENT.reset(token)  # the caller may be a handler of another request
         coro: Any = service.app(scope, self.receive, self.send)
         if type(coro) is not CoroutineType:
             coro = _awaited(coro)
@@ -159,20 +137,20 @@ class Exchange:
         name = f"{scope.get('method', 'WebSocket')} {scope['path']}"
         task: OurTask[None] = _start(loop, coro, context=context, name=name, eager_start=True)
         if not task.done() or task.cancelled() or service.in_flight.stopping is not None:
-            return self._go_on(task, context, deadline)
+            return self._go_on(task, context)
         self._over = True
-        _carry_back(context)
+        carry_back(context, CURRENT)
         try:
             return task.result()
         finally:
             del task  # it has the error that is raised through here: no cycle
 
-    async def _go_on(self, task: OurTask[None], context: Context, deadline: float | None) -> None:
+    async def _go_on(self, task: OurTask[None], context: Context) -> None:
         try:
             if not task.done():
-                await self._wait(task, deadline)
+                await self._wait(task)
             self._over = True
-            _carry_back(context)
+            carry_back(context, CURRENT)
             if self._service.in_flight.stopping is None and not task.cancelled():
                 task.result()
             else:
@@ -180,12 +158,12 @@ class Exchange:
         finally:
             del task
 
-    async def _wait(self, task: OurTask[None], deadline: float | None) -> None:
+    async def _wait(self, task: OurTask[None]) -> None:
         self.task = task
         self._service.in_flight.add(task)
         self._ended = self.loop.create_future()
         task.add_done_callback(self._end)
-        timer = None if deadline is None else self.loop.call_at(deadline, self._too_late)
+        timer = None if self._deadline is None else self.loop.call_at(self._deadline, self._too_late)
         self._waiting = True
         self._get_ready_to_listen()
         try:
@@ -226,7 +204,8 @@ class Exchange:
         return False
 
     def _too_late(self) -> None:
-        self._service.in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
+        if self._deadline is not None:
+            self._service.in_flight.end(self.task, DeadlineExceeded("the time for this request is over"))
 
     async def _finish(self, task: OurTask[None]) -> None:
         """Send the client the app's last message, or one in its place."""
@@ -242,7 +221,7 @@ class Exchange:
         if task.cancelled() or task.exception() is None:
             await self._finish(task)
         else:
-            told = {"message": f"{task.get_name()} failed while it was stopped", "exception": task.exception()}
+            told = {"message": f"{task.get_name()!r} failed while it was stopped", "exception": task.exception()}
             self.loop.call_exception_handler(told)
 
     async def _finish_well(self) -> None:
@@ -257,6 +236,7 @@ class Exchange:
     async def receive(self) -> Message:
         """The next message: what was read ahead, or straight from the server."""
         self._stop_waiting_to_listen()
+        self._readers += 1
         try:
             while self._held is None and self.gone is None:
                 if self._listener is None:
@@ -264,6 +244,7 @@ class Exchange:
                 await self._has_arrived().wait()
             return self._take()
         finally:
+            self._readers -= 1
             self._get_ready_to_listen()
 
     def _take(self) -> Message:
@@ -290,7 +271,7 @@ class Exchange:
             self._service.patience.add(self)
 
     def _is_open(self) -> bool:
-        return not (self._over or self.finished or self._listener or self._held or self.gone)
+        return not (self._over or self.finished or self._listener or self._held or self.gone or self._readers)
 
     def _stop_waiting_to_listen(self) -> None:
         if self._waiting:
@@ -352,7 +333,11 @@ class Exchange:
         task: Any = getattr(self, "task", None) or asyncio.current_task()  # it has only just started, eagerly
         sender = None if client is None else f"client {client[0]}:{client[1]}"
         what = self.on_disconnect or self._service.on_disconnect
+        if what == "throw" and self.on_disconnect is None and _is_plain(self.scope.get("endpoint")):
+            what = "ask"
         if what == "throw":
+            if self._readers:
+                return  # the app is about to read it, and does then what it does without us
             handler = self.handler if isinstance(self.handler, OurTask) and not self.handler.done() else task
             handler.send_signal(Interrupt(reason, sender=sender))
         elif what == "ask" and isinstance(reason, ClientDisconnected):
@@ -372,12 +357,16 @@ class Exchange:
         """
         raise NotImplementedError
 
+    async def _send_and_turn(self, message: Message) -> None:
+        await self._send(message)
+        await asyncio.sleep(0)
 
-def _carry_back(context: Context) -> None:
-    """Variables that the app has set are seen by what called it, as if it had run in the caller's task."""
-    for var, value in context.items():
-        if var is not CURRENT and var.get(_UNSET) is not value:
-            var.set(value)
+
+def _is_plain(endpoint: Any) -> bool:
+    """Starlette and FastAPI run this route in a thread, which goes on, and needs its dependencies until it ends."""
+    return inspect.isroutine(endpoint) and not (
+        inspect.iscoroutinefunction(endpoint) or inspect.isasyncgenfunction(endpoint)
+    )
 
 
 def _consume(signals: int) -> None:
@@ -386,9 +375,6 @@ def _consume(signals: int) -> None:
     assert task is not None
     for _ in range(signals):
         task.uncancel()
-
-
-_UNSET: Any = object()
 
 
 async def _awaited(awaitable: Awaitable[None]) -> None:

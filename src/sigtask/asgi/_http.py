@@ -51,19 +51,21 @@ class HttpExchange(Exchange):
                 return self._send_and_turn(message)
         elif kind == "http.response.trailers":
             if not message.get("more_trailers", False):
-                self._be_finished()
+                return self._be_finished(message)
         elif kind in _BODY and not self._trailers:
-            self._be_finished()
+            return self._be_finished(message)
         return self._send(message)
 
-    def _be_finished(self) -> None:
+    def _be_finished(self, message: Message) -> Awaitable[None]:
         self.finished = True
         if self._waiting:
             self._stop_waiting_to_listen()
+        return self._send(message) if self._deadline is None else self._send_last(message)
 
-    async def _send_and_turn(self, message: Message) -> None:
+    async def _send_last(self, message: Message) -> None:
+        """What the app does after its response has no deadline."""
         await self._send(message)
-        await asyncio.sleep(0)
+        self._deadline = None
 
     async def _finish_for(self, ended_by: Signal) -> None:
         if self.started:

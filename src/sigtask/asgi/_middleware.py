@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import math
+from asyncio import AbstractEventLoop, get_running_loop
 from typing import Any
 
 from .._core.factory import install
@@ -13,16 +13,18 @@ from ..serving._in_flight import InFlight
 from ..serving._os_signals import StopSignals
 from ..serving._reasons import OnDisconnect, ServerStopping, check_on_disconnect
 from ._deadlines import BadDeadline, Deadlines
-from ._exchange import App, Message, Patience, Receive, Scope, Send, Service
+from ._exchange import App, Message, Receive, Scope, Send, Service
 from ._http import HttpExchange, answer
+from ._patience import Patience
 from ._websocket import WebSocketExchange
 
 
 class SignalMiddleware:
     """Run each request of an ASGI 3 app in a `sigtask.Task`, and tell it when to stop and why.
 
-    *The client goes away*: the handler gets `Interrupt(ClientDisconnected(...))`. With `on_disconnect="ask"` it can
-    only ask, by `requested(ClientDisconnected)`; with `"run_to_end"` it gets nothing. The decorator `on_disconnect`
+    *The client goes away*: the handler gets `Interrupt(ClientDisconnected(...))`, unless it is itself in `receive()`,
+    and so gets the message. With `on_disconnect="ask"` it can only ask, by `requested(ClientDisconnected)`, as can a
+    plain `def` route, which runs in a thread; with `"run_to_end"` it gets nothing. The decorator `on_disconnect`
     decides for one route.
 
     *The server gets SIGINT or SIGTERM*: every handler gets `Drain(ServerStopping(...))`, and handlers that go on get
@@ -30,7 +32,8 @@ class SignalMiddleware:
     1012. A request without a response gets a 503. The app's lifespan ends after the last handler.
 
     *A request takes too long*, by `deadline` or by a header: its handler gets `Terminate(DeadlineExceeded(...))`, and
-    the client a 504. A header that is not a number, or is in the past, is answered with a 400.
+    the client a 504. What is done after the response has no deadline. A header that is not a number, or is in the
+    past, is answered with a 400.
 
     The loop gets sigtask's task factory, unless it has one already, so tasks that handlers spawn take signals, too.
 
@@ -80,12 +83,11 @@ class SignalMiddleware:
         if ready_path is not None and not (isinstance(ready_path, str) and ready_path.startswith("/")):
             raise TypeError(f"ready_path={ready_path!r}: give a path such as '/readyz'")
         self.app = app
-        self._in_flight = InFlight(ladder)
-        self._service = Service(app, self._in_flight, on_disconnect, Patience())
-        self._signals = StopSignals(self._hear, drain_delay)
+        self._ladder, self._on_disconnect, self._drain_delay = ladder, on_disconnect, drain_delay
         self._ready_path = ready_path
         self._deadlines = Deadlines(deadline, timeout_header, deadline_header)
-        self._begun = False
+        self._begun_in: AbstractEventLoop | None = None
+        self._serve_in(None)
 
     @property
     def stopping(self) -> ServerStopping | None:
@@ -100,15 +102,17 @@ class SignalMiddleware:
         Args:
             why: The text of the `ServerStopping` that handlers get as the reason.
         """
+        if (loop := get_running_loop()) is not self._loop:
+            self._serve_in(loop)
         self._in_flight.begin(why)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection. If cancelled, it terminates the handler and waits for it."""
         if scope["type"] == "http":
-            if not self._begun:
+            if self._begun_in is not get_running_loop():
                 self._begin()
             deadline = None
-            if self._in_flight.stopping is not None and scope["path"] == self._ready_path:
+            if self._in_flight.stopping is not None and _path(scope) == self._ready_path:
                 await answer(scope, send, 503, "The server is stopping.\n")
                 return
             if self._deadlines.any:
@@ -120,7 +124,8 @@ class SignalMiddleware:
             if (rest := HttpExchange(self._service, scope, receive, send).start(deadline)) is not None:
                 await rest
         elif scope["type"] == "websocket":
-            self._begin()
+            if self._begun_in is not get_running_loop():
+                self._begin()
             if (rest := WebSocketExchange(self._service, scope, receive, send).start()) is not None:
                 await rest
         elif scope["type"] == "lifespan":
@@ -132,7 +137,7 @@ class SignalMiddleware:
         async def theirs() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._prepare(asyncio.get_running_loop())
+                self._prepare(get_running_loop())
             else:  # what the handlers use is there until they have ended
                 await self._in_flight.ended("the server shuts down")
                 self._signals.leave()
@@ -141,12 +146,20 @@ class SignalMiddleware:
         await self.app(scope, theirs, send)
 
     def _begin(self) -> None:
-        """The first request: by now the server has set its handlers for signals."""
-        if not self._begun:
-            self._begun = True
-            self._prepare(asyncio.get_running_loop())
+        """The first request in this loop: by now the server has set its handlers for signals."""
+        self._begun_in = loop = get_running_loop()
+        self._prepare(loop)
 
-    def _prepare(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _serve_in(self, loop: AbstractEventLoop | None) -> None:
+        """Begin anew: in each loop runs another server, or another test."""
+        self._loop = loop
+        self._in_flight = InFlight(self._ladder)
+        self._service = Service(self.app, self._in_flight, self._on_disconnect, Patience())
+        self._signals = StopSignals(self._hear, self._drain_delay)
+
+    def _prepare(self, loop: AbstractEventLoop) -> None:
+        if loop is not self._loop:
+            self._serve_in(loop)
         if loop.get_task_factory() is None:
             install(loop)
         self._signals.listen(loop)
@@ -156,6 +169,12 @@ class SignalMiddleware:
             self._in_flight.begin(name)
         else:
             self._in_flight.announce(name)
+
+
+def _path(scope: Scope) -> str:
+    """Without the prefix that a proxy has taken away and the server has put back (uvicorn's `--root-path`)."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def _check_app(app: Any) -> None:

@@ -35,8 +35,10 @@ class WebSocketExchange(Exchange):
 
     def send(self, message: Message) -> Awaitable[None]:
         """As in the base class."""
-        if self._over or self.gone is not None:
+        if self._over:
             return asyncio.sleep(0)
+        if self.gone is not None:
+            return self._send_and_turn(message)  # the server may say by an error that nobody is there
         if message["type"] in ("websocket.close", "websocket.http.response.start"):
             self.finished = True
         return self._send(message)

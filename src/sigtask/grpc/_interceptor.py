@@ -6,7 +6,6 @@ passed, and when the grace of `server.stop()` is over. The context, and `stop()`
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -86,20 +85,25 @@ class SignalInterceptor(aio.ServerInterceptor):  # type: ignore[misc]  # grpc ha
             return handler  # gRPC runs it in a thread
 
         async def handle(request: Any, context: Any) -> Any:
+            cancelled = closing = False
+
             async def handled() -> Any:
+                nonlocal closing
                 answer = handler(request, context)
                 if not inspect.isasyncgen(answer):
                     return await answer
-                async with contextlib.aclosing(answer):  # its `finally` runs here, also when the write was interrupted
+                try:
                     async for message in answer:
                         await context.write(message)
-
-            cancelled = False
+                finally:  # its own `finally` runs here, also when the write was interrupted or has failed
+                    closing = True
+                    await answer.aclose()
 
             def on_cancel(task: Task[Any]) -> None:
                 nonlocal cancelled
                 cancelled = True
-                task.send_signal(self._why_cancelled(context))
+                if not closing:
+                    task.send_signal(self._why_cancelled(context))
 
             task = await call(handled(), name, self._in_flight, on_cancel=on_cancel)
             ended_by = task.ended_by if task.cancelled() else None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from .._core.factory import create_task
 from .._core.task import Task
 from ..signals import Signal
+from ._context import carry_back
 from ._in_flight import InFlight
 from ._reasons import DeadlineExceeded
 
@@ -27,9 +29,11 @@ async def call(
     """Run the handler to its end, and return its task, which is done.
 
     A plain `cancel()` of the calling task calls `on_cancel(task)`; a signal is passed on. In both cases the handler is
-    waited for. The caller decides what happens with its own cancellation.
+    waited for. The caller decides what happens with its own cancellation. Context variables that the handler sets are
+    seen by the caller.
     """
-    task = create_task(coro, name=name)
+    context = copy_context()
+    task = create_task(coro, name=name, context=context)
     in_flight.add(task)
     task.add_done_callback(in_flight.discard)
     timer = None
@@ -39,6 +43,7 @@ async def call(
     await _outlast(task, on_cancel)
     if timer is not None:
         timer.cancel()
+    carry_back(context)
     return task
 
 

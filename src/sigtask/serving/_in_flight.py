@@ -40,9 +40,10 @@ class InFlight:
         self._given = ladder
         self._ladder = DEFAULT if ladder is None else ladder
         self._tasks: dict[Task[Any], None] = {}
-        self._go_on = asyncio.Event()  # all have ended, or somebody is in a hurry
+        self._look = asyncio.Event()  # all have ended, or somebody is in a hurry
+        self._in_a_hurry = False
         self._climbing: Task[None] | None = None
-        self._ends: set[Task[Any]] = set()
+        self._ends: dict[tuple[Task[Any], type], Task[Any]] = {}
 
     @property
     def patience(self) -> float:
@@ -50,16 +51,17 @@ class InFlight:
         return self._ladder.total + self._ladder.limit + 0.5
 
     def add(self, task: Task[Any]) -> None:
-        """This task handles a request. If the ladder has begun, the task is sent the current signal."""
+        """This task handles a request. If the ladder has begun, it gets a Drain, and the ladder is for it, too."""
         self._tasks[task] = None
-        if self.stopping is not None and self._climbing is not None:
+        if self._climbing is not None:
             task.drain(self.stopping)
+            self._start_climbing()
 
     def discard(self, task: Task[Any]) -> None:
         """It has ended."""
         self._tasks.pop(task, None)
         if not self._tasks:
-            self._go_on.set()
+            self._look.set()
 
     def announce(self, why: str) -> None:
         """The server is about to stop: send every handler, and all it has spawned, a Drain."""
@@ -70,13 +72,16 @@ class InFlight:
     def begin(self, why: str) -> None:
         """Start the ladder. A second call, as for a second Ctrl-C, skips the rest of the Drain's grace."""
         self.announce(why)
-        if self._climbing is None or self._climbing.done():
-            self._go_on.clear()
-            if not self._tasks:
-                self._go_on.set()
-            self._climbing = create_task(self._climb(), name="sigtask: stop requests")
-        else:
-            self._go_on.set()
+        if not self._start_climbing():
+            self._in_a_hurry = True
+            self._look.set()
+
+    def _start_climbing(self) -> bool:
+        if self._climbing is not None and not self._climbing.done():
+            return False
+        self._in_a_hurry = False
+        self._climbing = create_task(self._climb(), name="sigtask: stop requests")
+        return True
 
     async def ended(self, why: str) -> None:
         """Stop what is left, by the ladder, and return when it has ended. Cancelled, the ladder goes on by itself."""
@@ -86,10 +91,14 @@ class InFlight:
             await asyncio.wait([self._climbing])
 
     def end(self, task: Task[Any], reason: object) -> None:
-        """Stop one handler, beginning with Terminate, while the others go on."""
-        stopping = create_task(stop(task, ladder=self._rungs_from(Terminate), reason=reason), name="sigtask: stop one")
-        self._ends.add(stopping)
-        stopping.add_done_callback(self._ends.discard)
+        """Stop one handler, beginning with Terminate, while the others go on. Once for each kind of reason."""
+        which = task, type(reason)
+        if which in self._ends:  # anyio's scopes cancel in each turn of the loop
+            return
+        self._ends[which] = stopping = create_task(
+            stop(task, ladder=self._rungs_from(Terminate), reason=reason), name="sigtask: stop one"
+        )
+        stopping.add_done_callback(lambda _: self._ends.pop(which))
 
     async def _climb(self) -> None:
         later = (
@@ -98,7 +107,9 @@ class InFlight:
         grace = self._ladder.total - (later.total if later is not None else 0.0)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                await self._go_on.wait()
+                while self._tasks and not self._in_a_hurry:
+                    self._look.clear()
+                    await self._look.wait()
         if self._given is None and any(at_work_on(task) for task in self._tasks):
             while self._tasks:  # the program has a ladder of its own
                 await asyncio.wait(list(self._tasks))

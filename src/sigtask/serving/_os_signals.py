@@ -33,6 +33,7 @@ class StopSignals:
         """By signal: our handler, and the one that it wraps."""
         self._timer: TimerHandle | None = None
         self._came = False
+        self._passing_on = False
 
     def listen(self, loop: AbstractEventLoop) -> None:
         """Wrap the handlers that are set now. Call it in the loop; outside the main thread it does nothing."""
@@ -40,7 +41,7 @@ class StopSignals:
             return
         for signum in _SIGNUMS:
             theirs = signal.getsignal(signum)
-            if not callable(theirs) or theirs is signal.default_int_handler or self._is_ours(signum, theirs):
+            if not callable(theirs) or _is_pythons(theirs) or self._is_ours(signum, theirs):
                 continue
             if self._delay and str(getattr(theirs, "__module__", "")).partition(".")[0] in ("asyncio", "uvloop"):
                 warnings.warn(
@@ -66,15 +67,25 @@ class StopSignals:
 
     def _wrapped(self, loop: AbstractEventLoop, theirs: Any) -> Callable[[int, FrameType | None], object]:
         def handle(signum: int, frame: FrameType | None) -> None:
+            if self._passing_on:  # the app has wrapped our handler, and later we have wrapped the app's
+                theirs(signum, frame)
+                return
             first, self._came = not self._came, True
             with contextlib.suppress(RuntimeError):  # the loop is closed: there are no handlers to be told
                 if first and self._delay:
                     loop.call_soon_threadsafe(self._wait, loop, signum, theirs)
                     return
                 loop.call_soon_threadsafe(self._pass_on, signum, None)
-            theirs(signum, frame)
+            self._call(theirs, signum, frame)
 
         return handle
+
+    def _call(self, theirs: Any, signum: int, frame: FrameType | None) -> None:
+        self._passing_on = True
+        try:
+            theirs(signum, frame)
+        finally:
+            self._passing_on = False
 
     def _wait(self, loop: AbstractEventLoop, signum: int, theirs: Any) -> None:
         self._on_signal(signal.Signals(signum).name, False)
@@ -86,4 +97,10 @@ class StopSignals:
             self._timer = None
         self._on_signal(signal.Signals(signum).name, True)
         if theirs is not None:
-            theirs(signum, None)
+            self._call(theirs, signum, None)
+
+
+def _is_pythons(handler: Any) -> bool:
+    """No server's: the default one for SIGINT, or that of `asyncio.run`, which puts it back only where it finds it."""
+    theirs = getattr(handler, "func", handler)  # it is a partial
+    return handler is signal.default_int_handler or getattr(theirs, "__module__", None) == "asyncio.runners"

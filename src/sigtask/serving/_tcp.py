@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from .._core.factory import create_task
+from .._core.handling import is_handling
 from .._core.task import Task
 from ..ladder import Ladder
 from ..signals import Interrupt
@@ -27,10 +28,10 @@ async def start_server(
 ) -> AsyncIterator[asyncio.Server]:
     """An async context manager: `asyncio.start_server`, with an orderly stop.
 
-    Each connection is handled in a `sigtask.Task`, and closed when its handler has ended. When the connection is lost,
-    the handler gets `Interrupt(ClientDisconnected(...))`; a client that has shut down only its sending half is not
-    gone. At the end of the block, the server takes no more connections, and the handlers get
-    `Drain(ServerStopping(...))` and then the rest of `ladder`.
+    Each connection is handled in a `sigtask.Task`, and closed when its handler has ended. When the connection breaks,
+    the handler gets `Interrupt(ClientDisconnected(...))`; a client that has shut down its sending half, or over TLS has
+    closed, is noticed by reading alone. At the end of the block, the server takes no more connections, and the handlers
+    get `Drain(ServerStopping(...))` and then the rest of `ladder`.
 
     If cancelled at the end of the block, the ladder goes on by itself.
 
@@ -68,7 +69,9 @@ async def start_server(
     finally:
         server.close()
         await connections.end()
-        await server.wait_closed()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_BYTES):  # a client may be in the middle of its TLS handshake
+                await server.wait_closed()
 
 
 class _Connections:
@@ -77,9 +80,13 @@ class _Connections:
     def __init__(self, handler: Connected, in_flight: InFlight) -> None:
         self._handler, self._in_flight = handler, in_flight
         self._closing: dict[asyncio.Task[None], StreamWriter] = {}
+        self._is_open = True
 
     def made(self, reader: StreamReader, writer: StreamWriter) -> None:
         """A client has connected."""
+        if not self._is_open:  # it was accepted just before
+            writer.transport.abort()
+            return
         peer = writer.get_extra_info("peername")
         task = create_task(self._handle(reader, writer), name=f"connection from {peer}")
         self._in_flight.add(task)
@@ -97,8 +104,9 @@ class _Connections:
     async def _watch(self, writer: StreamWriter, task: Task[None], peer: object) -> None:
         try:
             await writer.wait_closed()
-        except OSError:  # lost, and not closed by the handler
-            task.send_signal(Interrupt(ClientDisconnected("the connection was lost"), sender=f"client {peer}"))
+        except OSError as error:  # lost, and not closed by the handler
+            if not is_handling(task.get_coro(), error):  # else its read or drain has told it, and this is its cleanup
+                task.send_signal(Interrupt(ClientDisconnected("the connection was lost"), sender=f"client {peer}"))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         assert isinstance(task, Task)
@@ -110,6 +118,7 @@ class _Connections:
 
     async def end(self) -> None:
         """Stop the handlers, then abort connections whose client does not take the last bytes."""
+        self._is_open = False
         await self._in_flight.ended("the server shuts down")
         if self._closing:
             await asyncio.wait(list(self._closing), timeout=_LAST_BYTES)

@@ -1,6 +1,7 @@
 """An aiohttp application with signals. Each handler prints what it meets."""
 
 import asyncio
+import contextvars
 import json
 import os
 import sys
@@ -76,6 +77,27 @@ async def echo(request):
     return web.Response(body=await request.read())
 
 
+async def upload(request):
+    say("began")
+    try:
+        await request.read()
+    finally:
+        await asyncio.sleep(0.05)
+        say("cleaned up")
+
+
+request_id = contextvars.ContextVar("request_id", default=None)
+
+
+async def named(request):
+    request_id.set("7")
+    return web.Response(text="named")
+
+
+async def note(request, response):
+    response.headers["X-Request-Id"] = str(request_id.get())
+
+
 async def socket(request):
     ws = web.WebSocketResponse(timeout=0.5)
     await ws.prepare(request)
@@ -105,7 +127,8 @@ if "ladder" in options:
 timeout = options.pop("shutdown_timeout", 60)
 app = web.Application()
 app.add_routes([web.get(f"/{f.__name__}", f) for f in (hello, wait, ask, whole, events, half, masked, stream, socket)])
-app.add_routes([web.post("/echo", echo)])
+app.add_routes([web.post("/echo", echo), web.post("/upload", upload), web.get("/named", named)])
+app.on_response_prepare.append(note)
 app.cleanup_ctx.append(resources)
 setup(app, **options)
 run_app(app, host="127.0.0.1", port=int(sys.argv[1]), shutdown_timeout=timeout, print=None)

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
+import time
 
-from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket
+from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
 
 from sigtask import Drain, Interrupt, Signal, requested, until
 from sigtask.asgi import ClientDisconnected, SignalMiddleware, on_disconnect, run_to_end
@@ -99,6 +101,20 @@ def thread():
     return "from a thread"
 
 
+def plain_session():
+    try:
+        yield
+    finally:
+        say("closed the session")
+
+
+@app.get("/long_thread")
+def long_thread(db: None = Depends(plain_session)):
+    say("began")
+    time.sleep(0.5)
+    say("the thread is done")
+
+
 @app.get("/background")
 async def background(tasks: BackgroundTasks):
     async def later():
@@ -130,8 +146,12 @@ async def forever():
         finally:
             say("stream closed")
 
+    async def afterwards():
+        await asyncio.sleep(0.05)
+        say("afterwards")
+
     say("began")
-    return StreamingResponse(stream())
+    return StreamingResponse(stream(), background=BackgroundTask(afterwards))
 
 
 @app.websocket("/ws")
@@ -140,4 +160,18 @@ async def ws(socket: WebSocket):
     say("began")
     async for text in socket.iter_text():
         await socket.send_text(text)
+    await asyncio.sleep(0.05)
     say("client left")
+
+
+@app.websocket("/ticks")
+@run_to_end
+async def ticks(socket: WebSocket):
+    await socket.accept()
+    say("began")
+    try:
+        while True:
+            await socket.send_text("tick")
+            await asyncio.sleep(0.02)
+    except WebSocketDisconnect:
+        say("no more ticks")
