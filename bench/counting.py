@@ -86,12 +86,13 @@ class Program:
         env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0", **self.env}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
         env.pop("PYTHONASYNCIODEBUG", None)
+        told = " ".join(words).replace(f"{ROOT}{os.sep}", "")  # it may be printed: nobody wants to read where this is
         try:
             done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         except subprocess.TimeoutExpired:
-            raise TimedOut(f"{' '.join(words)} was not done in {TIMEOUT:.0f} s") from None
+            raise TimedOut(f"{told} was not done in {TIMEOUT:.0f} s") from None
         if done.returncode:
-            raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+            raise Failed(f"{told} ended with {done.returncode}:\n{done.stderr}")
         return done.stdout
 
 
