@@ -61,7 +61,7 @@ GATES = {
         "spawn": 1.310,
         "finish": 1.608,
         "group": 1.407,
-        "reason": 2.922,
+        "reason": 2.954,
         "stop": 4.750,
         "mask": 0.194,
     },

@@ -348,7 +348,7 @@ static PyGetSetDef shim_getset[] = {
 };
 
 static PyType_Slot shim_slots[] = {
-    {Py_tp_doc, "Drives `coro` for a task; _shim.Shim is its specification, and lends it its methods."},
+    {Py_tp_doc, "Drives `coro` for a task; shim.Shim is its specification, and lends it its methods."},
     {Py_tp_dealloc, shim_dealloc},
     {Py_tp_methods, shim_methods},
     {Py_tp_members, shim_members},
