@@ -21,8 +21,8 @@ from sigtask._core.task import FreshTask, Task
 ROUNDS = 5
 TOGETHER = 500
 SLACK = 2_500
-"""What may have come and not gone in the end: the counts themselves, timers, and what the interpreter keeps to use again,
-up to 2,000 tuples of a size. How many of these there were at once is chance. One lost per task is far more."""
+"""What may have come and not gone in the end: the counts themselves, timers, and what the interpreter keeps to use
+again, up to 2,000 tuples of a size. How many of these there were at once is chance. One lost per task is far more."""
 
 
 async def obeys():
