@@ -36,6 +36,7 @@ async def ship_one(fetch: Fetch) -> bool:
         await fetch("BEGIN")
         job = next(iter(await fetch(TAKE)), None)
         if job is not None:
+            print("took:", job[0], flush=True)
             await asyncio.sleep(SECONDS[job[1]])  # the work: every signal may end it
     except BaseException as error:
         with mask(Terminate):  # no second signal gets in here

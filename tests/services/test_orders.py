@@ -161,10 +161,11 @@ def locked(sql):
 def test_terminate_puts_the_job_back(start_worker, sql):
     order(sql, "piano")  # takes a minute
     worker = start_worker("terminate=5s,kill=1s")
-    until(lambda: locked(sql) == 1)
+    worker.wait_for("took")
+    assert locked(sql) == 1
     worker.signal(signal.SIGTERM)
     worker.wait()
-    assert re.fullmatch(r"put back: \d+ Terminate\(.*\)\n", worker.stdout)
+    assert re.fullmatch(r"took: (\d+)\nput back: \1 Terminate\(.*\)\n", worker.stdout)
     assert (locked(sql), sql("SELECT done FROM jobs")) == (0, [(False,)])
 
 
@@ -176,7 +177,8 @@ def test_a_job_in_hand_is_finished_on_drain_and_no_other_is_taken(start_worker, 
     worker.wait_for("acknowledged")
     worker.signal(signal.SIGTERM)
     worker.wait()
-    acknowledged = sorted(int(line.split()[1]) for line in worker.stdout.splitlines())
+    said = [line.split() for line in worker.stdout.splitlines()]
+    acknowledged = sorted(int(job) for what, job in said if what == "acknowledged:")
     assert acknowledged == [row[0] for row in sql("SELECT job_id FROM shipments ORDER BY 1")]
     assert len(acknowledged) < 400
 
