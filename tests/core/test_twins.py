@@ -17,7 +17,7 @@ import pytest
 import sigtask
 from sigtask import Drain, Terminate
 from sigtask._core import factory, native, shim
-from sigtask._core.family import children_of
+from sigtask._core.family import descendants
 from sigtask._core.stock import get_shim
 from sigtask._core.task import FreshTask
 
@@ -196,12 +196,12 @@ def test_a_task_made_in_one_loop_for_another_belongs_to_that_one():
 async def test_a_task_knows_its_parent_and_a_parent_its_children():
     async def parent():
         me = asyncio.current_task()
-        assert list(children_of(me)) == []
+        assert descendants([me]) == []
         children = [asyncio.create_task(asyncio.sleep(0)), asyncio.create_task(asyncio.sleep(0))]
-        assert {*children_of(me)} == {*children}
+        assert {*descendants([me])} == {*children}
         assert [child._parent for child in children] == [me, me]
         await asyncio.wait(children)
-        assert list(children_of(me)) == []
+        assert descendants([me]) == []
         del children[0]
         return children[0]
 
@@ -221,8 +221,8 @@ async def test_a_family_of_many_loses_no_child_and_keeps_none():
             if n % 7 == 0 and keep:
                 keep.pop(n % len(keep)).cancel()
             await asyncio.sleep(0)
-            assert {*children_of(asyncio.current_task())} <= asyncio.all_tasks()
-            assert {one for one in keep if not one.done()} <= {*children_of(asyncio.current_task())}
+            assert {*descendants([asyncio.current_task()])} <= asyncio.all_tasks()
+            assert {one for one in keep if not one.done()} <= {*descendants([asyncio.current_task()])}
         await asyncio.gather(*keep, return_exceptions=True)
 
     await asyncio.create_task(parent())
@@ -232,8 +232,21 @@ async def test_a_task_of_a_stock_parent_knows_it():
     async def parent():
         child = asyncio.create_task(asyncio.sleep(0))
         assert child._parent is asyncio.current_task()
-        assert list(children_of(asyncio.current_task())) == [child]
+        assert descendants([asyncio.current_task()]) == [child]
         await child
+
+    await asyncio.Task(parent())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks need Python 3.12")
+async def test_an_eager_child_of_a_stock_parent_is_known_from_its_first_wait_on():
+    async def parent():
+        loop, gate = asyncio.get_running_loop(), asyncio.Event()
+        done = sigtask.task_factory(loop, nothing(), eager_start=True)
+        waits = sigtask.task_factory(loop, gate.wait(), eager_start=True)
+        assert (done.done(), descendants([asyncio.current_task()])) == (True, [waits])
+        gate.set()
+        await waits
 
     await asyncio.Task(parent())
 
@@ -253,10 +266,10 @@ async def test_a_task_that_only_asyncio_has_initialized_has_no_family():
         return await asyncio.create_task(asyncio.sleep(0, 7))
 
     task = FreshTask.__new__(FreshTask)
-    assert (task._inbox, task._parent, list(children_of(task))) == (None, None, [])
+    assert (task._inbox, task._parent, descendants([task])) == (None, None, [])
     asyncio.Task.__init__(task, spawns(), loop=asyncio.get_running_loop(), name="not by us")
     assert await task == 7
-    assert list(children_of(task)) == []
+    assert descendants([task]) == []
 
 
 @in_c

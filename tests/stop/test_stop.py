@@ -22,7 +22,7 @@ from sigtask import (
     stop,
     wait_requested,
 )
-from sigtask._core.family import children_of
+from sigtask._core.family import descendants
 from sigtask._stop.stopping import Stopping
 from sigtask.testing import turns
 
@@ -781,7 +781,7 @@ async def test_r25_a_cancellation_by_the_parent_says_so_in_the_report():
 
     task = await started(parent(), name="parent")
     await turns(1)
-    (child,) = children_of(task)
+    (child,) = descendants([task])
     looks_on = asyncio.create_task(stop(child, ladder=Ladder((Drain, 100))))
     await turns(1)
     task.terminate("disk full")

@@ -11,7 +11,7 @@ from types import CoroutineType
 from typing import Any, TypeVar
 
 from . import stock
-from .family import note_parent
+from .family import note_parent, note_stock_parent
 from .native import speed
 from .scopes import wrap_scopes
 from .shim import Shim
@@ -60,9 +60,11 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
     task._shim = shim
     if type(parent) is FreshTask:
         note_parent(task, parent)
+        _init(task, shim, loop=loop, **kwargs)  # with eager_start, the task runs before it is returned
     else:
         adopt(task, shim, parent)
-    _init(task, shim, loop=loop, **kwargs)  # with eager_start, the task runs before it is returned
+        _init(task, shim, loop=loop, **kwargs)
+        note_stock_parent(task, parent)
     return task
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from .native import speed
 from .stock import StockTask
 
-# Of tasks that a stock one has spawned, in a program that calls `install()` in its main:
 _stock_parents: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
-_stock_children: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Any]] = weakref.WeakKeyDictionary()
+"""Of tasks that a stock one has spawned: in a program that calls `install()` in its main, or of a server's."""
 
 
 class _Children(list["weakref.ref[Any]"]):
@@ -94,37 +93,44 @@ class Kin(_Linked):  # type: ignore[misc]  # either of the two
 
 
 def note_parent(task: Any, parent: Any) -> None:
-    """Record the parent of this task."""
+    """Record the parent of this task, if that is one of ours."""
     if speed is None:
         task._children = task._ref = task._parent_ref = None
-    if parent is not None and not _link(task, parent):
+    if parent is not None:
+        _link(task, parent)
+
+
+def note_stock_parent(task: Any, parent: Any) -> None:
+    """Record the parent of this task, if that is a stock one: when it has run eagerly, and is not done by now."""
+    if parent is not None and not isinstance(parent, Kin) and not task.done():
         _stock_parents[task] = weakref.ref(parent)
-        _stock_children.setdefault(parent, weakref.WeakSet()).add(task)
 
 
-def children_of(task: Any) -> Iterator[Any]:
-    """Its children that have not ended."""
-    children = task._linked_children() if isinstance(task, Kin) else _stock_children.get(task, ())
-    for child in list(children):
-        if not child.done():
-            yield child
-
-
-def has_living_children(task: Any) -> bool:
+def has_living_children(task: Kin) -> bool:
     """Whether a child of it is not done."""
-    return next(children_of(task), None) is not None
+    return any(not child.done() for child in task._linked_children())
 
 
 def descendants(targets: Iterable[Any]) -> list[Any]:
     """Every living task spawned by one of these, or by one spawned by them; a task whose parent ended is nobody's."""
     queue = list(targets)
-    if speed is not None and not _stock_children and not speed.have_children(queue):
+    of_stock = _children_of_stock_tasks() if any(not isinstance(task, Kin) for task in queue) else {}
+    if speed is not None and not of_stock and not speed.have_children(queue):
         return []
     found: dict[Any, None] = {}
     for task in queue:
-        for child in children_of(task):
-            if child not in found:
+        children = task._linked_children() if isinstance(task, Kin) else of_stock.get(task, ())
+        for child in children:
+            if not child.done() and child not in found:
                 found[child] = None
                 queue.append(child)
     own = set(queue[: len(queue) - len(found)])
     return [task for task in found if task not in own]
+
+
+def _children_of_stock_tasks() -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for child, ref in list(_stock_parents.items()):
+        if (parent := ref()) is not None:
+            found.setdefault(parent, []).append(child)
+    return found

@@ -25,7 +25,7 @@ sigtask_state_of(PyObject *module)
 static int
 adopt(State *state, PyObject *task, PyObject *shim, PyObject *parent)
 {
-    if (Py_IsNone(parent)) {
+    if (!PyObject_TypeCheck(parent, state->kin_type)) {
         return 0;
     }
     if (Py_IS_TYPE(parent, (PyTypeObject *)state->fresh)) {
@@ -35,6 +35,18 @@ adopt(State *state, PyObject *task, PyObject *shim, PyObject *parent)
     PyObject *adopted = PyObject_CallFunctionObjArgs(state->adopt, task, shim, parent, NULL);
     Py_XDECREF(adopted);
     return adopted == NULL ? -1 : 0;
+}
+
+/* The same of one that a stock task spawned, when it is initialized. */
+static int
+adopt_of_stock(State *state, PyObject *task, PyObject *parent)
+{
+    if (Py_IsNone(parent) || PyObject_TypeCheck(parent, state->kin_type)) {
+        return 0;
+    }
+    PyObject *noted = PyObject_CallFunctionObjArgs(state->note_stock_parent, task, parent, NULL);
+    Py_XDECREF(noted);
+    return noted == NULL ? -1 : 0;
 }
 
 /* A task that drives `coro`; `options` is what asyncio's own `__init__` takes, `loop` among it, or NULL for none. */
@@ -52,7 +64,8 @@ new_task(State *state, PyObject *loop, PyObject *coro, PyObject *options)
         goto done;
     }
     sigtask_attach(task, shim);
-    if (adopt(state, task, shim, parent) < 0 || state->init(task, args, options) < 0) {
+    if (adopt(state, task, shim, parent) < 0 || state->init(task, args, options) < 0 ||
+        adopt_of_stock(state, task, parent) < 0) {
         Py_CLEAR(task);
     }
 done:

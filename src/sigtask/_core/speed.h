@@ -24,7 +24,8 @@
     X(running_loop)   /* asyncio's */                                                                                  \
     X(iscoroutine)    /* asyncio's */                                                                                  \
     X(monotonic)      /* time.monotonic */                                                                             \
-    X(adopt)          /* task.adopt, for a task whose parent is not one that has met no signal */                      \
+    X(adopt)          /* task.adopt, for a task whose parent is one of ours that has met a signal */                   \
+    X(note_stock_parent) /* family.note_stock_parent */                                                               \
     X(cancel)         /* Task.cancel, _receive, uncancel, result: for what does not go the straight way */             \
     X(send_signal)                                                                                                     \
     X(receive)                                                                                                         \

@@ -20,7 +20,7 @@ from ..signals import KILL_LEVEL, Drain, Interrupt, Kill, Signal, Terminate, as_
 from . import stock
 from .delivery import HISTORY, Addressee, Delivery, Fate, History, watchers
 from .ending import claim, ended_by
-from .family import attach, note_parent
+from .family import attach, note_parent, note_stock_parent
 from .flight import came_back, free
 from .inbox import Inbox
 from .native import speed
@@ -68,8 +68,9 @@ class Task(Receiver[_T]):
     def __init__(self, coro: Coroutine[Any, Any, _T], **kwargs: Any) -> None:
         shim = make_shim(coro)
         attach(self, shim)
-        adopt(self, shim, current())
+        adopt(self, shim, parent := current())
         stock.init(self, shim, **kwargs)
+        note_stock_parent(self, parent)
 
     # -- sending --------------------------------------------------------------------------------------------------
 
@@ -362,6 +363,7 @@ if speed is not None:
         "iscoroutine": asyncio.iscoroutine,
         "monotonic": time.monotonic,
         "adopt": adopt,
+        "note_stock_parent": note_stock_parent,
         "cancel": Task.cancel,
         "receive": Receiver._receive,
         "send_signal": Task.send_signal,
