@@ -127,7 +127,7 @@ class Exchange:
         scope, service = self.scope, self._service
         self._deadline = deadline
         token = CURRENT.set(self)
-        context = copy_context()
+        context, before = copy_context(), copy_context()
         CURRENT.reset(token)  # the caller may be a handler of another request
         coro: Any = service.app(scope, self.receive, self.send)
         if type(coro) is not CoroutineType:
@@ -139,7 +139,8 @@ class Exchange:
         if not task.done() or task.cancelled() or service.in_flight.stopping is not None:
             return self._go_on(task, context)
         self._over = True
-        carry_back(context, CURRENT)
+        if context != before:  # quick where nothing was set: they share all they have
+            carry_back(context, CURRENT)
         try:
             return task.result()
         finally:
