@@ -83,7 +83,8 @@ class SignalMiddleware:
         if ready_path is not None and not (isinstance(ready_path, str) and ready_path.startswith("/")):
             raise TypeError(f"ready_path={ready_path!r}: give a path such as '/readyz'")
         self.app = app
-        self._ladder, self._on_disconnect, self._drain_delay = ladder, on_disconnect, drain_delay
+        self._ladder, self._drain_delay = ladder, drain_delay
+        self._on_disconnect: OnDisconnect = on_disconnect
         self._ready_path = ready_path
         self._deadlines = Deadlines(deadline, timeout_header, deadline_header)
         self._begun_in: AbstractEventLoop | None = None
