@@ -42,7 +42,8 @@ def environments(*, every: bool) -> list[Venv]:
 
 RULES = ("core", "stop")
 LIBRARIES = ("compat",)
-KIT = ("testing", "props")
+MODEL = ("props",)
+KIT = ("testing", *MODEL)
 """Tests in one process, nearly all of them on a clock that jumps."""
 OUTSIDE = {"programs": 300.0, "edges": 110.0, "control": 130.0}
 """Tests with real processes, servers and OS signals, and what they take. They wait more than they work."""
@@ -72,7 +73,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
     - "model, kit": the model of the rules and the test kit, on the oldest and the newest: what they are made of is what
       "rules" has proved on each.
     - "no C": the rules on the Python twin, on the oldest and the newest. It is Python that the C twin runs, too, for
-      all but the straight paths; on the default one with the model and the kit.
+      all but the straight paths; on the default one with the model.
     - "services", "harm": other people's servers, and a part of `make harm`, on the default one; what differs there
       between Pythons is theirs, and the whole of `make harm` has three Pythons.
     - "docs' programs": on the oldest Python and on the newest.
@@ -100,7 +101,7 @@ def test_steps(venvs: list[Venv]) -> list[Step]:
         steps += [pytest("processes", newest, *PROCESSES, seconds=150, debug=True)]
         steps += [pytest("edges", newest, "tests/edges", seconds=110, debug=True)]
     steps += [pytest(part, default, f"tests/{part}", seconds=100) for part in ("services", "harm")]
-    steps += [pytest("no C", v, *folders(*RULES, *(KIT if v is default else ())), seconds=60, pure=True) for v in ends]
+    steps += [pytest("no C", v, *folders(*RULES, *MODEL * (v is default)), seconds=60, pure=True) for v in ends]
     steps += [pytest("model, kit", venv, *folders(*KIT), seconds=80) for venv in ends]
     steps += [pytest("rules", venv, *folders(*RULES), seconds=45, debug=venv is newest) for venv in in_order]
     steps += [pytest("libraries", venv, *folders(*LIBRARIES), seconds=45, debug=venv is newest) for venv in ends]

@@ -8,6 +8,8 @@ from lines import GONE, HTTP, SOCKET, Line, call, ok, piece
 from sigtask import Interrupt, Task, requested
 from sigtask.asgi import ClientDisconnected, SignalMiddleware, disconnection, on_disconnect
 
+pytestmark = pytest.mark.clock  # uvloop serves in the tests with real servers, and its clock does not jump
+
 
 async def reads(receive):
     return await receive()

@@ -10,6 +10,8 @@ from sigtask import Interrupt, Ladder, Task, create_task
 from sigtask.asgi import ClientDisconnected, SignalMiddleware, on_disconnect
 from sigtask.testing import turns
 
+pytestmark = pytest.mark.clock  # uvloop serves in the tests with real servers, and its clock does not jump
+
 
 async def test_the_app_runs_in_a_task_of_ours_whatever_the_loop_makes():
     async def app(scope, receive, send):

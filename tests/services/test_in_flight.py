@@ -9,6 +9,8 @@ from lines import HTTP, Line, ok
 from sigtask import Ladder, Signal, Terminate, mask
 from sigtask.asgi import SignalMiddleware
 
+pytestmark = pytest.mark.clock  # uvloop serves in the tests with real servers, and its clock does not jump
+
 LADDER = Ladder.parse("drain=1s,terminate=1s,kill=1s")
 
 
