@@ -199,7 +199,7 @@ class Bench:
             try:
                 servers.measure(self.exe, server, loop, *self.plan.serving, self.numbers)
             except Failed as error:  # the other rows have taken their quarter of an hour, and stand
-                self.note(f"{server} on {loop} was not measured to the end: {error}")
+                self.note(f"{server} on {loop} was not measured to the end: {first_line(error)}")
 
     def programs(self) -> None:
         """Whole programs under `run()`."""
@@ -208,7 +208,7 @@ class Bench:
                 try:
                     crowds.measure(self.exe, row.key, self.plan.share, self.numbers)
                 except Failed as error:  # as with the servers
-                    self.note(f"{row.title} was not measured to the end: {error}")
+                    self.note(f"{row.title} was not measured to the end: {first_line(error)}")
 
     def explore(self) -> None:
         """The test kit."""
@@ -274,6 +274,11 @@ def _show(run: output.Run) -> None:
 
 def _write(run: output.Run) -> None:
     print("Written:", *(path.relative_to(ROOT) for path in output.write(run)), sep="\n  ")
+
+
+def first_line(error: Exception) -> str:
+    """What has failed, without what it printed."""
+    return str(error).partition("\n")[0].rstrip(":")
 
 
 def main() -> int:
