@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -81,6 +82,11 @@ class Server(Process):
 
     def terminate(self):
         return self.signal(signal.SIGTERM)
+
+
+def resets_when_closed(raw):
+    """From now on, closing this socket sends a RST."""
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def read_all(raw):

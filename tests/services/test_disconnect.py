@@ -1,11 +1,10 @@
 """The client goes away, over real sockets, under each server."""
 
 import socket
-import struct
 import time
 
 import pytest
-from servers import read_all
+from servers import read_all, resets_when_closed
 
 pytestmark = pytest.mark.os
 
@@ -14,7 +13,7 @@ GONE = "met Interrupt ClientDisconnected: the client closed the connection"
 
 def reset(raw):
     """Close with a RST."""
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    resets_when_closed(raw)
     raw.close()
 
 

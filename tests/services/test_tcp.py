@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import socket
-import struct
 
 import pytest
+from servers import resets_when_closed
 
 from sigtask import Drain, Ladder, Signal, until
 from sigtask.serving import start_server
@@ -61,6 +61,14 @@ def test_a_handler_gets_its_last_words_out():
     play(scenario, Polite)
 
 
+async def lost(writer, handler):
+    """The connection is lost, and the handler has met something."""
+    resets_when_closed(writer.get_extra_info("socket"))
+    writer.transport.abort()
+    while not handler.met:
+        await asyncio.sleep(0.01)
+
+
 def test_who_does_not_listen_is_terminated():
     async def scenario(handler):
         async with start_server(handler, "127.0.0.1", 0, ladder=LADDER) as server:
@@ -77,11 +85,7 @@ def test_a_lost_connection_interrupts_the_handler():
         async with start_server(handler, "127.0.0.1", 0, ladder=LADDER) as server:
             _, writer = await connect(server)
             await handler.began.wait()
-            raw = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-            while not handler.met:
-                await asyncio.sleep(0.01)
+            await lost(writer, handler)
         assert handler.met == [("Interrupt", "ClientDisconnected")]
 
     play(scenario, Handler)
@@ -101,11 +105,7 @@ def test_a_handler_that_is_told_by_its_read_is_not_interrupted_in_its_cleanup():
         async with start_server(handler, "127.0.0.1", 0, ladder=LADDER) as server:
             _, writer = await connect(server)
             await handler.began.wait()
-            raw = writer.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-            while not handler.met:
-                await asyncio.sleep(0.01)
+            await lost(writer, handler)
         assert handler.met == ["cleaned up"]
 
     play(scenario, Reads)

@@ -58,12 +58,12 @@ def py_task_factory(loop: AbstractEventLoop, coro: Any, /, **kwargs: Any) -> Tas
     parent: Any = current_task(loop)
     task: Task[Any] = _new_task(FreshTask)
     task._shim = shim
-    if type(parent) is FreshTask:
+    if is_fresh := type(parent) is FreshTask:
         note_parent(task, parent)
-        _init(task, shim, loop=loop, **kwargs)  # with eager_start, the task runs before it is returned
     else:
         adopt(task, shim, parent)
-        _init(task, shim, loop=loop, **kwargs)
+    _init(task, shim, loop=loop, **kwargs)  # with eager_start, the task runs before it is returned
+    if not is_fresh:
         note_stock_parent(task, parent)
     return task
 
