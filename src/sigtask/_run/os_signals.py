@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +32,8 @@ set_handler = signal.signal
 """The real `signal.signal`; `sigtask run` puts another in its place for the program it hosts."""
 _get_handler = signal.getsignal
 _set_wakeup_fd = signal.set_wakeup_fd
+# The function under `signal.pthread_sigmask`, which also makes an enum of each of 60 signals: 0.1 ms for each thread.
+_set_mask: Any = getattr(sys.modules.get("_signal"), "pthread_sigmask", getattr(signal, "pthread_sigmask", None))
 _HANDLED = b"\0"
 
 
@@ -74,7 +77,8 @@ class OsSignals:
                 if self.before[signum] != signal.SIG_IGN:
                     set_handler(signum, self._handle)
             if hasattr(signal, "pthread_kill"):
-                self._bytes = _Bytes(self)
+                with contextlib.suppress(RuntimeError):  # no thread: handlers are called as in plain Python
+                    self._bytes = _Bytes(self)
             _entered.add(self)
             self.listen()
         return self
@@ -217,7 +221,12 @@ class _Bytes:
         self._sending = threading.Lock()
         self._late = self._pokes = self._own = 0  # the signal not handled yet; how often we have sent it; its bytes
         self._thread = threading.Thread(target=self._run, name="sigtask-signals", daemon=True)
-        start_deaf(self._thread)
+        try:
+            start_deaf(self._thread)
+        except RuntimeError:
+            self._read.close()
+            self._write.close()
+            raise
 
     def take(self) -> None:
         """Have the interpreter's bytes."""
@@ -318,15 +327,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def start_deaf(thread: threading.Thread) -> None:
-    """Start a thread that gets no signals, because another thread may wait for one in `sigwait`."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Start a thread that gets no signals, because another thread may wait for one in `sigwait`.
+
+    Raises:
+        RuntimeError: When no thread can be started: at the end of the interpreter on 3.12, or at the system's limit.
+    """
+    if _set_mask is None:
         thread.start()
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _blocked())
+    before = _set_mask(signal.SIG_BLOCK, _blocked())
     try:
         thread.start()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _set_mask(signal.SIG_SETMASK, before)
 
 
 @cache

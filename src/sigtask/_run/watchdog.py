@@ -61,12 +61,13 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
-        start_deaf(self._thread)
+        with contextlib.suppress(RuntimeError):  # no thread can be started: the timer has to do
+            start_deaf(self._thread)
 
     def arm(self, seconds: float) -> None:
         """Start the countdown: the process exits in so many seconds, plus a little for the last message."""
         self._armed = True
-        with contextlib.suppress(ValueError, OSError, AttributeError):  # no stderr with a file descriptor
+        with contextlib.suppress(ValueError, OSError, AttributeError, RuntimeError):  # no stderr, no thread
             self._faulthandler.dump_traceback_later(seconds + LAST_LINE, exit=True, file=_stderr())
         self._orders.put(True)
 
