@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import builtins
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -30,7 +31,7 @@ from .._run.watchdog import flush
 
 
 class Interrupted(BaseException):
-    """The program ended by a `KeyboardInterrupt`, which has been shown. click must not handle it again."""
+    """The program ended by this `KeyboardInterrupt`, which has been shown. click must not handle it again."""
 
 
 class BadInput(Exception):
@@ -99,11 +100,12 @@ def _run_hosted(program: Program, supervisor: Supervisor) -> int:
     if status < 0 and isinstance(error, SystemExit):
         _end_by(-status, wait_for_threads=not supervisor.reraised)
     elif isinstance(error, SystemExit):
-        raise error.with_traceback(None) from error.__cause__
+        _strip(error)  # asyncio shows the one that a task has raised
+        raise SystemExit(error.code)
     elif error is not None:
         _show(error)
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted from None
+            raise Interrupted(error) from None
     return status
 
 
@@ -112,7 +114,7 @@ def _status_of(error: BaseException | None, supervisor: Supervisor) -> int:
     if isinstance(error, SystemExit):
         if error is supervisor.exit and supervisor.signum is not None:
             return -supervisor.signum
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
+        return error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, KeyboardInterrupt):
         return -signal.SIGINT
     return int(error is not None)
@@ -213,9 +215,11 @@ def _show(error: BaseException) -> None:
 def _strip(error: BaseException) -> BaseException:
     """Take our frames out of its traceback, and what imports and compiles the program; a bug of ours keeps all."""
     steps: list[TracebackType] = []
-    trace = error.__traceback__
+    trace, ours = error.__traceback__, True
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith((*_OURS, *_STARTERS) if not steps else _OURS):
+        file = trace.tb_frame.f_code.co_filename
+        ours = file.startswith((*_OURS, *_STARTERS) if not steps else _OURS) or (ours and file == contextlib.__file__)
+        if not ours:
             steps.append(trace)
         trace = trace.tb_next
     for step, after in zip(steps, [*steps[1:], None], strict=False):
