@@ -75,7 +75,9 @@ class OsSignals:
                 if self.before[signum] != signal.SIG_IGN:
                     set_handler(signum, self._handle)
             if hasattr(signal, "pthread_kill"):
-                with contextlib.suppress(RuntimeError):  # no thread: handlers are called as in plain Python
+                with contextlib.suppress(
+                    RuntimeError, OSError
+                ):  # no thread, no descriptor: handlers as in plain Python
                     self._bytes = _Bytes(self)
             _entered.add(self)
             self.listen()
@@ -246,7 +248,12 @@ class _Bytes:
 
     def lend(self, fd: int) -> int:
         """Let another have them, too, as `signal.set_wakeup_fd(fd)` does; gives the one that had them before."""
-        others = -1 if fd == -1 else os.dup(fd)  # a descriptor that no other code can close
+        others, alone = -1, self._write.fileno()
+        try:
+            others = -1 if fd == -1 else os.dup(fd)  # a descriptor that no other code can close
+        except OSError:  # none is left: it has the bytes alone, and handlers are called as in plain Python
+            alone = fd
+        _set_wakeup_fd(alone, warn_on_full_buffer=False)
         with self._sending:
             before, self._others_own = self._others_own if self._others_are_there() else -1, fd
             if self._others != -1:
@@ -263,7 +270,8 @@ class _Bytes:
         """Give the bytes back; the thread is gone when this returns. In a fork it is the parent's."""
         fd = _set_wakeup_fd(-1)
         if fd not in (-1, self._write.fileno()):  # the program's own, by loop.add_signal_handler
-            _set_wakeup_fd(fd)
+            with contextlib.suppress(OSError):  # or closed meanwhile
+                _set_wakeup_fd(fd)
         elif fd != -1 and self._others_are_there():
             _set_wakeup_fd(self._others_own)
         self._write.close()
