@@ -57,6 +57,16 @@ def test_r29_asyncio_shows_a_task_that_exits_as_in_plain_python(play):
     assert lines(outcomes["command"].stderr) == lines(outcomes["plain"].stderr)
 
 
+def test_r29_atexit_handlers_find_the_error_in_sys(play):
+    source = """
+    atexit.register(lambda: say(sys.last_type.__name__, sys.last_value))
+    say("ready")
+    raise ValueError(1)
+    """
+    same = play(source, BOTH).the_same()
+    assert (same.status, same.lines) == (1, ["ready", "ValueError 1"])
+
+
 def lines(stderr):
     """Those of a traceback but the carets, which want a line that is not marked as a whole."""
     return [line for line in stderr.splitlines() if line.strip("~^ ")]

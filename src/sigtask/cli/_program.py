@@ -9,13 +9,15 @@ import contextlib
 import importlib
 import importlib.util
 import inspect
+import marshal
 import os
+import pkgutil
 import runpy
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from io import open_code
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, NoReturn
@@ -126,8 +128,6 @@ def _run_as_main(program: Program) -> None:
     elif program.kind == "module":
         _check_module(program.name)
         runpy.run_module(program.name, run_name="__main__", alter_sys=True)
-    elif os.path.isdir(program.name):
-        runpy.run_path(program.name, run_name="__main__")
     else:
         _run_script(program.name)
 
@@ -171,7 +171,7 @@ def _load(name: str) -> Callable[[], Any]:
 
 def _spec(name: str) -> ModuleSpec | None:
     """Where that module is; `None` if there is none. Raises: what importing its parent package raises."""
-    if os.getcwd() not in sys.path:
+    if not sys.flags.safe_path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         return None if name.startswith(".") else importlib.util.find_spec(name)
@@ -192,13 +192,27 @@ def _check_module(name: str) -> None:
 
 
 def _run_script(name: str) -> None:
-    """Run a script as `python name` does. `runpy.run_path` would remove `__main__` before threads and atexit end."""
+    """Run a script as `python name` does: also a directory, a zip file, or compiled code.
+
+    `runpy.run_path` would remove `__main__` before threads and atexit end.
+    """
     path = os.path.abspath(name)
-    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
-    with open_code(path) as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    module = ModuleType("__main__")
-    module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    finder = pkgutil.get_importer(path)
+    spec = None if finder is None else finder.find_spec("__main__", None)
+    if spec is not None:
+        sys.path.insert(0, path)
+        loader: Any = spec.loader
+        module, code = importlib.util.module_from_spec(spec), loader.get_code("__main__")
+    else:
+        if not sys.flags.safe_path:
+            sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+        with open_code(path) as file:
+            text = file.read()
+        is_compiled = text.startswith(importlib.util.MAGIC_NUMBER)
+        code = marshal.loads(text[16:]) if is_compiled else compile(text, path, "exec", dont_inherit=True)
+        module = ModuleType("__main__")
+        module.__dict__.update(__file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path))
+    module.__dict__.setdefault("__builtins__", builtins)
     sys.modules["__main__"] = module
     exec(code, module.__dict__)
 
@@ -208,6 +222,8 @@ def _show(error: BaseException) -> None:
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
+    last = {"last_exc": error, "last_type": type(error), "last_value": error, "last_traceback": error.__traceback__}
+    vars(sys).update(last)  # as Python does, for atexit handlers; last_exc is new in 3.12
     sys.excepthook(type(error), error, error.__traceback__)
     flush()
 
