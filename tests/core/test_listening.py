@@ -102,3 +102,35 @@ def test_r26_code_that_came_by_value_and_is_looked_through_counts(what, tmp_path
 @pytest.mark.parametrize("fn", ["names['f']", "len", "None"])
 def test_r26_code_that_came_by_value_and_could_hear_nothing_does_not_count(fn, tmp_path):
     assert could_be_heard(BY_VALUE % ("import sigtask\ndef f(): sigtask.checkpoint()", fn), tmp_path) is False
+
+
+def test_r26_the_look_through_modules_keeps_no_class_of_theirs(tmp_path):
+    code = """
+    import gc, sys, weakref
+    import sigtask
+    import program_classes
+
+    kept = weakref.ref(program_classes.Thing)
+
+    from sigtask._core.listening import could_be_heard
+    could_be_heard()
+    del sys.modules["program_classes"], program_classes
+    gc.collect()
+    assert kept() is None
+    """
+    assert could_be_heard(code, tmp_path, program_classes="import sigtask\nclass Thing: pass\nthing = Thing()") is False
+
+
+def test_r26_the_look_through_modules_runs_no_code_of_theirs(tmp_path):
+    proxy = """
+    import sigtask
+
+    class Proxy:
+        def __getattribute__(self, name):
+            raise RuntimeError("outside of a request")
+
+        __dict__ = property(__getattribute__)
+
+    request = Proxy()
+    """
+    assert could_be_heard("import sigtask, proxies", tmp_path, proxies=proxy) is False

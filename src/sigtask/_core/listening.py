@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from inspect import getattr_static
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, GetSetDescriptorType, MethodType, ModuleType
 from typing import Any
 
 ASKS = frozenset(("requested", "wait_requested"))
@@ -108,10 +108,18 @@ def _codes(things: Iterable[Any], module: str) -> Iterator[CodeType]:
             queue += tuple(thing.values())
         elif kind in (list, tuple, set, frozenset):
             queue += tuple(thing)
-        elif isinstance(thing, type) and thing.__module__ == module:
+        elif issubclass(kind, type) and thing.__module__ == module:  # isinstance() would ask the thing
             queue += tuple(vars(thing).values())
-        if (wrapped := getattr_static(thing, "__wrapped__", None)) is not None:
+        if (wrapped := _wrapped_by(thing)) is not None:
             queue.append(wrapped)
+
+
+def _wrapped_by(thing: Any) -> Any:
+    """Its `__wrapped__`, without running code of it. On 3.12 `getattr_static` keeps the class for as long as it can."""
+    for cls in type(thing).__mro__:
+        if (names := vars(cls).get("__dict__")) is not None:
+            return names.__get__(thing).get("__wrapped__") if isinstance(names, GetSetDescriptorType) else None
+    return None
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._stop.forced_end import acts
 from .children import children
+from .deaf import start_deaf
 from .observer import Progress
-from .os_signals import start_deaf
 
 if TYPE_CHECKING:
     from ..control._control import Control

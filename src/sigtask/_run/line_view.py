@@ -13,8 +13,8 @@ from .._core.stock import running_loop
 from ..control._text import shown
 from ..ladder import Rung
 from ..report import Report, counted, printable
+from .deaf import start_deaf
 from .observer import Progress
-from .os_signals import start_deaf
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -82,12 +82,16 @@ class LogObserver:
     Each record has fields, which docs/telemetry.md lists.
     """
 
+    def __init__(self) -> None:
+        from .. import telemetry  # here: there may be no descriptor left, or no such file, when the program is stopped
+        from ..telemetry import _fields
+
+        self._telemetry, self._fields = telemetry, _fields
+
     def rung(self, rung: Rung, progress: Progress) -> None:
         """Log that a rung begins."""
-        from ..telemetry._fields import EVENT  # imported only when a program is stopped
-
         left, cause = progress.tasks_left, progress.cause
-        fields = {EVENT: "rung", "sigtask.rung.name": rung.name, "sigtask.rung.grace": rung.grace}
+        fields = {self._fields.EVENT: "rung", "sigtask.rung.name": rung.name, "sigtask.rung.grace": rung.grace}
         extra = {**fields, "sigtask.stop.reason": cause, "sigtask.stop.tasks": left}
         log.info("%s: %s, %g s for %s", cause, rung.name, rung.grace, counted(left), extra=extra)
 
@@ -96,13 +100,9 @@ class LogObserver:
 
     def over(self, report: Report) -> None:
         """Log the report."""
-        from ..telemetry import log_report
-
-        log_report(log, report)
+        self._telemetry.log_report(log, report)
 
     def forced(self, report: Report, told: bool) -> None:
         """Log why."""
-        from ..telemetry._fields import EVENT, about_stop
-
         said = report.last_words if told else report
-        log.error("%s", said, extra={EVENT: "forced", **about_stop(report)})
+        log.error("%s", said, extra={self._fields.EVENT: "forced", **self._fields.about_stop(report)})

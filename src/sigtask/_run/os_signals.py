@@ -11,14 +11,14 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from types import FrameType
 from typing import Any, NoReturn
 
+from .._core.stock import running_loop
+from .deaf import DeafThread, is_forking, start_deaf
 from .first_act import seen_through
 
 MERGE = 0.5
@@ -32,9 +32,7 @@ set_handler = signal.signal
 """The real `signal.signal`; `sigtask run` puts another in its place for the program it hosts."""
 _get_handler = signal.getsignal
 _set_wakeup_fd = signal.set_wakeup_fd
-# The function under `signal.pthread_sigmask`, which also makes an enum of each of 60 signals: 0.1 ms for each thread.
-_set_mask: Any = getattr(sys.modules.get("_signal"), "pthread_sigmask", getattr(signal, "pthread_sigmask", None))
-_HANDLED = b"\0"
+_HANDLED, _PAUSE = b"\0", b"\xff"  # all others are the numbers of signals
 
 
 class OsSignals:
@@ -77,7 +75,9 @@ class OsSignals:
                 if self.before[signum] != signal.SIG_IGN:
                     set_handler(signum, self._handle)
             if hasattr(signal, "pthread_kill"):
-                with contextlib.suppress(RuntimeError):  # no thread: handlers are called as in plain Python
+                with contextlib.suppress(
+                    RuntimeError, OSError
+                ):  # no thread, no descriptor: handlers as in plain Python
                     self._bytes = _Bytes(self)
             _entered.add(self)
             self.listen()
@@ -175,6 +175,8 @@ class OsSignals:
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._bytes is not None:
+            if is_forking() and running_loop() is None:
+                return  # it would raise, and that would be lost: the main thread is interrupted again
             self._bytes.handled()
         if signum == min(self._to_put_back, default=None):  # sent by ourselves: no signal came
             put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
@@ -219,14 +221,24 @@ class _Bytes:
         self._others = self._others_own = -1
         """What the interpreter would write to without us, a loop's own, which is to have its bytes: a copy, and it."""
         self._sending = threading.Lock()
+        self._due = 0.0  # when the main thread is interrupted again
         self._late = self._pokes = self._own = 0  # the signal not handled yet; how often we have sent it; its bytes
-        self._thread = threading.Thread(target=self._run, name="sigtask-signals", daemon=True)
+        self._thread = DeafThread(self._run, "sigtask-signals", self._let_go)
         try:
-            start_deaf(self._thread)
+            self._thread.start()
         except RuntimeError:
             self._read.close()
             self._write.close()
             raise
+
+    def _let_go(self) -> bool:
+        """What is written while the thread pauses it will read when it goes on."""
+        with contextlib.suppress(OSError):  # it is closed
+            try:
+                self._write.send(_PAUSE)
+            except BlockingIOError:  # so many signals that no more can be written
+                return False
+        return True
 
     def take(self) -> None:
         """Have the interpreter's bytes."""
@@ -236,7 +248,12 @@ class _Bytes:
 
     def lend(self, fd: int) -> int:
         """Let another have them, too, as `signal.set_wakeup_fd(fd)` does; gives the one that had them before."""
-        others = -1 if fd == -1 else os.dup(fd)  # a descriptor that no other code can close
+        others, alone = -1, self._write.fileno()
+        try:
+            others = -1 if fd == -1 else os.dup(fd)  # a descriptor that no other code can close
+        except OSError:  # none is left: it has the bytes alone, and handlers are called as in plain Python
+            alone = fd
+        _set_wakeup_fd(alone, warn_on_full_buffer=False)
         with self._sending:
             before, self._others_own = self._others_own if self._others_are_there() else -1, fd
             if self._others != -1:
@@ -253,11 +270,12 @@ class _Bytes:
         """Give the bytes back; the thread is gone when this returns. In a fork it is the parent's."""
         fd = _set_wakeup_fd(-1)
         if fd not in (-1, self._write.fileno()):  # the program's own, by loop.add_signal_handler
-            _set_wakeup_fd(fd)
+            with contextlib.suppress(OSError):  # or closed meanwhile
+                _set_wakeup_fd(fd)
         elif fd != -1 and self._others_are_there():
             _set_wakeup_fd(self._others_own)
         self._write.close()
-        self._thread.join()
+        self._thread.stop()
         self._read.close()
         if self._others != -1:
             os.close(self._others)
@@ -270,14 +288,16 @@ class _Bytes:
 
     def _run(self) -> None:
         while True:
-            self._read.settimeout(POKE if self._late and self._pokes < POKES else None)
+            waits = self._late and self._pokes < POKES
+            self._read.settimeout(max(0.001, self._due - time.monotonic()) if waits else None)
             try:
                 byte = self._read.recv(1)
             except TimeoutError:
                 self._press()
                 continue
-            if not byte:
+            if byte in (b"", _PAUSE):
                 return
+            self._due = time.monotonic() + POKE
             if byte == _HANDLED:
                 self._late = self._pokes = self._own = 0
             else:
@@ -303,6 +323,7 @@ class _Bytes:
             self._late = self._pokes = 0
             return
         self._pokes += 1
+        self._due = time.monotonic() + POKE
         if self._pokes == POKES:
             self._own = 0  # the missing ones will not come: the main thread blocks the signal
             self._owner.overdue(self._late)
@@ -324,29 +345,6 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
-
-
-def start_deaf(thread: threading.Thread) -> None:
-    """Start a thread that gets no signals, because another thread may wait for one in `sigwait`.
-
-    Raises:
-        RuntimeError: When no thread can be started: at the end of the interpreter on 3.12, or at the system's limit.
-    """
-    if _set_mask is None:
-        thread.start()
-        return
-    before = _set_mask(signal.SIG_BLOCK, _blocked())
-    try:
-        thread.start()
-    finally:
-        _set_mask(signal.SIG_SETMASK, before)
-
-
-@cache
-def _blocked() -> frozenset[int]:
-    """All signals but those of a fault, which go to the thread that has made it."""
-    faults = {getattr(signal, name, None) for name in ("SIGSEGV", "SIGFPE", "SIGILL", "SIGBUS", "SIGABRT")}
-    return frozenset(map(int, signal.valid_signals() - faults))
 
 
 def put_back(handlers: Mapping[int, Any]) -> None:

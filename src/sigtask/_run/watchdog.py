@@ -20,7 +20,7 @@ from typing import Any
 
 from .._stop import forced_end as _last_acts
 from .children import take_along
-from .os_signals import start_deaf
+from .deaf import DeafThread, is_forking
 
 TICK = 0.1
 LAST_LINE = 3.0
@@ -54,7 +54,7 @@ class Watchdog:
         # Reentrant, unlike an Event: `arm()` is called in signal handlers, which may interrupt one another.
         self._armed = False
         self._orders: SimpleQueue[bool] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="sigtask-watchdog", daemon=True)
+        self._thread = DeafThread(self._run, "sigtask-watchdog", self._let_go)
         self._speaker: threading.Thread | None = None
         self._may_speak: SimpleQueue[bool] = SimpleQueue()
         self._has_spoken: SimpleQueue[bool] = SimpleQueue()
@@ -62,7 +62,7 @@ class Watchdog:
     def start(self) -> None:
         """Start the thread; it costs nothing until it is armed."""
         with contextlib.suppress(RuntimeError):  # no thread can be started: the timer has to do
-            start_deaf(self._thread)
+            self._thread.start()
 
     def arm(self, seconds: float) -> None:
         """Start the countdown: the process exits in so many seconds, plus a little for the last message."""
@@ -76,21 +76,26 @@ class Watchdog:
         # Not armed, the timer is somebody else's, a test runner's for example.
         if self._armed and self._faulthandler is not None:
             self._faulthandler.cancel_dump_traceback_later()
-        self._orders.put(False)
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.stop()
         if self._speaker is not None:
             self._may_speak.put(False)
             self._speaker.join()
 
+    def _let_go(self) -> bool:
+        if self._armed and is_forking():  # it counts the seconds
+            return False
+        self._orders.put(False)
+        return True
+
     def _run(self) -> None:
-        if not self._orders.get():
+        if not self._armed and not self._orders.get():
             return
         # Before it is needed: an interpreter that has come to its atexit handlers meanwhile starts no thread (3.12).
-        speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
         with contextlib.suppress(RuntimeError):
-            speaker.start()
-            self._speaker = speaker
+            if self._speaker is None:  # armed just when it paused for a fork, this runs twice
+                speaker = threading.Thread(target=self._speak, name="sigtask-last-words", daemon=True)
+                speaker.start()
+                self._speaker = speaker
         while (status := self._tick()) is None:
             with contextlib.suppress(Empty):
                 if not self._orders.get(timeout=TICK):

@@ -18,9 +18,9 @@ def main() -> None:
 
     try:
         sigtask(prog_name="sigtask")
-    except Interrupted:
+    except Interrupted as interrupted:
         sys.excepthook = _say_nothing
-        raise KeyboardInterrupt from None  # and the interpreter, at its end, dies of SIGINT
+        raise interrupted.args[0] from None  # and the interpreter, at its end, dies of SIGINT
 
 
 def _say_nothing(*error: object) -> None:

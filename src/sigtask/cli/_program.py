@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import atexit
 import builtins
+import contextlib
 import importlib
 import importlib.util
 import inspect
+import marshal
 import os
+import pkgutil
 import runpy
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from io import open_code
 from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, NoReturn
@@ -30,7 +33,7 @@ from .._run.watchdog import flush
 
 
 class Interrupted(BaseException):
-    """The program ended by a `KeyboardInterrupt`, which has been shown. click must not handle it again."""
+    """The program ended by this `KeyboardInterrupt`, which has been shown. click must not handle it again."""
 
 
 class BadInput(Exception):
@@ -99,11 +102,12 @@ def _run_hosted(program: Program, supervisor: Supervisor) -> int:
     if status < 0 and isinstance(error, SystemExit):
         _end_by(-status, wait_for_threads=not supervisor.reraised)
     elif isinstance(error, SystemExit):
-        raise error.with_traceback(None) from error.__cause__
+        _strip(error)  # asyncio shows the one that a task has raised
+        raise SystemExit(error.code)
     elif error is not None:
         _show(error)
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted from None
+            raise Interrupted(error) from None
     return status
 
 
@@ -112,7 +116,7 @@ def _status_of(error: BaseException | None, supervisor: Supervisor) -> int:
     if isinstance(error, SystemExit):
         if error is supervisor.exit and supervisor.signum is not None:
             return -supervisor.signum
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
+        return error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, KeyboardInterrupt):
         return -signal.SIGINT
     return int(error is not None)
@@ -124,8 +128,6 @@ def _run_as_main(program: Program) -> None:
     elif program.kind == "module":
         _check_module(program.name)
         runpy.run_module(program.name, run_name="__main__", alter_sys=True)
-    elif os.path.isdir(program.name):
-        runpy.run_path(program.name, run_name="__main__")
     else:
         _run_script(program.name)
 
@@ -169,7 +171,7 @@ def _load(name: str) -> Callable[[], Any]:
 
 def _spec(name: str) -> ModuleSpec | None:
     """Where that module is; `None` if there is none. Raises: what importing its parent package raises."""
-    if os.getcwd() not in sys.path:
+    if not sys.flags.safe_path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         return None if name.startswith(".") else importlib.util.find_spec(name)
@@ -190,13 +192,27 @@ def _check_module(name: str) -> None:
 
 
 def _run_script(name: str) -> None:
-    """Run a script as `python name` does. `runpy.run_path` would remove `__main__` before threads and atexit end."""
+    """Run a script as `python name` does: also a directory, a zip file, or compiled code.
+
+    `runpy.run_path` would remove `__main__` before threads and atexit end.
+    """
     path = os.path.abspath(name)
-    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
-    with open_code(path) as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    module = ModuleType("__main__")
-    module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    finder = pkgutil.get_importer(path)
+    spec = None if finder is None else finder.find_spec("__main__", None)
+    if spec is not None:
+        sys.path.insert(0, path)
+        loader: Any = spec.loader
+        module, code = importlib.util.module_from_spec(spec), loader.get_code("__main__")
+    else:
+        if not sys.flags.safe_path:
+            sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+        with open_code(path) as file:
+            text = file.read()
+        is_compiled = text.startswith(importlib.util.MAGIC_NUMBER)
+        code = marshal.loads(text[16:]) if is_compiled else compile(text, path, "exec", dont_inherit=True)
+        module = ModuleType("__main__")
+        module.__dict__.update(__file__=path, __cached__=None, __loader__=SourceFileLoader("__main__", path))
+    module.__dict__.setdefault("__builtins__", builtins)
     sys.modules["__main__"] = module
     exec(code, module.__dict__)
 
@@ -206,6 +222,8 @@ def _show(error: BaseException) -> None:
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
+    last = {"last_exc": error, "last_type": type(error), "last_value": error, "last_traceback": error.__traceback__}
+    vars(sys).update(last)  # as Python does, for atexit handlers; last_exc is new in 3.12
     sys.excepthook(type(error), error, error.__traceback__)
     flush()
 
@@ -213,9 +231,11 @@ def _show(error: BaseException) -> None:
 def _strip(error: BaseException) -> BaseException:
     """Take our frames out of its traceback, and what imports and compiles the program; a bug of ours keeps all."""
     steps: list[TracebackType] = []
-    trace = error.__traceback__
+    trace, ours = error.__traceback__, True
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith((*_OURS, *_STARTERS) if not steps else _OURS):
+        file = trace.tb_frame.f_code.co_filename
+        ours = file.startswith((*_OURS, *_STARTERS) if not steps else _OURS) or (ours and file == contextlib.__file__)
+        if not ours:
             steps.append(trace)
         trace = trace.tb_next
     for step, after in zip(steps, [*steps[1:], None], strict=False):
