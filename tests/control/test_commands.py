@@ -285,6 +285,13 @@ def test_stop_climbs_the_ladder_and_prints_the_report(program, sigtask):
     assert [line.split(",")[0] for line in done.stderr.splitlines()] == ["interrupt", "kill"]
 
 
+def test_the_report_comes_also_when_the_program_ends_with_the_tasks_that_are_stopped(program, sigtask):
+    running = program(POOL.replace("range(6)", "range(5000)"))
+    done = sigtask("stop", running.pid, "*", "--ladder", "terminate=5s,kill")
+    assert (done.returncode, done.stdout.splitlines()[0][:18]) == (0, "stopped 5003 tasks"), done
+    running.wait()
+
+
 def test_stop_json_is_the_report_as_it_is_from_within(program, sigtask):
     done = sigtask("stop", program(POOL).pid, "worker*", "--ladder", "terminate=5s,kill", "--json")
     report = json.loads(done.stdout)
