@@ -114,7 +114,9 @@ def _check(fn: object, limiter: object) -> None:
     if limiter is not None and not (
         inspect.iscoroutinefunction(getattr(limiter, "acquire", None)) and hasattr(limiter, "release")
     ):
-        raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
+        raise TypeError(
+            f"limiter is {limiter!r:.200}; give an asyncio.Semaphore, shared by all the calls it is to bound"
+        )
     check_plain(
         fn,
         "to_thread()",
