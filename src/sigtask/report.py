@@ -264,9 +264,9 @@ class ChildReport:
 class Report:
     r"""What a `stop()` or a `run()` did: which rung ended which task, after how long, and which tasks refused.
 
-    `str(report)` is for people and shows equal tasks once; `tasks` and `to_dict()` have all of them. It shows characters
-    in a name or a reason that a terminal would obey, such as escape sequences, as `\x1b`, and of a very long name or
-    reason the beginning.
+    `str(report)` is for people and shows equal tasks once; `tasks` and `to_dict()` have all of them. It shows
+    characters in a name or a reason that a terminal would obey, such as escape sequences, as `\x1b`, and of a very long
+    name or reason the beginning.
 
     Example::
 

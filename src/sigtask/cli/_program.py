@@ -57,6 +57,8 @@ class Program(NamedTuple):
         if os.path.exists(name):
             return cls("script", name, args)
         if ":" in name and not name.endswith(".py"):
+            if name[0] == ":" or name[-1] == ":":
+                raise BadInput(f"{name!r} is only half a name; for an async function, write package.module:function")
             return cls("function", name, args)
         raise BadInput(f"there is no file {name!r}; for an async function, write package.module:function")
 
@@ -150,21 +152,38 @@ def _load(name: str) -> Callable[[], Any]:
     )
     try:
         if _spec(module_name) is None:
-            raise BadInput(f"there is no module named {module_name!r}")
+            raise BadInput(f"there is no module named {module_name!r}{_meant(module_name, f':{attribute}')}")
         found: Any = importlib.import_module(module_name)
     finally:
         runner.refusal = None
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise BadInput(f"{module_name} has no {attribute!r}")
+            raise BadInput(f"{module_name} has no {attribute!r}{_async_functions_of(module_name)}")
         found = getattr(found, part)
     if not inspect.iscoroutinefunction(found):
-        raise BadInput(f"{name} is {found!r}, not an async function (async def)")
+        raise BadInput(
+            f"{name} is {found!r:.200}, not an async function (async def); "
+            f"a program that starts its own loop is run as a script, or with -m"
+        )
     try:
         inspect.signature(found).bind()
     except TypeError as error:
         raise BadInput(f"{name} is called without arguments, and this failed: {error}") from None
     return found  # type: ignore[no-any-return]  # checked just above
+
+
+def _meant(module: str, attribute: str) -> str:
+    """A hint for who has given the name of a file in the place of a module's."""
+    if not module.endswith(".py"):
+        return ""
+    return f"; write {module.removesuffix('.py').replace(os.sep, '.').lstrip('.')}{attribute}"
+
+
+def _async_functions_of(module: str) -> str:
+    """A hint for who has mistaken the name of a function."""
+    members = vars(sys.modules[module]).items()
+    names = [name for name, one in members if inspect.iscoroutinefunction(one) and one.__module__ == module]
+    return f"; its async functions are {', '.join(names[:10])}" if names else "; it has no async function of its own"
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -184,7 +203,7 @@ def _spec(name: str) -> ModuleSpec | None:
 def _check_module(name: str) -> None:
     spec = _spec(name)
     if spec is None:
-        raise BadInput(f"there is no module named {name!r}")
+        raise BadInput(f"there is no module named {name!r}{_meant(name, '')}")
     if spec.submodule_search_locations is not None and _spec(f"{name}.__main__") is None:
         raise BadInput(f"{name!r} is a package without a __main__ module, and cannot be run")
 
