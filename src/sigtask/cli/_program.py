@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import builtins
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -232,19 +233,22 @@ def _show(error: BaseException) -> None:
 def _strip(error: BaseException) -> BaseException:
     """Take our frames out of its traceback, and what imports and compiles the program; a bug of ours keeps all."""
     steps: list[TracebackType] = []
-    trace = error.__traceback__
+    trace, is_ours = error.__traceback__, False
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith((*_OURS, *_STARTERS) if not steps else _OURS):
+        file = trace.tb_frame.f_code.co_filename
+        is_ours = file.startswith((*_OURS, *_STARTERS) if not steps else _OURS) or (is_ours and file == _BETWEEN)
+        if not is_ours:
             steps.append(trace)
         trace = trace.tb_next
     for step, after in zip(steps, [*steps[1:], None], strict=False):
         step.tb_next = after
-    if steps or isinstance(error, SyntaxError):
+    if steps or isinstance(error, SyntaxError | KeyboardInterrupt):  # these need no frame
         error.__traceback__ = steps[0] if steps else None
     return error
 
 
 _OURS = (os.path.dirname(os.path.dirname(__file__)) + os.sep,)
+_BETWEEN = contextlib.__file__  # it calls our context managers, and is called by us
 _STARTERS = ("<frozen runpy>", runpy.__file__, "<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
 
 
