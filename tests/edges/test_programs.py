@@ -666,6 +666,44 @@ def test_a_program_can_be_talked_to(on_loop):
     assert (result.returncode, result.stdout) == (0, b"")
 
 
+def test_a_line_of_megabytes_is_read_in_time_that_grows_with_its_length(on_loop):
+    """Each piece searched again with all before it takes a hundred times as long."""
+    length = 64 << 20
+
+    async def main():
+        async with open_process(["head", "-c", str(length), "/dev/zero"], max_output=2 * length) as program:
+            return [len(line) async for line in program.stdout]
+
+    before = time.process_time()
+    assert on_loop(main) == [length]
+    assert time.process_time() - before < 5
+
+
+def test_lines_are_whole_wherever_the_pieces_of_the_output_end(on_loop):
+    code = "import os\nfor piece in (b'a', b'b\\n\\nc', b'd', b'\\n', b'e\\nf'):\n    os.write(1, piece)\n    input()"
+
+    async def main():
+        async with open_process([sys.executable, "-c", code]) as program:
+            lines = []
+            await program.stdin.write(b"\n")
+            async for line in program.stdout:
+                lines.append(line)
+                if len(lines) == 1:
+                    await program.stdin.write(b"\n" * 4)
+            return lines
+
+    assert on_loop(main) == [b"ab\n", b"\n", b"cd\n", b"e\n", b"f"]
+
+
+def test_text_to_a_program_is_refused_with_what_to_write(on_loop):
+    async def main():
+        async with open_process(["cat"]) as program:
+            with pytest.raises(TypeError, match=r"write\(\) takes bytes, got str; for example text.encode\(\)"):
+                await program.stdin.write("text")
+
+    on_loop(main)
+
+
 def test_writing_to_a_program_that_has_closed_its_input_says_so(on_loop):
     async def main():
         async with open_process(["sh", "-c", "exec <&-; echo closed"]) as program:
