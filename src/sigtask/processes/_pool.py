@@ -206,7 +206,7 @@ async def to_process(fn: Callable[[*_Ts], _T], *args: *_Ts, grace: float = GRACE
 
     Args:
         fn: A plain function that can be pickled.
-        args: Its arguments.
+        args: Its arguments. For keyword arguments, give a `functools.partial`.
         grace: Seconds from the signal to a SIGKILL when no ladder is at work that ends with a Kill. Time in a mask does
             not count; an Interrupt that was raised ends it.
 

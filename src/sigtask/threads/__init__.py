@@ -63,7 +63,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
 
     Args:
         fn: A plain function.
-        args: Its arguments.
+        args: Its arguments. For keyword arguments, give a `functools.partial`.
         limiter: An `asyncio.Semaphore` that limits the number of threads. A place is given back when the function ends,
             not when its task does. Default: 40 functions per loop at a time.
 
