@@ -87,7 +87,7 @@ class Ladder:
         object.__setattr__(self, "limit", _seconds(limit, "limit"))
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Ladder cannot be changed ({name}={value!r}); make a new one")
+        raise AttributeError(f"a Ladder cannot be changed ({name}={value!r:.200}); make a new one")
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a Ladder cannot be changed (del {name}); make a new one")
@@ -106,7 +106,7 @@ class Ladder:
             ValueError: When `text` is not a ladder. The message names the part that is wrong.
         """
         if not isinstance(text, str):
-            raise TypeError(f"Ladder.parse() takes text such as 'drain=10s,kill', got {text!r}")
+            raise TypeError(f"Ladder.parse() takes text such as 'drain=10s,kill', got {text!r:.200}")
         rungs: list[tuple[type[Signal], float] | type[Signal]] = []
         limit = 0.0
         for part in text.split(","):
@@ -116,7 +116,7 @@ class Ladder:
                 continue
             signal = _class(name, part)
             if not given and not issubclass(signal, Kill):
-                raise ValueError(f"in the ladder, {part.strip()!r} needs a grace; write it as {name}=10s")
+                raise ValueError(f"in the ladder, {part.strip()!r:.200} needs a grace; write it as {name}=10s")
             rungs.append((signal, _duration(duration, part)) if given else signal)
         return cls(*rungs, limit=limit)
 
@@ -194,7 +194,7 @@ def _rung(what: object) -> Rung:
     signal: Any = given[0]
     grace: Any = given[1]
     if not (isinstance(signal, type) and issubclass(signal, Signal) and signal is not Signal):
-        raise TypeError(f"a rung is a signal class with its grace, such as (Drain, 10), got {what!r}")
+        raise TypeError(f"a rung is a signal class with its grace, such as (Drain, 10), got {what!r:.200}")
     if grace is None:
         if not issubclass(signal, Kill):
             raise TypeError(f"the rung {signal.__name__} needs a grace: ({signal.__name__}, seconds)")
@@ -204,9 +204,9 @@ def _rung(what: object) -> Rung:
 
 def _seconds(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{what} is {value!r}; it must be a number of seconds")
+        raise TypeError(f"{what} is {value!r:.200}; it must be a number of seconds")
     if not (0 <= value <= sys.float_info.max):
-        raise ValueError(f"{what} is {value!r}; it must be 0 or more, and finite")
+        raise ValueError(f"{what} is {value!r:.200}; it must be 0 or more, and finite")
     return float(value)
 
 
@@ -214,14 +214,14 @@ def _duration(text: str, part: str) -> float:
     try:
         return duration(text)
     except ValueError as error:
-        raise ValueError(f"in the ladder, {part.strip()!r}: {error}") from None
+        raise ValueError(f"in the ladder, {part.strip()!r:.200}: {error}") from None
 
 
 def duration(text: str) -> float:
     """The seconds that `text` says, as in `500ms`, `10s`, `10`, `2m`, `1h`. Raises: `ValueError` for anything else."""
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text)
     if found is None:
-        raise ValueError(f"{text!r} is not a duration; write it as 10s, 500ms or 2m")
+        raise ValueError(f"{text!r:.200} is not a duration; write it as 10s, 500ms or 2m")
     return float(found[1]) * _UNITS[found[2]]
 
 
@@ -229,7 +229,7 @@ def _class(name: str, part: str) -> type[Signal]:
     try:
         return class_named(name)
     except ValueError as error:
-        raise ValueError(f"in the ladder, {part.strip()!r}: {error}") from None
+        raise ValueError(f"in the ladder, {part.strip()!r:.200}: {error}") from None
 
 
 DEFAULT = Ladder((Drain, 10), (Terminate, 5), Kill)

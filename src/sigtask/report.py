@@ -33,6 +33,11 @@ def printable(text: str, keep: str = "\n") -> str:
     return "".join(one if one.isprintable() or one in keep else _written_out(one) for one in text)
 
 
+def _named(text: str) -> str:
+    """A name or a reason on one line for people: printable, and of a very long one the beginning."""
+    return printable(text if len(text) <= 200 else text[:199] + "\N{HORIZONTAL ELLIPSIS}", keep="")
+
+
 def _written_out(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
@@ -104,7 +109,7 @@ class TaskReport:
 
     @property
     def _label(self) -> str:
-        what, name = _short(self.coroutine), printable(self.name, keep="")
+        what, name = _short(self.coroutine), _named(self.name)
         return f"{name} ({what})" if what and what != self.name else name
 
     @property
@@ -169,7 +174,7 @@ def _grouped(rows: Iterable[TaskReport]) -> list[str]:
             lines += str(first).splitlines()
             continue
         what = f" ({name})" if (name := _short(first.coroutine)) else ""
-        lines.append(f"{counted(len(group))}{what}, e.g. {printable(first.name, keep='')}: {first._ending}")
+        lines.append(f"{counted(len(group))}{what}, e.g. {_named(first.name)}: {first._ending}")
         lines += first._details("each")
     if rest := sum(map(len, entries[SHOWN:])):
         lines.append(f"and {counted(rest, 'other task')}")
@@ -259,8 +264,9 @@ class ChildReport:
 class Report:
     r"""What a `stop()` or a `run()` did: which rung ended which task, after how long, and which tasks refused.
 
-    `str(report)` is for people and shows equal tasks once; `tasks` and `to_dict()` have all of them. Characters in a
-    name or a reason that a terminal would obey, such as escape sequences, are shown as `\x1b`.
+    `str(report)` is for people and shows equal tasks once; `tasks` and `to_dict()` have all of them. It shows
+    characters in a name or a reason that a terminal would obey, such as escape sequences, as `\x1b`, and of a very long
+    name or reason the beginning.
 
     Example::
 
@@ -392,7 +398,7 @@ class Report:
     @property
     def _said(self) -> list[str]:
         """What happened, in a line; and how the process ends, in another, if that is known."""
-        reason = f" (reason: {printable(self.reason, keep='')})" if self.reason else ""
+        reason = f" (reason: {_named(self.reason)})" if self.reason else ""
         head = "stopped" if not self.survivors else f"{len(self.survivors)} still running of"
         what = f"{head} {counted(len(self.tasks))}" if self.tasks else "there was no task to stop; ended"
         lines = [f"{what} in {self.seconds:.2f} s{reason}"]

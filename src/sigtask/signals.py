@@ -98,7 +98,7 @@ class Signal(CancelledError):
         right = type(cls.level) is int and (cls.level >= KILL_LEVEL if kills else 1 <= cls.level < KILL_LEVEL)
         if not right and not (cls.__name__ == "Kill" and cls.__module__ == __name__):
             raise TypeError(
-                f"{cls.__qualname__}.level is {cls.level!r}; it must be {wanted}. "
+                f"{cls.__qualname__}.level is {cls.level!r:.200}; it must be {wanted}. "
                 f"Derive from Drain, Interrupt, Terminate or Kill and leave `level` out to take theirs"
             )
 
@@ -146,7 +146,7 @@ class Signal(CancelledError):
 
     def __repr__(self) -> str:
         sender = "" if self.sender is None else f", sender={self.sender!r}"
-        return f"{type(self).__name__}({self.reason!r}, level={self.level}{sender})"
+        return f"{type(self).__name__}({self.reason!r:.200}, level={self.level}{sender})"
 
     def __reduce__(self) -> tuple[object, ...]:
         # A task cannot be pickled: its name travels in its place.
@@ -300,7 +300,8 @@ def as_signal(what: object, call: str) -> Signal:
     if isinstance(what, type) and issubclass(what, Signal) and what is not Signal:
         return what()
     raise TypeError(
-        f"{call} takes a signal (Drain, Interrupt, Terminate, Kill, a subclass or an instance of one), got {what!r}"
+        f"{call} takes a signal (Drain, Interrupt, Terminate, Kill, a subclass or an instance of one), "
+        f"got {what!r:.200}"
     )
 
 
@@ -310,7 +311,7 @@ def level_of(what: object, call: str, *, kill: bool = False) -> int:
     Raises: `TypeError` when `what` is no signal class, `ValueError` when it is `Kill` and the block cannot take it.
     """
     if not (isinstance(what, type) and issubclass(what, Signal)):
-        raise TypeError(f"{call} takes a signal class such as Drain or Terminate, got {what!r}")
+        raise TypeError(f"{call} takes a signal class such as Drain or Terminate, got {what!r:.200}")
     if what.level >= KILL_LEVEL and not kill:
         raise ValueError(f"{call}: a Kill cannot be held, handled or caught; the strongest that can is Terminate")
     return what.level
@@ -330,7 +331,7 @@ def class_named(name: str) -> type[Signal]:
     module, _, attribute = name.partition(":")
     if not attribute:
         raise ValueError(
-            f"there is no signal {name!r}; take {', '.join(_BY_NAME)}, or package.module:Class for your own"
+            f"there is no signal {name!r:.200}; take {', '.join(_BY_NAME)}, or package.module:Class for your own"
         )
     try:
         found: Any = import_module(module)
@@ -339,7 +340,7 @@ def class_named(name: str) -> type[Signal]:
     except Exception as error:  # a module may fail in its own way
         raise ValueError(str(error)) from None
     if not (isinstance(found, type) and issubclass(found, Signal) and found is not Signal):
-        raise ValueError(f"{name} is {found!r}, not a signal class")
+        raise ValueError(f"{name:.200} is {found!r:.200}, not a signal class")
     return found
 
 

@@ -166,6 +166,14 @@ def test_no_row_is_wider_than_the_terminal(program):
     assert len(rows) == 8 and all(len(row) <= 80 and ".py:" in row for row in rows)
 
 
+def test_on_a_terminal_no_line_of_ps_is_wider_than_it(program):
+    running = program(POOL)  # its file is in a folder of pytest's: a command longer than the terminal
+    lines = on_a_terminal(["ps", running.pid], NO_COLOR="1").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(f"{running.pid}  ") and "tasks, Python" in lines[0]
+    assert any(line.strip() == "and 5 tasks like it, with ids from 4 to 8" for line in lines)
+
+
 @pytest.mark.parametrize("command", ["kill", "stop", "top"])
 def test_where_a_pid_is_needed_and_left_out_the_programs_are_listed(program, sigtask, command):
     pid = program(POOL).pid
@@ -224,6 +232,13 @@ def test_kill_sends_a_terminate_with_its_reason_and_its_sender(program, sigtask)
     running.wait_for_start("3 ends: too slow sigtask kill (uid ")
 
 
+def test_of_very_many_that_a_kill_is_sent_to_some_are_named_and_the_others_counted(program, sigtask):
+    running = program(POOL.replace("range(6)", "range(300)"))
+    lines = sigtask("kill", running.pid, "worker *").stdout.splitlines()
+    assert len(lines) == 21
+    assert (lines[0], lines[-1]) == ("3  worker 0: sent", "and 280 others: sent")
+
+
 def test_kill_takes_ids_patterns_and_each_strength(program, sigtask):
     running = program(POOL)
     assert "7  worker 4: pending" in sigtask("kill", running.pid, "7", "--drain").stdout
@@ -268,6 +283,13 @@ def test_stop_climbs_the_ladder_and_prints_the_report(program, sigtask):
     assert "stopped 1 task in" in done.stdout and "(reason: an end)" in done.stdout
     assert "Interrupt was held by mask(Terminate) at program_0.py:13 in payer" in done.stdout
     assert [line.split(",")[0] for line in done.stderr.splitlines()] == ["interrupt", "kill"]
+
+
+def test_the_report_comes_also_when_the_program_ends_with_the_tasks_that_are_stopped(program, sigtask):
+    running = program(POOL.replace("range(6)", "range(5000)"))
+    done = sigtask("stop", running.pid, "*", "--ladder", "terminate=5s,kill")
+    assert (done.returncode, done.stdout.splitlines()[0][:18]) == (0, "stopped 5003 tasks"), done
+    running.wait()
 
 
 def test_stop_json_is_the_report_as_it_is_from_within(program, sigtask):

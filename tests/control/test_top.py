@@ -162,6 +162,32 @@ def test_the_keys_are_told_and_any_key_closes_that(program):
     drive(program(POOL), step)
 
 
+def test_the_q_that_closes_the_keys_does_not_leave(program):
+    async def step(pilot, app):
+        await pilot.press("question_mark", "q")
+        await pilot.pause()
+        assert app.is_running and len(app.screen_stack) == 1
+
+    drive(program(POOL), step)
+
+
+def test_on_80_columns_all_of_the_help_is_on_the_screen_and_the_keys_that_ask_for_it_and_leave(program):
+    async def step(pilot, app):
+        from textual.widgets import Static
+        from textual.widgets._footer import FooterKey
+
+        await pilot.resize_terminal(80, 24)
+        shown = [key.description for key in app.query(FooterKey) if key.region.right <= 80]
+        assert shown[:2] == ["keys", "leave"]
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = app.screen.query_one(Static)
+        assert app.screen.region.contains_region(text.region)
+        assert max(map(len, str(text.content).splitlines())) <= text.content_size.width
+
+    drive(program(POOL), step)
+
+
 def test_ctrl_c_leaves_and_the_program_goes_on(program):
     running = program(POOL)
 

@@ -13,6 +13,7 @@ from sigtask import (
     Drain,
     Interrupt,
     Kill,
+    Ladder,
     Signal,
     Task,
     Terminate,
@@ -22,6 +23,7 @@ from sigtask import (
     mask,
     on_signal,
     requested,
+    run,
     stop,
     time_left,
     until,
@@ -270,3 +272,36 @@ async def test_seconds_that_are_none_are_named(seconds):
     if seconds is not None:
         with pytest.raises(ValueError, match="seconds"):
             mask(within=seconds)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda huge: accept(huge),
+        lambda huge: requested(huge),
+        lambda huge: asyncio.current_task().send_signal(huge),
+        lambda huge: Ladder(huge),
+        lambda huge: Ladder((Terminate, huge)),
+        lambda huge: Ladder.parse(huge),
+        lambda huge: Ladder.parse(str(huge)),
+        lambda huge: run(huge),
+    ],
+)
+async def test_an_error_does_not_show_megabytes_of_what_it_was_given(refused):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        refused(["x"] * 10**6)
+    assert len(str(caught.value)) < 1000
+
+
+async def test_the_repr_of_a_signal_shows_the_beginning_of_a_very_long_reason():
+    assert repr(Drain("x" * 10**6)) == f"Drain('{'x' * 199}, level=10)"
+
+
+async def test_a_report_for_people_shows_the_beginning_of_very_long_names_and_reasons():
+    task = await started(forever())
+    task.set_name("n" * 10**6)
+    report = await stop(task, ladder=Ladder((Terminate, 5), Kill), reason="r" * 10**6)
+    assert len(str(report)) < 1000 and len(report.reason) == 10**6
+    task = await started(forever())
+    task.set_name("n" * 10**6)
+    assert len(str(await stop(task, ladder=Ladder(Kill)))) < 1000

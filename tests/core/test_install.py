@@ -199,6 +199,16 @@ def test_the_fake_clock_stands_still_while_something_is_ready():
     assert run_on(FakeClockLoop(), main()) == 0
 
 
+def test_of_ten_thousand_tasks_in_a_deadlock_the_fake_clock_names_some_and_counts_the_others():
+    async def main():
+        await asyncio.gather(*(asyncio.Event().wait() for _ in range(10_000)))
+
+    with asyncio.Runner(loop_factory=FakeClockLoop) as runner:
+        with pytest.raises(RuntimeError, match="deadlock.* and 9991 others$") as caught:
+            runner.run(main())
+    assert len(str(caught.value)) < 20_000
+
+
 def test_the_fake_clock_names_the_tasks_of_a_deadlock():
     loop = FakeClockLoop()
     loop.patience = 0.01

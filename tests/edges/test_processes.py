@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +33,7 @@ from sigtask import (
     stop,
     to_process,
 )
+from sigtask.processes import _workers
 
 pytestmark = [
     pytest.mark.os,
@@ -148,8 +151,32 @@ def test_a_function_that_the_worker_cannot_import_is_a_clear_error(on_loop, jobs
 def test_a_wrong_grace_or_number_of_workers_is_refused(on_loop, jobs):
     with pytest.raises(ValueError, match="grace"):
         asyncio.run(to_process(jobs.pid, grace=-1))
-    with pytest.raises(ValueError, match="max_workers=0"):
-        ProcessPool(0)
+    with pytest.raises(ValueError, match="grace is '5'"):
+        asyncio.run(to_process(jobs.pid, grace="5"))
+    for number in 0, "2":
+        with pytest.raises(ValueError, match=f"max_workers={number!r}"):
+            ProcessPool(number)
+
+
+def test_where_no_file_can_be_opened_the_error_says_what_could_not_be_started(on_loop, jobs, monkeypatch):
+    pairs = iter([socket.socketpair()])
+    opened = []
+
+    def socketpair():
+        for pair in pairs:
+            opened.extend(pair)
+            return pair
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main():
+        with monkeypatch.context() as patch:
+            patch.setattr(_workers.socket, "socketpair", socketpair)
+            with pytest.raises(OSError, match="no worker process could be started: Too many open files"):
+                await to_process(jobs.pid)
+        return await to_process(jobs.add, 1)
+
+    assert on_loop(main) == 1
+    assert [one.fileno() for one in opened] == [-1, -1]
 
 
 # -- signals ----------------------------------------------------------------------------------------------------------

@@ -122,6 +122,9 @@ def test_a_program_that_does_not_exist_is_a_clear_error(on_loop, tmp_path):
         (["no-such-program"], {}, FileNotFoundError, "no program 'no-such-program' on PATH; install it"),
         ([str(tmp_path / "none")], {}, FileNotFoundError, "at that path"),
         (["true"], {"cwd": tmp_path / "nowhere"}, FileNotFoundError, "nowhere' is not there; make it first"),
+        (["true"], {"cwd": __file__}, NotADirectoryError, "test_programs.py' is a file; name a directory"),
+        ([str(tmp_path)], {}, PermissionError, "is a directory; name the program in it"),
+        (["true", "x" * 200_000], {}, OSError, "arguments that are too long.*hand them over as input or in a file"),
         ([script(tmp_path / "odd", "#!/no/such/interpreter\n", 0o755)], {}, FileNotFoundError, "not the interpreter"),
         ([script(tmp_path / "text", "hello\n", 0o644)], {}, PermissionError, "chmod"),
         ([script(tmp_path / "bare", "echo hello\n", 0o755)], {}, OSError, "lacks a first line"),
@@ -152,11 +155,26 @@ def test_a_program_that_does_not_exist_is_a_clear_error(on_loop, tmp_path):
         (["ls"], {"signals": {Kill: signal.SIGTERM}}, ValueError, "Kill"),
         (["ls"], {"signals": {Drain: "HUP"}}, TypeError, "OS signal or None"),
         (["ls"], {"signals": {int: 1}}, TypeError, "signal class"),
+        (["ls"], {"signals": [Drain]}, TypeError, "signals is .*give a mapping"),
+        (["ls"], {"grace": "5"}, ValueError, "grace is '5'"),
+        (["ls"], {"max_output": "5"}, ValueError, "max_output is '5'"),
+        (["ls", "a\0b"], {}, ValueError, "run_process.*'ls' was not started.*null byte.*check its arguments"),
+        (["ls", "\ud800"], {}, ValueError, "run_process.*'ls' was not started.*surrogates"),
+        (["ls"], {"env": {"a=b": "c"}}, ValueError, "run_process.*'ls' was not started.*environment"),
+        (["ls"], {"env": {"A": 1}}, TypeError, "run_process.*'ls' was not started.*int"),
+        (["ls"], {"stdout": "a.txt"}, TypeError, "run_process.*'ls' was not started.*streams"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_started(cmd, options, kind, says):
     with pytest.raises(kind, match=says):
         asyncio.run(run_process(cmd, **options))
+
+
+@pytest.mark.parametrize("cmd", [["x" * 10**6], {1: "x" * 10**6}, ["ls", ["x"] * 10**6], "x" * 10**6])
+def test_an_error_does_not_show_megabytes_of_what_it_was_given(cmd):
+    with pytest.raises((OSError, TypeError)) as caught:
+        asyncio.run(run_process(cmd))
+    assert len(str(caught.value)) < 600
 
 
 def test_a_program_that_closes_its_input_early_is_no_error(on_loop):
@@ -648,6 +666,44 @@ def test_a_program_can_be_talked_to(on_loop):
     assert (result.returncode, result.stdout) == (0, b"")
 
 
+def test_a_line_of_megabytes_is_read_in_time_that_grows_with_its_length(on_loop):
+    """Each piece searched again with all before it takes a hundred times as long."""
+    length = 64 << 20
+
+    async def main():
+        async with open_process(["head", "-c", str(length), "/dev/zero"], max_output=2 * length) as program:
+            return [len(line) async for line in program.stdout]
+
+    before = time.process_time()
+    assert on_loop(main) == [length]
+    assert time.process_time() - before < 5
+
+
+def test_lines_are_whole_wherever_the_pieces_of_the_output_end(on_loop):
+    code = "import os\nfor piece in (b'a', b'b\\n\\nc', b'd', b'\\n', b'e\\nf'):\n    os.write(1, piece)\n    input()"
+
+    async def main():
+        async with open_process([sys.executable, "-c", code]) as program:
+            lines = []
+            await program.stdin.write(b"\n")
+            async for line in program.stdout:
+                lines.append(line)
+                if len(lines) == 1:
+                    await program.stdin.write(b"\n" * 4)
+            return lines
+
+    assert on_loop(main) == [b"ab\n", b"\n", b"cd\n", b"e\n", b"f"]
+
+
+def test_text_to_a_program_is_refused_with_what_to_write(on_loop):
+    async def main():
+        async with open_process(["cat"]) as program:
+            with pytest.raises(TypeError, match=r"write\(\) takes bytes, got str; for example text.encode\(\)"):
+                await program.stdin.write("text")
+
+    on_loop(main)
+
+
 def test_writing_to_a_program_that_has_closed_its_input_says_so(on_loop):
     async def main():
         async with open_process(["sh", "-c", "exec <&-; echo closed"]) as program:
@@ -728,6 +784,17 @@ def test_a_block_that_is_left_climbs_the_ladder_to_the_kill(on_loop, ready, py, 
     report = on_loop(main)
     assert report.tasks[0].rung == "kill"
     assert family() == []
+
+
+def test_the_repr_of_a_result_shows_the_beginning_of_its_output_and_how_much_there_is():
+    assert "stdout=b'out'," in repr(ProcessResult(("a",), 1, 0, b"out"))
+    much = repr(ProcessResult(("a" * 10**6,), 1, 0, b"o" * 10**6, b"\0" * 10**6))
+    assert len(much) < 2000 and much.count("... (1000000 bytes)") == 2
+
+
+def test_what_a_terminal_would_obey_in_the_programs_stderr_is_shown_by_the_error():
+    error = ProcessError(ProcessResult(("a",), 1, 3, b"", b"one\n\ttwo\x1b[2J\n"))
+    assert str(error).endswith("one\n\ttwo\\x1b[2J")
 
 
 def test_a_result_pickles():

@@ -145,15 +145,28 @@ async def test_telemetry_that_fails_is_logged_and_the_signal_arrives(undone, cap
     report = await stop(await started(forever()), ladder=FIRM)
     assert report.tasks[0].ended == "ended by Terminate"
     assert [one.getMessage() for one in caplog.records] == [
-        "telemetry of a signal failed",
-        "telemetry of a stop failed",
+        "telemetry of a signal failed; more errors of this kind are logged at DEBUG",
+        "telemetry of a stop failed; more errors of this kind are logged at DEBUG",
     ]
+    caplog.clear()
+
+
+async def test_telemetry_that_fails_for_a_thousand_signals_is_one_error(undone, caplog):
+    def fails(*args):
+        raise RuntimeError("no disk")
+
+    undone(watch_all(fails, fails))
+    await stop(*[await started(forever()) for _ in range(1000)], ladder=FIRM)
+    assert [one.exc_text for one in caplog.records if "signal" in one.getMessage()] == [caplog.records[0].exc_text]
+    assert "no disk" in caplog.text
     caplog.clear()
 
 
 def test_a_level_that_is_no_number_is_a_mistake():
     with pytest.raises(TypeError, match=r"level is 'INFO'; give a number, such as logging\.INFO"):
         log_signals("INFO")
+    with pytest.raises(TypeError, match="logger is 'app'; give a logging.Logger"):
+        log_signals(logging.INFO, "app")
 
 
 LOGGED = """

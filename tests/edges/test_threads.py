@@ -751,6 +751,14 @@ async def test_what_cannot_be_called_is_refused():
         await to_thread(7)
 
 
+async def test_an_error_does_not_show_megabytes_of_what_it_was_given():
+    huge = ["x"] * 10**6
+    for refused in (lambda: to_thread(huge), lambda: to_thread(int, limiter=huge), lambda: to_thread(defer, huge)):
+        with pytest.raises(TypeError) as caught:
+            await refused()
+        assert len(str(caught.value)) < 400
+
+
 async def test_a_coroutine_is_refused_with_a_hint():
     coro = _async()
     with pytest.raises(TypeError, match="give the function itself"):
@@ -781,8 +789,13 @@ async def test_checkpoint_and_defer_outside_of_a_function_say_where_they_work(ca
 
 
 async def test_defer_refuses_what_cannot_be_called():
-    with pytest.raises(TypeError, match="got 3"):
+    with pytest.raises(TypeError, match="defer.* takes a function to call, got 3"):
         await to_thread(defer, 3)
+
+
+async def test_defer_refuses_an_async_function_which_nobody_would_await():
+    with pytest.raises(TypeError, match="defer.* is async: nobody would await it. Give a plain function"):
+        await to_thread(defer, _async)
 
 
 async def test_a_loop_of_its_own_in_the_thread_has_tasks_of_its_own():

@@ -141,6 +141,7 @@ def test_R26_R29_a_program_that_does_not_drain_is_terminated_at_once_and_ends_by
     assert "drain        0.00 s  skipped: nobody can hear it" in program.stderr
     assert "1 ended by Terminate" in program.stderr
     assert ("KeyboardInterrupt" in program.stderr) == (signum == signal.SIGINT)
+    assert "contextlib.py" not in program.stderr  # a context manager of ours is none of the program's frames
 
 
 @pytest.mark.os
@@ -525,7 +526,12 @@ BAD = {
     "a package that is no program": (["-m", "json"] if sys.version_info < (3, 14) else ["-m", "email"], "__main__"),
     "a directory that is no program": (["."], "'.' is a directory without a __main__.py"),
     "a relative module": (["-m", ".mod"], "there is no module named '.mod'"),
-    "missing attribute": (["json:nothing"], "json has no 'nothing'"),
+    "a file's name in the place of a module's": (["pkg/app.py:main"], "named 'pkg/app.py'; write pkg.app:main"),
+    "a file's name after -m": (["-m", "app.py"], "there is no module named 'app.py'; write app"),
+    "no function": (["json:"], "'json:' is only half a name; for an async function, write package.module:function"),
+    "no module": ([":main"], "':main' is only half a name"),
+    "missing attribute": (["json:nothing"], "json has no 'nothing'; it has no async function of its own"),
+    "a function with a typo": (["asyncio.tasks:wiat"], "asyncio.tasks has no 'wiat'; its async functions are wait, "),
     "not a coroutine function": (["json:loads"], "not an async function (async def)"),
     "a coroutine function with arguments": (["asyncio:sleep"], "missing a required argument: 'delay'"),
     "a ladder that falls": (["--ladder", "kill,drain=1s", "x.py"], "the ladder does not rise"),

@@ -191,6 +191,7 @@ def test_help_fits_a_terminal_of_80_columns(command):
     ("words", "says"),
     [
         (["shop.py", "-x"], "there is no command 'shop.py'; did you mean: sigtask run shop.py -x?"),
+        (["tpo", "12"], "there is no command 'tpo'; did you mean: sigtask top 12?"),
         (["--nothing"], "there is no option --nothing"),
     ],
 )

@@ -70,7 +70,7 @@ def needs(*modules):
 def test_a_marked_test_passes_when_nothing_is_found_and_the_summary_says_how_much_was_tried(tmp_path):
     text, status = run(tmp_path, code=BANK)
     assert status == 0, text
-    assert "sigtask: 1 test explored at 1 awaits, 4 runs, 0 failed" in text
+    assert "sigtask: 1 test explored at 1 await, 4 runs, 0 failed" in text
 
 
 def test_a_marked_test_fails_with_what_was_found_and_how_to_repeat_it(tmp_path):
@@ -101,6 +101,12 @@ def test_what_has_failed_is_tried_first_the_next_time(tmp_path):
 def test_a_page_is_written_for_each_explored_test(tmp_path):
     run(tmp_path, "--explore-html", "pages", code=BANK, BUG="1")
     assert "check: 90 left" in (tmp_path / "pages" / "test_it.py-test_transfer.html").read_text("utf-8")
+
+
+def test_a_file_in_the_place_of_the_directory_for_pages_is_a_mistake_before_anything_is_run(tmp_path):
+    (tmp_path / "pages").write_text("")
+    text, status = run(tmp_path, "--explore-html", "pages", code=BANK)
+    assert status == 4 and "--explore-html: pages is a file; name a directory" in text
 
 
 def test_with_xdist_the_controller_adds_up_and_keeps_the_tokens(tmp_path):

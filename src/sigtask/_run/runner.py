@@ -125,18 +125,22 @@ def _checked(
     try:
         if not asyncio.iscoroutine(main):
             hint = ": call it, as in run(main())" if inspect.iscoroutinefunction(main) else ""
-            raise ValueError(f"run() takes a coroutine, got {main!r}{hint}")
+            raise ValueError(f"run() takes a coroutine, got {main!r:.200}{hint}")
         if refusal is not None:
             raise refusal
         if running_loop() is not None:
             raise RuntimeError("run() cannot be called in a running loop; there, use `await stop(...)` on the tasks")
         if ladder is not None and not isinstance(ladder, Ladder):
-            raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, as in Ladder.parse('terminate=5s,kill')")
+            raise TypeError(
+                f"ladder is {ladder!r:.200}; give a sigtask.Ladder, as in Ladder.parse('terminate=5s,kill')"
+            )
         if signals is not None and not isinstance(signals, Mapping):
-            raise TypeError(f"signals is {signals!r}; give a mapping, as in {{signal.SIGINT: Interrupt}}")
+            raise TypeError(f"signals is {signals!r:.200}; give a mapping, as in {{signal.SIGINT: Interrupt}}")
         for signum, cls in (signals or {}).items():
             if signum not in signal.valid_signals():
-                raise ValueError(f"signals: {signum!r} is not a signal of this system; say signal.SIGTERM, for example")
+                raise ValueError(
+                    f"signals: {signum!r:.200} is not a signal of this system; say signal.SIGTERM, for example"
+                )
             if signal.Signals(signum) in NOT_TO_BE_HANDLED:
                 raise ValueError(f"signals: {name_of(signum)} cannot be handled by any program; leave it out")
             level_of(cls, f"signals[{signum!r}]", kill=True)

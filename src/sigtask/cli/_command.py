@@ -83,12 +83,15 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does; for an unknown command, suggest `sigtask run`."""
+        """As click does; for an unknown command, suggest one that is spelt alike, or `sigtask run`."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            words = " ".join(args)
-            raise _Mistake(f"there is no command {args[0]!r}; did you mean: sigtask run {words}?", "sigtask") from None
+            from difflib import get_close_matches
+
+            alike = get_close_matches(args[0], self.list_commands(ctx), 1)
+            words = " ".join([*alike, *args[1:]] if alike else ["run", *args])
+            raise _Mistake(f"there is no command {args[0]!r}; did you mean: sigtask {words}?", "sigtask") from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, with errors in our own words."""

@@ -69,7 +69,7 @@ def ps(pid: int | None, as_json: bool, stacks: bool, sort: str, every: bool) -> 
 
 
 def _said(program: Program, sort: str, *, every: bool, indent: str = "") -> Iterator[str]:
-    yield indent + styled(head(program), bold=True)
+    yield indent + styled(head(program, _room(len(indent))), bold=True)
     yield from (indent + styled(line, fg="yellow") for line in stop_of(program))
     for loop in program.loops.values():
         is_blocked = loop.get("state") == "blocked"
@@ -93,8 +93,9 @@ def _table(program: Program, lines: list[Line], indent: int) -> Iterator[str]:
         return
     many = len(program.loops) > 1
     texts = [f"{line.prefix}{label(line.row)}" for line in lines]
+    room = _room(indent)
     columns = layout(
-        shutil.get_terminal_size((120, 24)).columns - indent if on_a_terminal() else None,
+        room,
         longest_id=max(len(str(line.row["id"])) for line in lines),
         longest_task=max(map(width_of, texts)),
     )
@@ -105,12 +106,24 @@ def _table(program: Program, lines: list[Line], indent: int) -> Iterator[str]:
         where = shown(f"{row.get('where') or row.get('error')}{loop}")
         born = age(program.age(row.get("born")))
         yield columns.line((str(row["id"]), shown(str(row.get("state"))), born, hears(row), "", text, where))
-        blank = " " * (columns.indent + len(line.prefix))
-        yield from (blank + styled(said, fg="yellow") for said in signals_of(row, program))
-        yield from (f"{blank}{shown(str(place))}" for place in row.get("stack") or ())
+        indented = columns.indent + len(line.prefix)
+        yield from (_below(said, indented, room, fg="yellow") for said in signals_of(row, program))
+        yield from (_below(shown(str(place)), indented, room) for place in row.get("stack") or ())
         if line.alike:
             first, last = line.alike[0]["id"], line.alike[-1]["id"]
-            yield f"{blank}and {len(line.alike):,} tasks like it, with ids from {first} to {last}"
+            yield _below(f"and {len(line.alike):,} tasks like it, with ids from {first} to {last}", indented, room)
+
+
+def _room(indent: int) -> int | None:
+    """The columns of the terminal behind the indent; `None` if there is no terminal."""
+    return shutil.get_terminal_size((120, 24)).columns - indent if on_a_terminal() else None
+
+
+def _below(text: str, indented: int, room: int | None, **style: str) -> str:
+    """A line about the task above it, further to the left if it would not fit."""
+    if room is not None:
+        indented = max(2, min(indented, room - width_of(text)))
+    return " " * indented + (styled(text, **style) if style else text)
 
 
 @click.command(cls=Plain, context_settings=HELP, short_help="Watch the tasks of a running program, and signal them.")

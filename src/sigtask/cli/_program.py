@@ -60,6 +60,8 @@ class Program(NamedTuple):
         if os.path.exists(name):
             return cls("script", name, args)
         if ":" in name and not name.endswith(".py"):
+            if name[0] == ":" or name[-1] == ":":
+                raise BadInput(f"{name!r} is only half a name; for an async function, write package.module:function")
             return cls("function", name, args)
         raise BadInput(f"there is no file {name!r}; for an async function, write package.module:function")
 
@@ -152,21 +154,38 @@ def _load(name: str) -> Callable[[], Any]:
     )
     try:
         if _spec(module_name) is None:
-            raise BadInput(f"there is no module named {module_name!r}")
+            raise BadInput(f"there is no module named {module_name!r}{_meant(module_name, f':{attribute}')}")
         found: Any = importlib.import_module(module_name)
     finally:
         runner.refusal = None
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise BadInput(f"{module_name} has no {attribute!r}")
+            raise BadInput(f"{module_name} has no {attribute!r}{_async_functions_of(module_name)}")
         found = getattr(found, part)
     if not inspect.iscoroutinefunction(found):
-        raise BadInput(f"{name} is {found!r}, not an async function (async def)")
+        raise BadInput(
+            f"{name} is {found!r:.200}, not an async function (async def); "
+            f"a program that starts its own loop is run as a script, or with -m"
+        )
     try:
         inspect.signature(found).bind()
     except TypeError as error:
         raise BadInput(f"{name} is called without arguments, and this failed: {error}") from None
     return found  # type: ignore[no-any-return]  # checked just above
+
+
+def _meant(module: str, attribute: str) -> str:
+    """A hint for who has given the name of a file in the place of a module's."""
+    if not module.endswith(".py"):
+        return ""
+    return f"; write {module.removesuffix('.py').replace(os.sep, '.').lstrip('.')}{attribute}"
+
+
+def _async_functions_of(module: str) -> str:
+    """A hint for who has mistaken the name of a function."""
+    members = vars(sys.modules[module]).items()
+    names = [name for name, one in members if inspect.iscoroutinefunction(one) and one.__module__ == module]
+    return f"; its async functions are {', '.join(names[:10])}" if names else "; it has no async function of its own"
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -186,7 +205,7 @@ def _spec(name: str) -> ModuleSpec | None:
 def _check_module(name: str) -> None:
     spec = _spec(name)
     if spec is None:
-        raise BadInput(f"there is no module named {name!r}")
+        raise BadInput(f"there is no module named {name!r}{_meant(name, '')}")
     if spec.submodule_search_locations is not None and _spec(f"{name}.__main__") is None:
         raise BadInput(f"{name!r} is a package without a __main__ module, and cannot be run")
 
@@ -231,21 +250,22 @@ def _show(error: BaseException) -> None:
 def _strip(error: BaseException) -> BaseException:
     """Take our frames out of its traceback, and what imports and compiles the program; a bug of ours keeps all."""
     steps: list[TracebackType] = []
-    trace, ours = error.__traceback__, True
+    trace, is_ours = error.__traceback__, False
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        ours = file.startswith((*_OURS, *_STARTERS) if not steps else _OURS) or (ours and file == contextlib.__file__)
-        if not ours:
+        is_ours = file.startswith((*_OURS, *_STARTERS) if not steps else _OURS) or (is_ours and file == _BETWEEN)
+        if not is_ours:
             steps.append(trace)
         trace = trace.tb_next
     for step, after in zip(steps, [*steps[1:], None], strict=False):
         step.tb_next = after
-    if steps or isinstance(error, SyntaxError):
+    if steps or isinstance(error, SyntaxError | KeyboardInterrupt):  # these need no frame
         error.__traceback__ = steps[0] if steps else None
     return error
 
 
 _OURS = (os.path.dirname(os.path.dirname(__file__)) + os.sep,)
+_BETWEEN = contextlib.__file__  # it calls our context managers, and is called by us
 _STARTERS = ("<frozen runpy>", runpy.__file__, "<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
 
 

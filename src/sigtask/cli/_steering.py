@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from ..control._model import FATES
 from ..control._reported import report_of
 from ..control._text import shown
 from ..ladder import Ladder
+from ..report import counted
 from ._asking import FAILED, Failed, Plain, TaskWord, fails_plainly, needs_pid, pid_argument
 from ._command import make_way, parsed, report_file
 from ._program import BadInput
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ..report import Report
 
 BROKEN_OFF = 130
+NAMED = 20
+"""How many tasks with the same fate are named after a `kill`; the others are counted."""
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -57,10 +61,21 @@ def kill(
     for blocked in (one for said in answer if (one := said.get("blocked"))):
         click.echo(f"the loop is blocked at {shown(str(blocked))}", err=True)
     sent = [one for said in answer for one in objects_in(said, "sent")]
+    _tell(sent)
+    sys.exit(FAILED if any(one.get("fate") in ("refused", "not sent") for one in sent) else 0)
+
+
+def _tell(sent: list[dict[str, Any]]) -> None:
+    """A line for each task; of very many with the same fate, how many more there are."""
+    told = Counter[str]()
     for one in sent:
         fate = str(one.get("fate"))
-        click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
-    sys.exit(FAILED if any(one.get("fate") in ("refused", "not sent") for one in sent) else 0)
+        told[fate] += 1
+        if told[fate] <= NAMED:
+            click.echo(shown(f"{one.get('id')}  {one.get('name')}: {FATES.get(fate, fate)}"))
+    for fate, count in told.items():
+        if count > NAMED:
+            click.echo(shown(f"and {counted(count - NAMED, 'other')}: {FATES.get(fate, fate)}"))
 
 
 def _needs(tasks: tuple[str, ...], pid: int) -> None:
@@ -125,9 +140,8 @@ def _stopped(pid: int, tasks: tuple[str, ...], ladder: str | None, reason: str |
         for said in connection.ask("stop", patient=True, tasks=list(tasks), ladder=ladder, reason=reason):
             rows += objects_in(said, "report_tasks")
             if isinstance(rung := said.get("rung"), dict):
-                click.echo(
-                    shown(f"{rung.get('name')}, {number(rung.get('grace')) or 0:g} s for {rung.get('tasks')}"), err=True
-                )
+                whom = counted(int(number(rung.get("tasks")) or 0))
+                click.echo(shown(f"{rung.get('name')}, {number(rung.get('grace')) or 0:g} s for {whom}"), err=True)
             if isinstance(report := said.get("report"), dict):
                 return report_of(pid, report, rows)
     raise Unreachable(f"process {pid} has sent no report")

@@ -82,7 +82,7 @@ def _meant(
         yield named.first
     elif text.isdecimal():
         if numbered is None:
-            raise NotFound(f"there is no task {clipped(text, 50)} (any more); `sigtask ps` shows which there are")
+            raise NotFound(f"there is no task {clipped(text, 50)} (any more); `sigtask ps PID` shows which there are")
         yield numbered
     else:
         is_pattern = len(text) <= LONGEST and any(char in text for char in "*?[")
@@ -93,7 +93,7 @@ def _meant(
                 is_there = True
                 yield book, task
         if not is_there:
-            raise NotFound(f"no task is called {clipped(text)!r}; `sigtask ps` shows which there are")
+            raise NotFound(f"no task is called {clipped(text)!r}; `sigtask ps PID` shows which there are")
 
 
 def _or_all(name: str) -> str:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..report import counted
 from ..signals import Drain, Interrupt, Kill, Terminate
 from ._checked import loop_of, process_of, rows_of
 from ._client import Connection, Declined, Unreachable
+from ._columns import cut
 from ._text import duration, shown, stop_lines
 
 Row = dict[str, Any]
@@ -251,12 +253,13 @@ def stop_of(program: Program) -> list[str]:
     return [shown(line) for line in lines]
 
 
-def head(program: Program) -> str:
-    """The process, in one line."""
+def head(program: Program, room: int | None = None) -> str:
+    """The process, in one line; the end of a long command is cut if that makes it fit into so many columns."""
     process = program.process
     age = duration(program.age(process.get("began")))
     count = len(program.tasks)
-    return shown(
-        f"{process.get('pid')}  {process.get('command')}  "
-        f"({count} task{'' if count == 1 else 's'}, Python {process.get('python')}, up {age})"
-    )
+    before, after = f"{process.get('pid')}  ", f"  ({counted(count)}, Python {process.get('python')}, up {age})"
+    before, command, after = shown(before), shown(str(process.get("command"))), shown(after)
+    if room is not None:
+        command = cut(command, max(20, room - len(before) - len(after)))
+    return before + command + after

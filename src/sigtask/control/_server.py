@@ -27,6 +27,8 @@ HIGH = 262_144
 """Bytes that wait for a client to read them, from which on no more is made for it."""
 TICK = 0.05
 """Seconds between two looks at whether a loop has begun with what it was handed."""
+LAST = 0.5
+"""Seconds that all clients have to read the reports of stops with which the process ends."""
 FORGET = 10.0
 """Seconds without any client, after which the rows of the last look are forgotten."""
 
@@ -41,6 +43,8 @@ class Client:
         self.to_send = bytearray()
         self.answer: Generator[bytes | None, None, None] | None = None
         self.active_at = monotonic()
+        self.is_stopping = False
+        """Whether the answer is that to a stop."""
         self.ends = False
         """Whether it is sent away when it has read what it was sent."""
         self._skips = False
@@ -119,11 +123,22 @@ class Server:
                     self._go_on(client)
                 self._forget()
         finally:
+            until = monotonic() + LAST
             for client in tuple(self._clients.values()):
+                self._say_the_last(client, until)
                 self._drop(client)
             for end in (self._listening, self._woken):
                 end.close()
             self._selector.close()
+
+    def _say_the_last(self, client: Client, until: float) -> None:
+        """The process ends. Of a stop that is over by now, with the program's last task perhaps, the report is sent."""
+        if client.is_stopping:
+            while client.answer is not None and self._step(client):
+                pass
+            client.socket.settimeout(max(0.0, until - monotonic()))
+            with contextlib.suppress(OSError):
+                client.socket.sendall(client.to_send)
 
     def _timeout(self) -> float | None:
         if any(client.answer is not None for client in self._clients.values()):
@@ -198,7 +213,9 @@ class Server:
         try:
             if (words := client.next_line()) is None:
                 return False
-            client.answer = answer(parse(words), self._context, client.peer)
+            request = parse(words)
+            client.is_stopping = request["do"] == "stop"
+            client.answer = answer(request, self._context, client.peer)
         except BadRequest as error:
             client.to_send += line(error=str(error))
         return True

@@ -14,6 +14,7 @@ from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Key
 from textual.geometry import Region, Size
 from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
@@ -31,17 +32,18 @@ SECONDS = 1.0
 """Between two looks."""
 KEYS = """\
 up, down, page up, page down, home, end    move
-s          sort by the next column; the order of the tree comes first
-/          show only tasks with these words in their line; Escape shows all again
+s          sort by the next column; the tree comes first
+/          show only tasks with these words in their line; Escape: all
 a          a line for each task, or one for all that are alike
 space      freeze the picture, and let it go on
 enter      show all about the task, and its stack
-d i t k    send it a drain, an interrupt, a terminate, a kill: the reason is asked for
+d i t k    send it a drain, interrupt, terminate, kill; it asks why
 D I T K    the same, to all that it has spawned as well
 q, Ctrl-C  leave; the program goes on
 
-The column SIGNAL has the strongest signal of a task: in capitals one that the task is handling,
-in small letters one that is pending. HEARS is the weakest signal that is thrown into it now.
+SIGNAL has the strongest signal of a task: in capitals if the task is
+handling it, in small letters if it is pending. HEARS is the weakest
+signal that is thrown into it now.
 
 Press any key."""
 
@@ -49,14 +51,19 @@ Press any key."""
 class Help(ModalScreen[None]):
     """The keys, until one is pressed."""
 
-    DEFAULT_CSS = "Help { align: center middle; } Help > Static { width: auto; padding: 1 2; border: round $primary; }"
+    DEFAULT_CSS = """
+    Help { align: center middle; }
+    Help > Static { width: auto; max-width: 100%; padding: 1 2; border: round $primary; }
+    """
 
     def compose(self) -> ComposeResult:
         """The text."""
         yield Static(KEYS, markup=False)
 
-    def on_key(self) -> None:
-        """Any key closes it."""
+    def on_key(self, event: Key) -> None:
+        """Any key closes it, and does nothing else."""
+        event.stop()
+        event.prevent_default()
         self.dismiss()
 
 
@@ -147,6 +154,8 @@ class Top(App[None]):
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "keys", "keys"),  # these two first: a narrow screen cuts the others off
+        Binding("q", "quit", "leave"),
         Binding("s", "sort", "sort"),
         Binding("slash", "filter", "filter"),
         Binding("a", "fold", "each/alike"),
@@ -158,8 +167,6 @@ class Top(App[None]):
             for name in ("drain", "interrupt", "terminate", "kill")
         ),
         Binding("escape", "all", show=False),
-        Binding("question_mark", "keys", "keys"),
-        Binding("q", "quit", "leave"),
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
@@ -222,7 +229,7 @@ class Top(App[None]):
 
     def redraw(self) -> None:
         """The view has changed."""
-        self.query_one("#header", Static).update("\n".join(self.view.header()))
+        self.query_one("#header", Static).update("\n".join(self.view.header(self.size.width)))
         self._table.update()
         self.query_one("#titles", Static).update(self._table.columns.line(TITLES))
         details = self.query_one("#details", Static)

@@ -67,9 +67,9 @@ class View:
         """The chosen task."""
         return next((line.row for line in self.lines if line.row["id"] == self.chosen), None)
 
-    def header(self) -> list[str]:
-        """What stands above the tasks: the process, how its stop goes, and its loops."""
-        lines = [head(self.program)]
+    def header(self, room: int | None = None) -> list[str]:
+        """What stands above the tasks, on a screen that is so wide: the process, how its stop goes, and its loops."""
+        lines = [head(self.program, room)]
         lines += stop_of(self.program)
         lines += [loop_line(loop) for loop in self.program.loops.values()]
         about = [f"sorted by {self.sort}", f"{len(self.lines):,} lines"]

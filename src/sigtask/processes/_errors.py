@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,12 @@ def died(pid: int, status: int, fn: str) -> WorkerDied:
     """The error for a call whose worker has ended."""
     hint = "; if nobody sent that, it was the system, out of memory" if status == -9 else ""
     return WorkerDied(f"the worker process {pid} {ending(status)} before {fn} had returned{hint}", pid, status)
+
+
+def check_grace(grace: object, call: str) -> None:
+    """Raises: `ValueError`, naming `call`, for what is no number of seconds from 0 on."""
+    if not isinstance(grace, int | float) or not 0 <= grace < math.inf:
+        raise ValueError(f"{call}: grace is {grace!r:.200}; give a number of seconds, 0 or more, and finite")
 
 
 def pickled(fn: Callable[..., Any], args: tuple[Any, ...], call: str) -> bytes:

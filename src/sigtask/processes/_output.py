@@ -116,16 +116,20 @@ class Output:
         return data
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        rest = b""
+        rest = bytearray()  # of a line that may be very long: it is not searched or copied again for each piece
         while data := await self.read():
-            *lines, rest = (rest + data).split(b"\n")
+            *lines, last = data.split(b"\n")
+            if lines and rest:
+                lines[0] = bytes(rest) + lines[0]
+                rest.clear()
             for line in lines:
                 yield line + b"\n"
+            rest += last
             if len(rest) >= self.limit:
-                yield rest
-                rest = b""
+                yield bytes(rest)
+                rest.clear()
         if rest:
-            yield rest
+            yield bytes(rest)
 
 
 class Input:
@@ -167,7 +171,10 @@ class Input:
         Raises:
             BrokenPipeError: When the program has closed its end.
             RuntimeError: While another write is in progress.
+            TypeError: For text.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"write() takes bytes, got {type(data).__name__}; for example text.encode()")
         if self._pipe is not None:
             if self._left:
                 raise RuntimeError("a write to this program's standard input is under way; wait for it first")

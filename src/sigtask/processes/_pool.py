@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 from asyncio import AbstractEventLoop, CancelledError, Future
 from collections import deque
@@ -15,7 +14,7 @@ from .._core.asking import forwarding
 from .._core.stock import current
 from ..threads._callables import check_plain
 from ._children import children_of
-from ._errors import pickled
+from ._errors import check_grace, pickled
 from ._program import GRACE
 from ._workers import Call, Worker
 
@@ -48,8 +47,8 @@ class ProcessPool:
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        if max_workers is not None and max_workers < 1:
-            raise ValueError(f"ProcessPool(max_workers={max_workers!r}): give 1 or more, or leave it out")
+        if max_workers is not None and (not isinstance(max_workers, int) or max_workers < 1):
+            raise ValueError(f"ProcessPool(max_workers={max_workers!r:.200}): give 1 or more, or leave it out")
         self._most = max_workers or os.cpu_count() or 1
         self._workers: set[Worker] = set()
         self._free: list[Worker] = []
@@ -94,8 +93,7 @@ class ProcessPool:
             name,
             "in the worker there is no loop for it. Await it here, or give a plain function that calls asyncio.run()",
         )
-        if not 0 <= grace < math.inf:
-            raise ValueError(f"{name}: grace is {grace!r}; give a number of seconds, 0 or more, and finite")
+        check_grace(grace, name)
         if preparing:
             raise RuntimeError(
                 f"{name} was called while a worker imports the program's main module; there, put what runs it under "
@@ -208,7 +206,7 @@ async def to_process(fn: Callable[[*_Ts], _T], *args: *_Ts, grace: float = GRACE
 
     Args:
         fn: A plain function that can be pickled.
-        args: Its arguments.
+        args: Its arguments. For keyword arguments, give a `functools.partial`.
         grace: Seconds from the signal to a SIGKILL when no ladder is at work that ends with a Kill. Time in a mask does
             not count; an Interrupt that was raised ends it.
 

@@ -286,15 +286,21 @@ def _launch(
 ) -> tuple[subprocess.Popen[bytes], Group]:
     if os.name != "posix":
         raise NotImplementedError(f"{call} needs process groups, which this platform lacks; use asyncio's subprocess")
-    made, mark = marked_environment(env)
     stdin, stdout, stderr = pipes
     try:
+        made, mark = marked_environment(env)
         # Blocks until the program is executed, as asyncio's own does.
         popen = subprocess.Popen(
             args, bufsize=0, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=made, start_new_session=True
         )
     except OSError as error:
         raise explained(error, call, args, cwd) from None
+    except (AttributeError, TypeError, ValueError) as error:  # AttributeError: a stream that is no file
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(
+            f"{call}: {args[0]!r:.200} was not started: {error!s:.200}; "
+            f"check its arguments, cwd, env and streams for what the system does not take"
+        ) from None
     return popen, Group(popen.pid, mark)
 
 

@@ -8,6 +8,9 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from typing import Any
+
+from ..report import printable
 
 SHOWN = 2000
 """How many bytes of the end of stderr an error shows."""
@@ -37,6 +40,13 @@ class ProcessResult:
     stdout_dropped: int = 0
     stderr_dropped: int = 0
 
+    def __repr__(self) -> str:
+        dropped = f"stdout_dropped={self.stdout_dropped}, stderr_dropped={self.stderr_dropped}"
+        return (
+            f"ProcessResult(args={self.args!r:.200}, pid={self.pid}, returncode={self.returncode}, "
+            f"stdout={_head(self.stdout)}, stderr={_head(self.stderr)}, {dropped})"
+        )
+
     @property
     def ending(self) -> str:
         """The status in words: `ended with status 3`, `was ended by SIGKILL`, `is still running`."""
@@ -50,6 +60,11 @@ class ProcessResult:
         """
         if self.returncode != 0:
             raise ProcessError(self)
+
+
+def _head(data: bytes) -> str:
+    """Output as it is; of much output the beginning, and how much there is."""
+    return repr(data) if len(data) <= 200 else f"{data[:200]!r}... ({len(data)} bytes)"
 
 
 def ending(status: int | None) -> str:
@@ -87,7 +102,7 @@ class ProcessError(subprocess.CalledProcessError):
         return type(self), (self.result,)
 
     def __str__(self) -> str:
-        said = self.result.stderr[-SHOWN:].decode(errors="replace").strip()
+        said = printable(self.result.stderr[-SHOWN:].decode(errors="replace").strip(), keep="\n\t")
         told = f"; the end of what it wrote to stderr:\n{said}" if said else ", and wrote nothing to stderr"
         return f"{shown(self.result.args)} {self.result.ending}{told}"
 
@@ -98,23 +113,36 @@ def shown(args: tuple[str, ...]) -> str:
     return repr(text if len(text) <= 200 else text[:199] + "\N{HORIZONTAL ELLIPSIS}")
 
 
-def explained(error: OSError, call: str, args: tuple[str, ...], cwd: object) -> OSError:
+def explained(error: OSError, call: str, args: tuple[str, ...], cwd: Any) -> OSError:
     """The same error, saying what could not be started and what to do next."""
-    name = args[0]
-    if cwd is not None and not os.path.isdir(cwd):  # type: ignore[arg-type]  # Popen has taken it
-        text = f"{call}: the directory cwd={os.fspath(cwd)!r} is not there; make it first"  # type: ignore[call-overload]
-    elif error.errno == errno.ENOENT and shutil.which(name):
-        text = f"{call}: {name!r} is there, but not the interpreter that its first line names; install that"
+    name = f"{args[0]!r:.200}"
+    if cwd is not None and (wrong := _wrong_with(cwd)) is not None:
+        text = f"{call}: the directory cwd={os.fspath(cwd)!r:.200} {wrong}"
+    elif error.errno == errno.ENOENT and shutil.which(args[0]):
+        text = f"{call}: {name} is there, but not the interpreter that its first line names; install that"
     elif error.errno == errno.ENOENT:
-        where = "at that path" if os.sep in name else "on PATH"
-        text = f"{call}: there is no program {name!r} {where}; install it, or give the full path of where it is"
+        where = "at that path" if os.sep in args[0] else "on PATH"
+        text = f"{call}: there is no program {name} {where}; install it, or give the full path of where it is"
+    elif error.errno == errno.EACCES and os.path.isdir(args[0]):
+        text = f"{call}: {name} is a directory; name the program in it"
     elif error.errno == errno.EACCES:
-        text = f"{call}: {name!r} may not be executed by this user; `chmod +x` it, or run it by its interpreter"
+        text = f"{call}: {name} may not be executed by this user; `chmod +x` it, or run it by its interpreter"
     elif error.errno == errno.ENOEXEC:
-        text = f"{call}: {name!r} is no program: it lacks a first line such as #!/bin/sh; run it by its interpreter"
+        text = f"{call}: {name} is no program: it lacks a first line such as #!/bin/sh; run it by its interpreter"
+    elif error.errno == errno.E2BIG:
+        text = f"{call}: {name} got arguments that are too long for this system; hand them over as input or in a file"
     else:
-        text = f"{call}: {name!r} could not be started: {error.strerror}"
+        text = f"{call}: {name} could not be started: {error.strerror}"
     return type(error)(error.errno, text)
+
+
+def _wrong_with(cwd: Any) -> str | None:
+    """Why nothing can be started in that directory; `None` if it is not to blame."""
+    if not os.path.exists(cwd):
+        return "is not there; make it first"
+    if not os.path.isdir(cwd):
+        return "is a file; name a directory"
+    return None if os.access(cwd, os.X_OK) else "may not be entered by this user"
 
 
 def partial_result(error: BaseException) -> ProcessResult | None:

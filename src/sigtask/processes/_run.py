@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 from asyncio import CancelledError
@@ -14,6 +13,7 @@ from .._core import listening
 from .._core.asking import forwarding
 from .._core.stock import current
 from ..signals import Interrupt, Signal, level_of
+from ._errors import check_grace
 from ._program import GRACE, MAX_OUTPUT, Program, SignalMap, Stream
 from ._result import ProcessResult, note
 
@@ -186,23 +186,24 @@ def _listener(program: Program) -> object:
 def _checked(cmd: Any, call: str, signals: SignalMap | None, grace: float, max_output: int) -> tuple[str, ...]:
     if isinstance(cmd, str | bytes | os.PathLike) or not isinstance(cmd, Sequence) or not cmd:
         raise TypeError(
-            f"{call} takes the program and its arguments as a list, such as ['ls', '-l'], got {cmd!r}; "
+            f"{call} takes the program and its arguments as a list, such as ['ls', '-l'], got {cmd!r:.200}; "
             f"for a line of shell: ['sh', '-c', line]"
         )
     args = tuple(os.fspath(part) if isinstance(part, os.PathLike) else part for part in cmd)
     for part in args:
         if not isinstance(part, str):
-            raise TypeError(f"{call}: the arguments of {args[0]!r} must be text or paths, got {part!r}")
+            raise TypeError(f"{call}: the arguments of {args[0]!r:.200} must be text or paths, got {part!r:.200}")
+    if signals is not None and not isinstance(signals, Mapping):
+        raise TypeError(f"{call}: signals is {signals!r:.200}; give a mapping, such as {{Drain: signal.SIGHUP}}")
     for cls, signum in (signals or {}).items():
         level_of(cls, f"{call} signals")
         if cls is Signal:
             raise TypeError(f"{call} signals: name a class with a level, such as Drain, got {cls!r}")
         if signum is not None and not isinstance(signum, int):
-            raise TypeError(f"{call} signals[{cls.__name__}] is {signum!r}; give an OS signal or None")
-    if not 0 <= grace < math.inf:
-        raise ValueError(f"{call}: grace is {grace!r}; give a number of seconds, 0 or more, and finite")
-    if max_output < 1:
-        raise ValueError(f"{call}: max_output is {max_output!r}; give a number of bytes, 1 or more")
+            raise TypeError(f"{call} signals[{cls.__name__}] is {signum!r:.200}; give an OS signal or None")
+    check_grace(grace, call)
+    if not isinstance(max_output, int) or max_output < 1:
+        raise ValueError(f"{call}: max_output is {max_output!r:.200}; give a number of bytes, 1 or more")
     return args
 
 

@@ -149,12 +149,16 @@ class Worker:
         self._leaving = False
         self._timer: TimerHandle | None = None
         self._children = children_of(self.loop)
-        sockets = (*socket.socketpair(), *socket.socketpair())
+        sockets: list[socket.socket] = []
         try:
+            for _ in "calls", "control":
+                sockets += socket.socketpair()
             self.popen, self._group = _launch(sockets[1].fileno(), sockets[3].fileno())
-        except BaseException:
+        except BaseException as error:
             for sock in sockets:
                 sock.close()
+            if isinstance(error, OSError):
+                raise type(error)(error.errno, f"no worker process could be started: {error.strerror}") from None
             raise
         for sock in sockets[1::2]:
             sock.close()

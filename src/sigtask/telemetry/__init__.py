@@ -2,7 +2,7 @@
 
 All three use the same names, each with the prefix `sigtask.`; the page on telemetry lists them. Nothing is reported,
 and nothing is imported for it, until you call `log_signals()` or `instrument()`. An error in a log handler or an
-exporter is logged and does not affect the signal.
+exporter is logged, once for each kind of error, and does not affect the signal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def log_signals(level: int = logging.DEBUG, logger: logging.Logger | None = None
         A function that ends the logging. It may be called more than once.
 
     Raises:
-        TypeError: When `level` is not an int.
+        TypeError: When `level` is not an int, or `logger` is none.
 
     Example::
 
@@ -55,7 +55,9 @@ def log_signals(level: int = logging.DEBUG, logger: logging.Logger | None = None
     .. versionadded:: 0.2.0
     """
     if not isinstance(level, int):
-        raise TypeError(f"level is {level!r}; give a number, such as logging.INFO")
+        raise TypeError(f"level is {level!r:.200}; give a number, such as logging.INFO")
+    if logger is not None and not hasattr(logger, "isEnabledFor"):
+        raise TypeError(f"logger is {logger!r:.200}; give a logging.Logger, such as logging.getLogger('app')")
     log = logger or _log
 
     def signal(delivery: Delivery) -> None:
@@ -126,18 +128,25 @@ def watch(
     signal: Callable[[Delivery], object], stop: Callable[[Report, By], object] = lambda report, by: None
 ) -> Callable[[], None]:
     """Call these for every signal and every report; what they raise is logged. Returns a function that ends it."""
+    known = set[tuple[str, type[Exception]]]()
+
+    def failed(what: str, error: Exception) -> None:
+        kind = what, type(error)
+        level = logging.DEBUG if kind in known else logging.ERROR  # ten thousand signals are one error
+        known.add(kind)
+        _log.log(level, "telemetry of a %s failed; more errors of this kind are logged at DEBUG", what, exc_info=error)
 
     def told_signal(delivery: Delivery) -> None:
         try:
             signal(delivery)
-        except Exception:  # the signal goes its way
-            _log.exception("telemetry of a signal failed")
+        except Exception as error:  # the signal goes its way
+            failed("signal", error)
 
     def told_stop(report: Report, by: By) -> None:
         try:
             stop(report, by)
-        except Exception:  # and so does the report
-            _log.exception("telemetry of a stop failed")
+        except Exception as error:  # and so does the report
+            failed("stop", error)
 
     _core.watchers.append(told_signal)
     _stop.listeners = (*_stop.listeners, told_stop)

@@ -20,11 +20,16 @@ import selectors
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..report import counted
+
 if TYPE_CHECKING:
     from ._explore.exploration import Exploration, Failure, Point
     from ._explore.exploring import explore, explore_async
 
 __all__ = ["Exploration", "Failure", "FakeClockLoop", "Point", "explore", "explore_async", "turns"]
+
+SHOWN = 10
+"""How many tasks of a deadlock are named."""
 
 
 class FakeClockLoop(asyncio.SelectorEventLoop):
@@ -114,8 +119,11 @@ class _JumpingSelector(selectors.BaseSelector):
             return events
         if events := self._real.select(self._loop.patience):
             return events
-        waiting = ", ".join(sorted(repr(task) for task in asyncio.all_tasks(self._loop))) or "no task at all"
-        raise RuntimeError(f"deadlock: nothing is ready, no timer is set, and these wait for ever: {waiting}")
+        waiting = sorted(repr(task) for task in asyncio.all_tasks(self._loop))
+        told = ", ".join(waiting[:SHOWN]) or "no task at all"
+        if others := len(waiting[SHOWN:]):
+            told += f", and {counted(others, 'other')}"
+        raise RuntimeError(f"deadlock: nothing is ready, no timer is set, and these wait for ever: {told}")
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)

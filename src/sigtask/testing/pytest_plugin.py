@@ -49,6 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and begin to count."""
     config.addinivalue_line("markers", _MARK)
+    folder = config.getoption("--explore-html", None)
+    if folder is not None and Path(folder).is_file():
+        raise pytest.UsageError(f"--explore-html: {folder} is a file; name a directory")
     config.stash[_TOTALS] = _Totals(config)
 
 
@@ -258,10 +261,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Say in one line what was explored."""
     totals = config.stash[_TOTALS]
     if totals.tests:
-        tests = f"{totals.tests} test{'s' * (totals.tests != 1)}"
-        terminalreporter.write_line(
-            f"sigtask: {tests} explored at {totals.points} awaits, {totals.runs} runs, {totals.failed} failed"
-        )
+        from ..report import counted
+
+        tests, points = counted(totals.tests, "test"), counted(totals.points, "await")
+        runs = counted(totals.runs, "run")
+        terminalreporter.write_line(f"sigtask: {tests} explored at {points}, {runs}, {totals.failed} failed")
 
 
 # -- a test on sigtask's tasks ----------------------------------------------------------------------------------------

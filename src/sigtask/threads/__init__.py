@@ -63,7 +63,7 @@ async def to_thread(fn: Callable[[*_Ts], _T], *args: *_Ts, limiter: Limiter | No
 
     Args:
         fn: A plain function.
-        args: Its arguments.
+        args: Its arguments. For keyword arguments, give a `functools.partial`.
         limiter: An `asyncio.Semaphore` that limits the number of threads. A place is given back when the function ends,
             not when its task does. Default: 40 functions per loop at a time.
 
@@ -114,7 +114,9 @@ def _check(fn: object, limiter: object) -> None:
     if limiter is not None and not (
         inspect.iscoroutinefunction(getattr(limiter, "acquire", None)) and hasattr(limiter, "release")
     ):
-        raise TypeError(f"limiter is {limiter!r}; give an asyncio.Semaphore, shared by all the calls it is to bound")
+        raise TypeError(
+            f"limiter is {limiter!r:.200}; give an asyncio.Semaphore, shared by all the calls it is to bound"
+        )
     check_plain(
         fn,
         "to_thread()",

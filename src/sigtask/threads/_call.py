@@ -165,7 +165,7 @@ class Call(asyncio.Future[Any]):
         if error is None:
             self.set_result(function.box[0])
         elif isinstance(error, StopIteration):
-            self.set_exception(RuntimeError(f"{function!r} raised StopIteration"))
+            self.set_exception(RuntimeError(f"{function!r:.200} raised StopIteration"))
         else:
             self.set_exception(error)
             self.exception()  # its task is about to see it; a task that was killed meanwhile is not to be blamed

@@ -15,7 +15,7 @@ def check_plain(fn: object, call: str, advice: str) -> None:
         return  # the usual case, because `inspect` is slow
     if not callable(fn):
         hint = "; give the function itself, not what it returns" if inspect.isawaitable(fn) else ""
-        raise TypeError(f"{call} takes a function to call, got {fn!r}{hint}")
+        raise TypeError(f"{call} takes a function to call, got {fn!r:.200}{hint}")
     plain: object = fn
     while isinstance(plain, partial):
         plain = plain.func
@@ -24,4 +24,4 @@ def check_plain(fn: object, call: str, advice: str) -> None:
         for test in (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
         for one in (plain, getattr(plain, "__call__", None))  # noqa: B004  # an object may have an async __call__
     ):
-        raise TypeError(f"{call} takes a plain function, and {fn!r} is async: {advice}")
+        raise TypeError(f"{call} takes a plain function, and {fn!r:.200} is async: {advice}")

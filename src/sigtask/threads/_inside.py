@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, ParamSpec
 
 from .._core.host import running
+from ._callables import check_plain
 from ._function import Function
 
 _P = ParamSpec("_P")
@@ -60,7 +61,7 @@ def defer(callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -
         kwargs: Its keyword arguments.
 
     Raises:
-        TypeError: For something that cannot be called.
+        TypeError: For something that is async or cannot be called.
         RuntimeError: Outside such a function.
 
     Example::
@@ -73,6 +74,5 @@ def defer(callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs) -
 
     .. versionadded:: 0.1.0
     """
-    if not callable(callback):
-        raise TypeError(f"defer() takes a function to call at the end, got {callback!r}")
+    check_plain(callback, "defer()", "nobody would await it. Give a plain function")
     _here("defer()").deferred.append(partial(callback, *args, **kwargs))

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...report import counted
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -135,7 +137,7 @@ class Exploration:
         verdict = f"{len(self.failures)} of {self.runs} runs failed" if self.failures else f"{self.runs} runs passed"
         if not self.runs:
             verdict = "nothing was tried"
-        head = f"{self.name}: {verdict}, {len(self.points)} awaits, {', '.join(self.signals)}"
+        head = f"{self.name}: {verdict}, {counted(len(self.points), 'await')}, {', '.join(self.signals)}"
         parts = [head, *(f"note: {one}" for one in self.notes), *self._grouped()]
         if self.untried:
             parts += ["never suspended, so nothing was tried there:", *(f"    {one}" for one in self.untried)]

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from ...report import counted
 from ...signals import Signal
 from .case import Case
 from .exploration import Exploration, Failure, Point
@@ -291,7 +292,7 @@ class Session:
             notes.append(f"ignored, as asked: {'; '.join(kinds.values())}")
         if self.missed:
             shown_first = ", ".join(self.missed[:5]) + (", ..." if len(self.missed) > 5 else "")
-            notes.append(f"{len(self.missed)} runs did not come to their await: {shown_first}")
+            notes.append(f"{counted(len(self.missed), 'run')} did not come to the await: {shown_first}")
         points = tuple(
             Point(one.task, one.number, str(one.place), one.place.source, None if one.own is None else str(one.own))
             for one in self.suspensions
