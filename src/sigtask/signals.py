@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from asyncio import CancelledError
 from importlib import import_module
+from types import MemberDescriptorType
 from typing import Any, ClassVar, Protocol, Self
 
 KILL_LEVEL = 40
@@ -79,6 +80,7 @@ class Signal(CancelledError):
     _ended_another: bool  # set on what an awaiter is shown of the end of another task
     sent_at: float | None
     """When it was sent, by `time.monotonic()`; `None` if it was never sent."""
+    _own_slots: ClassVar[tuple[str, ...]] = ()  # those of a user's class
 
     def __init__(self, reason: object = None, *, sender: object = None) -> None:
         self.args = () if reason is None else (reason,)
@@ -93,6 +95,7 @@ class Signal(CancelledError):
         if cls.__init__ is not Signal.__init__:  # it may not call ours. To have this on every class would be slow
             cls.__getattr__ = _none_for_unset  # type: ignore[attr-defined]
         _hide_nothing(cls)
+        cls._own_slots = _slots_of(cls)
         kills = any(base.__dict__.get("level", 0) == KILL_LEVEL for base in cls.__mro__[1:])
         wanted = f"{KILL_LEVEL} or more, being a Kill" if kills else f"an int from 1 to {KILL_LEVEL - 1}"
         right = type(cls.level) is int and (cls.level >= KILL_LEVEL if kills else 1 <= cls.level < KILL_LEVEL)
@@ -130,6 +133,9 @@ class Signal(CancelledError):
         twin.args = self.args  # the same tuple, until somebody changes it
         if self.__dict__:  # a user's class may keep more, and notes are there
             twin.__dict__.update(self.__dict__)
+        for name in self._own_slots:
+            if hasattr(self, name):
+                setattr(twin, name, getattr(self, name))
         twin.reason = self.reason
         twin.sender = sender if self.sender is None else self.sender
         twin.sent_at = sent_at
@@ -152,7 +158,8 @@ class Signal(CancelledError):
         # A task cannot be pickled: its name travels in its place.
         target = getattr(self._target, "name", self._target)
         slots = {"reason": self.reason, "sender": self.sender, "sent_at": self.sent_at, "_target": target}
-        state = {**slots, **self.__dict__}
+        own = {name: getattr(self, name) for name in self._own_slots if hasattr(self, name)}
+        state = {**slots, **own, **self.__dict__}
         if self.__cause__ is not None:
             state["__cause__"] = self.__cause__
         return _revive, (type(self), self.args, state)
@@ -176,6 +183,12 @@ def _hide_nothing(cls: type[Signal]) -> None:
                     f"{base.__qualname__}.{name} hides the {name!r} that each signal has of its own; "
                     f"leave it out, and give it to super().__init__() in the class's own __init__"
                 )
+
+
+def _slots_of(cls: type[Signal]) -> tuple[str, ...]:
+    """The slots that a user's class has added: a copy has them, too."""
+    added = cls.__mro__[: cls.__mro__.index(Signal)]
+    return tuple(name for base in added for name, what in vars(base).items() if type(what) is MemberDescriptorType)
 
 
 def _none_for_unset(self: Signal, name: str) -> None:
