@@ -597,6 +597,66 @@ async def test_r19_a_killed_task_breaks_nobody_elses_lock():
         assert await holds("fourth") == "fourth"
 
 
+async def test_r19_what_dies_with_its_parent_while_it_waits_for_a_semaphore_gives_back_no_place_of_others():
+    semaphore, most = asyncio.Semaphore(1), []
+
+    async def holds():
+        async with semaphore:
+            await forever()
+
+    async def spawns():
+        asyncio.create_task(holds(), name="waits")
+        await forever()
+
+    owner, parent = await started(holds()), await started(spawns())
+    await turns(1)
+    parent.kill()
+    await asyncio.wait([parent])
+    await turns(2)
+    assert semaphore.locked()  # up to Python 3.12, a waiter whose future was not cancelled has had its turn
+    owner.kill()
+    await asyncio.wait([owner])
+    async with semaphore:
+        most.append(semaphore.locked())
+    assert most == [True]
+
+
+async def test_r19_what_swallows_a_kill_in_the_queue_of_a_semaphore_gives_back_no_place_of_others():
+    semaphore = asyncio.Semaphore(1)
+
+    async def insists():
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await semaphore.acquire()
+
+    async with semaphore:
+        task = await started(insists())
+        task.kill()
+        await asyncio.wait([task])
+        assert semaphore.locked()
+    async with semaphore:
+        assert semaphore.locked()
+
+
+async def test_r19_what_a_dying_child_awaits_with_others_is_left_in_peace():
+    shared = asyncio.get_running_loop().create_future()
+
+    async def awaits():
+        return await shared
+
+    async def spawns():
+        asyncio.create_task(awaits())
+        await forever()
+
+    bystander, parent = await started(awaits()), await started(spawns())
+    await turns(1)
+    parent.kill()
+    await asyncio.wait([parent])
+    await turns(2)
+    shared.set_result("untouched")
+    assert await bystander == "untouched"
+
+
 async def test_r19_a_place_in_the_queue_for_a_lock_is_given_up_while_others_queue():
     condition = asyncio.Condition()
 

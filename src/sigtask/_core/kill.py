@@ -22,6 +22,7 @@ from typing import Any
 from ..signals import Kill
 from .delivery import Delivery
 from .family import has_living_children
+from .flight import let_go
 from .handling import chain
 from .inbox import Inbox
 
@@ -95,6 +96,7 @@ def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, return
                 inbox.abandoned = True
                 _abandon(coro, awaited)
                 break
+            let_go(awaited)
         raise doom.fresh()
     finally:
         del doom, coro, error, shim, inbox
