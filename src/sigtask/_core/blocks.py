@@ -266,41 +266,38 @@ class on_signal(PassingBlock, Generic[_S]):
 
         :meta private:
         """
+        own: Context = task.get_context() if self.context is None else self.context
+        outside = _may_be_entered(own)  # it is not, where the task, or a callback of its, signals the task
         try:
-            self._run(task, signal)
+            if outside:
+                own.run(self.callback, signal)
+            else:
+                self.callback(signal)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
             context = {"message": f"on_signal callback {self.callback!r} of {task!r} failed", "exception": error}
-            if current() is not task:  # asyncio would run the handler in the task's context, which is entered already
+            if outside:  # else asyncio would enter the task's context once more for the handler
                 context["task"] = task
             task.get_loop().call_exception_handler(context)
             del context
             return False
         return True
 
-    def _run(self, task: Any, signal: _S) -> None:
-        entered = False
-
-        def call() -> None:
-            nonlocal entered
-            entered = True
-            self.callback(signal)
-
-        context = task.get_context() if self.context is None else self.context
-        try:
-            context.run(call)
-            return
-        except RuntimeError:
-            if entered:
-                raise
-        self.callback(signal)  # we are in that context already: the task signals itself
-
     def _fresh(self) -> on_signal[_S]:
         return on_signal(self.cls, self.callback)
 
     def __repr__(self) -> str:
         return f"on_signal({self.cls.__name__}, {self.callback!r})"
+
+
+def _may_be_entered(context: Context) -> bool:
+    """Whether nobody runs in it: Python enters a context once."""
+    try:
+        context.run(bool)
+    except RuntimeError:
+        return False
+    return True
 
 
 class catch(BaseBlock, Generic[_S]):
