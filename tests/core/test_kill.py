@@ -657,6 +657,44 @@ async def test_r19_what_a_dying_child_awaits_with_others_is_left_in_peace():
     assert await bystander == "untouched"
 
 
+@pytest.mark.parametrize("make", [asyncio.Lock, asyncio.Semaphore, asyncio.Condition])
+async def test_r19_what_swallows_a_kill_while_it_waits_to_enter_a_lock_never_has_it(make):
+    lock, entered = make(), []
+
+    async def insists():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                async with lock:
+                    entered.append("killed")
+                    await forever()
+
+    async with lock:
+        task = await started(insists())
+        task.kill()
+        await asyncio.wait([task])
+    await turns(3)
+    assert (entered, lock.locked()) == ([], False)
+
+
+async def test_r19_a_lock_that_the_killed_get_back_is_given_back_though_their_cleanup_awaits():
+    condition, cleaned = asyncio.Condition(), []
+
+    async def waits():
+        async with condition:
+            try:
+                await condition.wait()
+            finally:
+                await turns(1)
+                cleaned.append("never")
+
+    task = await started(waits())
+    async with condition:
+        task.kill()
+        await asyncio.wait([task])
+    await turns(3)
+    assert (cleaned, condition.locked()) == ([], False)
+
+
 async def test_r19_a_place_in_the_queue_for_a_lock_is_given_up_while_others_queue():
     condition = asyncio.Condition()
 
