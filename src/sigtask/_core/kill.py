@@ -37,7 +37,7 @@ TURNS = 3
 """Turns of the loop that a dying task has after the last of its children, for it to hear of their ends."""
 
 _QUEUES = (asyncio.Lock.acquire.__code__, asyncio.Semaphore.acquire.__code__)
-_WITH: Any = asyncio.Lock.__aenter__.__code__  # type: ignore[attr-defined]
+_WITH: Any = asyncio.Lock.__aenter__.__code__
 _abandoned_count = 0
 
 
