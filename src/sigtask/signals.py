@@ -45,7 +45,8 @@ class Signal(CancelledError):
     pickled; `target` is pickled as the task's name. A signal that your code raises by hand ends the task as any
     `CancelledError` does, and is not in its `history`.
 
-    A subclass may set `level`, an int from 1 to 39. It cannot set `reason` or `sender`: each signal has its own.
+    A subclass may set `level`, an int from 1 to 39, in its class body. It cannot set `reason` or `sender`: each signal
+    has its own.
 
     Args:
         reason: Any object. An exception is also the signal's `__cause__`, so a traceback shows both.
@@ -306,12 +307,17 @@ class Kill(Signal):
 def as_signal(what: object, call: str) -> Signal:
     """The signal that `what` stands for: itself, or a fresh instance of the class.
 
-    Raises: `TypeError` that names `call` when `what` is neither, or is the bare `Signal`, which has no strength.
+    Raises: `TypeError` that names `call` when `what` is neither, or is the bare `Signal`, which has no strength, or
+    has another level than its class.
     """
-    if isinstance(what, Signal) and type(what) is not Signal:
-        return what
     if isinstance(what, type) and issubclass(what, Signal) and what is not Signal:
-        return what()
+        what = what()
+    if isinstance(what, Signal) and type(what) is not Signal:
+        if "level" in what.__dict__:  # it could be that of a Kill, or another than blocks go by
+            raise TypeError(
+                f"{call} got {what!r} with a level of its own; the level is the class's: set it in the class body"
+            )
+        return what
     raise TypeError(
         f"{call} takes a signal (Drain, Interrupt, Terminate, Kill, a subclass or an instance of one), got {what!r}"
     )

@@ -270,3 +270,26 @@ async def test_seconds_that_are_none_are_named(seconds):
     if seconds is not None:
         with pytest.raises(ValueError, match="seconds"):
             mask(within=seconds)
+
+
+def test_a_mask_for_more_seconds_than_a_timer_can_count_is_told():
+    with pytest.raises(ValueError, match="seconds"):
+        mask(within=10**400)
+
+
+class Weighs(Terminate):
+    """A level of each instance, where only the class may have one."""
+
+    def __init__(self, level=45):
+        super().__init__("why")
+        self.level = level
+
+
+@pytest.mark.parametrize("bad", [Weighs, Weighs(35)])
+async def test_r1_a_signal_with_another_level_than_its_class_is_not_sent(bad):
+    task = await started(forever())
+    for send in (task.send_signal, task.send_signal_threadsafe, lambda signal: task.cancel(reason=signal)):
+        with pytest.raises(TypeError, match="set it in the class body"):
+            send(bad)
+    assert (task.history, task.cancelling()) == ((), 0)
+    task.kill()

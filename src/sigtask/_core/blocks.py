@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
+import sys
 import weakref
 from asyncio import CancelledError, TimerHandle
 from collections.abc import Callable, Coroutine
@@ -34,6 +34,8 @@ from .task import Task
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
+LONGEST = sys.float_info.max
+"""Seconds that a loop's timer can take: an int may be larger than any float."""
 
 
 class accept(PassingBlock):
@@ -131,7 +133,7 @@ class mask(PassingBlock):
         self.masks = level_of(cls, "mask()")
         if not self.masks:
             raise ValueError(f"mask({cls.__name__}) would hold nothing; to hold all but a Kill, say mask(Terminate)")
-        if within is not None and not (isinstance(within, (int, float)) and 0 < within < math.inf):
+        if within is not None and not (isinstance(within, (int, float)) and 0 < within <= LONGEST):
             raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
         self.cls = cls
         self.within = within
