@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from asyncio import CancelledError
 from importlib import import_module
+from types import MemberDescriptorType
 from typing import Any, ClassVar, Protocol, Self
 
 KILL_LEVEL = 40
@@ -44,7 +45,8 @@ class Signal(CancelledError):
     pickled; `target` is pickled as the task's name. A signal that your code raises by hand ends the task as any
     `CancelledError` does, and is not in its `history`.
 
-    A subclass may set `level`, an int from 1 to 39. It cannot set `reason` or `sender`: each signal has its own.
+    A subclass may set `level`, an int from 1 to 39, in its class body. It cannot set `reason` or `sender`: each signal
+    has its own.
 
     Args:
         reason: Any object. An exception is also the signal's `__cause__`, so a traceback shows both.
@@ -79,6 +81,7 @@ class Signal(CancelledError):
     _ended_another: bool  # set on what an awaiter is shown of the end of another task
     sent_at: float | None
     """When it was sent, by `time.monotonic()`; `None` if it was never sent."""
+    _own_slots: ClassVar[tuple[str, ...]] = ()  # those of a user's class
 
     def __init__(self, reason: object = None, *, sender: object = None) -> None:
         self.args = () if reason is None else (reason,)
@@ -93,6 +96,7 @@ class Signal(CancelledError):
         if cls.__init__ is not Signal.__init__:  # it may not call ours. To have this on every class would be slow
             cls.__getattr__ = _none_for_unset  # type: ignore[attr-defined]
         _hide_nothing(cls)
+        cls._own_slots = _slots_of(cls)
         kills = any(base.__dict__.get("level", 0) == KILL_LEVEL for base in cls.__mro__[1:])
         wanted = f"{KILL_LEVEL} or more, being a Kill" if kills else f"an int from 1 to {KILL_LEVEL - 1}"
         right = type(cls.level) is int and (cls.level >= KILL_LEVEL if kills else 1 <= cls.level < KILL_LEVEL)
@@ -130,6 +134,9 @@ class Signal(CancelledError):
         twin.args = self.args  # the same tuple, until somebody changes it
         if self.__dict__:  # a user's class may keep more, and notes are there
             twin.__dict__.update(self.__dict__)
+        for name in self._own_slots:
+            if hasattr(self, name):
+                setattr(twin, name, getattr(self, name))
         twin.reason = self.reason
         twin.sender = sender if self.sender is None else self.sender
         twin.sent_at = sent_at
@@ -152,7 +159,8 @@ class Signal(CancelledError):
         # A task cannot be pickled: its name travels in its place.
         target = getattr(self._target, "name", self._target)
         slots = {"reason": self.reason, "sender": self.sender, "sent_at": self.sent_at, "_target": target}
-        state = {**slots, **self.__dict__}
+        own = {name: getattr(self, name) for name in self._own_slots if hasattr(self, name)}
+        state = {**slots, **own, **self.__dict__}
         if self.__cause__ is not None:
             state["__cause__"] = self.__cause__
         return _revive, (type(self), self.args, state)
@@ -176,6 +184,12 @@ def _hide_nothing(cls: type[Signal]) -> None:
                     f"{base.__qualname__}.{name} hides the {name!r} that each signal has of its own; "
                     f"leave it out, and give it to super().__init__() in the class's own __init__"
                 )
+
+
+def _slots_of(cls: type[Signal]) -> tuple[str, ...]:
+    """The slots that a user's class has added: a copy has them, too."""
+    added = cls.__mro__[: cls.__mro__.index(Signal)]
+    return tuple(name for base in added for name, what in vars(base).items() if type(what) is MemberDescriptorType)
 
 
 def _none_for_unset(self: Signal, name: str) -> None:
@@ -293,12 +307,17 @@ class Kill(Signal):
 def as_signal(what: object, call: str) -> Signal:
     """The signal that `what` stands for: itself, or a fresh instance of the class.
 
-    Raises: `TypeError` that names `call` when `what` is neither, or is the bare `Signal`, which has no strength.
+    Raises: `TypeError` that names `call` when `what` is neither, or is the bare `Signal`, which has no strength, or
+    has another level than its class.
     """
-    if isinstance(what, Signal) and type(what) is not Signal:
-        return what
     if isinstance(what, type) and issubclass(what, Signal) and what is not Signal:
-        return what()
+        what = what()
+    if isinstance(what, Signal) and type(what) is not Signal:
+        if "level" in what.__dict__:  # it could be that of a Kill, or another than blocks go by
+            raise TypeError(
+                f"{call} got {what!r} with a level of its own; the level is the class's: set it in the class body"
+            )
+        return what
     raise TypeError(
         f"{call} takes a signal (Drain, Interrupt, Terminate, Kill, a subclass or an instance of one), "
         f"got {what!r:.200}"

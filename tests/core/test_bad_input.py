@@ -305,3 +305,26 @@ async def test_a_report_for_people_shows_the_beginning_of_very_long_names_and_re
     task = await started(forever())
     task.set_name("n" * 10**6)
     assert len(str(await stop(task, ladder=Ladder(Kill)))) < 1000
+
+
+def test_a_mask_for_more_seconds_than_a_timer_can_count_is_told():
+    with pytest.raises(ValueError, match="seconds"):
+        mask(within=10**400)
+
+
+class Weighs(Terminate):
+    """A level of each instance, where only the class may have one."""
+
+    def __init__(self, level=45):
+        super().__init__("why")
+        self.level = level
+
+
+@pytest.mark.parametrize("bad", [Weighs, Weighs(35)])
+async def test_r1_a_signal_with_another_level_than_its_class_is_not_sent(bad):
+    task = await started(forever())
+    for send in (task.send_signal, task.send_signal_threadsafe, lambda signal: task.cancel(reason=signal)):
+        with pytest.raises(TypeError, match="set it in the class body"):
+            send(bad)
+    assert (task.history, task.cancelling()) == ((), 0)
+    task.kill()

@@ -597,6 +597,104 @@ async def test_r19_a_killed_task_breaks_nobody_elses_lock():
         assert await holds("fourth") == "fourth"
 
 
+async def test_r19_what_dies_with_its_parent_while_it_waits_for_a_semaphore_gives_back_no_place_of_others():
+    semaphore, most = asyncio.Semaphore(1), []
+
+    async def holds():
+        async with semaphore:
+            await forever()
+
+    async def spawns():
+        asyncio.create_task(holds(), name="waits")
+        await forever()
+
+    owner, parent = await started(holds()), await started(spawns())
+    await turns(1)
+    parent.kill()
+    await asyncio.wait([parent])
+    await turns(2)
+    assert semaphore.locked()  # up to Python 3.12, a waiter whose future was not cancelled has had its turn
+    owner.kill()
+    await asyncio.wait([owner])
+    async with semaphore:
+        most.append(semaphore.locked())
+    assert most == [True]
+
+
+async def test_r19_what_swallows_a_kill_in_the_queue_of_a_semaphore_gives_back_no_place_of_others():
+    semaphore = asyncio.Semaphore(1)
+
+    async def insists():
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                await semaphore.acquire()
+
+    async with semaphore:
+        task = await started(insists())
+        task.kill()
+        await asyncio.wait([task])
+        assert semaphore.locked()
+    async with semaphore:
+        assert semaphore.locked()
+
+
+async def test_r19_what_a_dying_child_awaits_with_others_is_left_in_peace():
+    shared = asyncio.get_running_loop().create_future()
+
+    async def awaits():
+        return await shared
+
+    async def spawns():
+        asyncio.create_task(awaits())
+        await forever()
+
+    bystander, parent = await started(awaits()), await started(spawns())
+    await turns(1)
+    parent.kill()
+    await asyncio.wait([parent])
+    await turns(2)
+    shared.set_result("untouched")
+    assert await bystander == "untouched"
+
+
+@pytest.mark.parametrize("make", [asyncio.Lock, asyncio.Semaphore, asyncio.Condition])
+async def test_r19_what_swallows_a_kill_while_it_waits_to_enter_a_lock_never_has_it(make):
+    lock, entered = make(), []
+
+    async def insists():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                async with lock:
+                    entered.append("killed")
+                    await forever()
+
+    async with lock:
+        task = await started(insists())
+        task.kill()
+        await asyncio.wait([task])
+    await turns(3)
+    assert (entered, lock.locked()) == ([], False)
+
+
+async def test_r19_a_lock_that_the_killed_get_back_is_given_back_though_their_cleanup_awaits():
+    condition, cleaned = asyncio.Condition(), []
+
+    async def waits():
+        async with condition:
+            try:
+                await condition.wait()
+            finally:
+                await turns(1)
+                cleaned.append("never")
+
+    task = await started(waits())
+    async with condition:
+        task.kill()
+        await asyncio.wait([task])
+    await turns(3)
+    assert (cleaned, condition.locked()) == ([], False)
+
+
 async def test_r19_a_place_in_the_queue_for_a_lock_is_given_up_while_others_queue():
     condition = asyncio.Condition()
 

@@ -934,3 +934,19 @@ async def test_r10_from_a_child_that_runs_inside_its_step_it_waits_until_the_tas
     task = await started(parent())
     assert (await end_of(task)).reason == "from inside"
     assert log == ["went on", "undisturbed"]
+
+
+async def test_r10_a_signal_for_which_the_loop_had_no_stack_left_does_not_keep_out_the_next(monkeypatch):
+    def has_no_stack(*args, **kwargs):
+        raise RecursionError
+
+    async def sends_itself_two():
+        with monkeypatch.context() as patched, pytest.raises(RecursionError):
+            patched.setattr(asyncio.get_running_loop(), "call_soon", has_no_stack)
+            me().interrupt("lost")
+        me().terminate("why")
+        await forever()
+
+    task = asyncio.create_task(sends_itself_two())
+    await turns(4)
+    assert task.done() and task.ended_by.reason == "why"

@@ -20,6 +20,14 @@ class DiskFull(Terminate):
         self.disk = disk
 
 
+class Evicted(Terminate):
+    __slots__ = ("node", "pod")
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"{node} is full")
+        self.node = node
+
+
 class Preempted(Interrupt):
     level = 25
 
@@ -93,6 +101,27 @@ def test_r1_the_cause_survives_pickling():
 def test_r1_copy_copy_gives_a_signal_like_it():
     twin = copy.copy(Terminate("why"))
     assert (type(twin), twin.reason) == (Terminate, "why")
+
+
+@pytest.mark.parametrize("twin_of", [Signal.copy, copy.copy, lambda signal: pickle.loads(pickle.dumps(signal))])
+def test_r1_a_copy_has_what_is_in_the_slots_of_a_users_class(twin_of):
+    twin = twin_of(Evicted("n1"))
+    assert (twin.node, twin.reason, hasattr(twin, "pod")) == ("n1", "n1 is full", False)
+
+
+async def test_r1_a_task_gets_what_is_in_the_slots_of_a_users_class():
+    async def worker():
+        try:
+            await forever()
+        except Evicted as signal:
+            signal.pod = "p1"
+            raise
+
+    task = asyncio.create_task(worker())
+    await turns(1)
+    task.send_signal(Evicted("n1"))
+    await asyncio.wait([task])
+    assert (task.history[0].signal.node, task.ended_by.node, task.ended_by.pod) == ("n1", "n1", "p1")
 
 
 async def test_r1_a_signal_that_was_delivered_pickles_with_the_name_of_its_target():

@@ -633,6 +633,20 @@ async def test_r15_an_exception_in_a_callback_goes_to_the_loops_handler():
         assert requested().reason == "why"  # as if there were no callback
 
 
+async def test_r15_an_exception_in_a_callback_of_a_callback_goes_to_the_loops_handler():
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(type(context["exception"])))
+
+    async def worker():
+        with on_signal(Drain, lambda signal: task.interrupt()), on_signal(Interrupt, lambda signal: 1 / 0):
+            await forever()
+
+    task = await started(worker())
+    task.drain()
+    await asyncio.wait([task])
+    assert told == [ZeroDivisionError]
+
+
 async def test_r15_after_an_exception_in_a_callback_the_signal_is_thrown():
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
 

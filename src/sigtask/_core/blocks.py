@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
+import sys
 import weakref
 from asyncio import CancelledError, TimerHandle
 from collections.abc import Callable, Coroutine
@@ -34,6 +34,8 @@ from .task import Task
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _S = TypeVar("_S", bound=Signal)
+LONGEST = sys.float_info.max
+"""Seconds that a loop's timer can take: an int may be larger than any float."""
 
 
 class accept(PassingBlock):
@@ -131,7 +133,7 @@ class mask(PassingBlock):
         self.masks = level_of(cls, "mask()")
         if not self.masks:
             raise ValueError(f"mask({cls.__name__}) would hold nothing; to hold all but a Kill, say mask(Terminate)")
-        if within is not None and not (isinstance(within, (int, float)) and 0 < within < math.inf):
+        if within is not None and not (isinstance(within, (int, float)) and 0 < within <= LONGEST):
             raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
         self.cls = cls
         self.within = within
@@ -266,41 +268,38 @@ class on_signal(PassingBlock, Generic[_S]):
 
         :meta private:
         """
+        own: Context = task.get_context() if self.context is None else self.context
+        outside = _may_be_entered(own)  # it is not, where the task, or a callback of its, signals the task
         try:
-            self._run(task, signal)
+            if outside:
+                own.run(self.callback, signal)
+            else:
+                self.callback(signal)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
             context = {"message": f"on_signal callback {self.callback!r} of {task!r} failed", "exception": error}
-            if current() is not task:  # asyncio would run the handler in the task's context, which is entered already
+            if outside:  # else asyncio would enter the task's context once more for the handler
                 context["task"] = task
             task.get_loop().call_exception_handler(context)
             del context
             return False
         return True
 
-    def _run(self, task: Any, signal: _S) -> None:
-        entered = False
-
-        def call() -> None:
-            nonlocal entered
-            entered = True
-            self.callback(signal)
-
-        context = task.get_context() if self.context is None else self.context
-        try:
-            context.run(call)
-            return
-        except RuntimeError:
-            if entered:
-                raise
-        self.callback(signal)  # we are in that context already: the task signals itself
-
     def _fresh(self) -> on_signal[_S]:
         return on_signal(self.cls, self.callback)
 
     def __repr__(self) -> str:
         return f"on_signal({self.cls.__name__}, {self.callback!r})"
+
+
+def _may_be_entered(context: Context) -> bool:
+    """Whether nobody runs in it: Python enters a context once."""
+    try:
+        context.run(bool)
+    except RuntimeError:
+        return False
+    return True
 
 
 class catch(BaseBlock, Generic[_S]):

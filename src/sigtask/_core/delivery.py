@@ -239,6 +239,7 @@ def is_as_it_came(signal: Signal, delivery: Delivery) -> bool:
     given = delivery.given
     return (
         not signal.__dict__
+        and not signal._own_slots
         and signal.__cause__ is given.__cause__
         and signal.args is given.args
         and signal.reason is given.reason

@@ -142,12 +142,22 @@ def free(task: Any) -> bool:
         return True  # it is being woken already
     if hasattr(waiter, "remove_done_callback"):
         waiter.remove_done_callback(wake_up)
+    let_go(waiter)
     gone = task.get_loop().create_future()
     gone.cancel()
     task.get_loop().call_soon(wake_up, gone, context=context)
     if hasattr(waiter, "_exception"):
         waiter.add_done_callback(_claim_cancellation)
     return True
+
+
+def let_go(waiter: Any) -> None:
+    """Cancel what a killed task no longer awaits, as asyncio's `cancel` does, if that is a bare future of its own.
+
+    A Semaphore, up to Python 3.12, goes by it: the place is taken by a waiter whose future was not cancelled.
+    """
+    if type(waiter) is asyncio.Future and not waiter.done() and not waiter._callbacks:
+        waiter.cancel()
 
 
 def _wake_up_of(task: Any, waiter: Any) -> tuple[Any, Any]:

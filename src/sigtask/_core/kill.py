@@ -9,7 +9,8 @@
 A `Killed` unwinds what nothing else does, so that locks are given back. There is one place where that would be wrong:
 a coroutine that waits to have a lock back, as `Condition.wait()` does in its `finally`, would go on to give back a lock
 that another holds. It is abandoned there, but for one thing: it keeps its place in the queue for the lock, and when its
-turn comes it takes it and, with the Kill on its way, gives it back; else nobody behind it would ever get it.
+turn comes it takes it and gives it back, with the Kill on its way, or with a `Killed` at its next await; else nobody
+behind it would ever get it. What waits at the beginning of an `async with lock` gives nothing back, and is unwound.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from ..signals import Kill
 from .delivery import Delivery
 from .family import has_living_children
+from .flight import let_go
 from .handling import chain
 from .inbox import Inbox
 
@@ -35,6 +37,7 @@ TURNS = 3
 """Turns of the loop that a dying task has after the last of its children, for it to hear of their ends."""
 
 _QUEUES = (asyncio.Lock.acquire.__code__, asyncio.Semaphore.acquire.__code__)
+_WITH: Any = asyncio.Lock.__aenter__.__code__
 _abandoned_count = 0
 
 
@@ -93,8 +96,9 @@ def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, return
             _refuse(awaited)
             if doom.refused == KILL_ROUNDS or (doom.refused >= KILL_ROUNDS // 2 and _waits_for_a_lock(coro)):
                 inbox.abandoned = True
-                _abandon(coro, awaited)
+                _abandon(coro, awaited, doom)
                 break
+            let_go(awaited)
         raise doom.fresh()
     finally:
         del doom, coro, error, shim, inbox
@@ -154,7 +158,7 @@ def _refuse(awaited: Any) -> None:
 # -- what even that does not end --------------------------------------------------------------------------------------
 
 
-def _abandon(coro: Any, awaited: Any) -> None:
+def _abandon(coro: Any, awaited: Any, doom: Delivery) -> None:
     """Keep `coro` alive for ever: closing it could spin, and the interpreter closes what it frees, even at exit."""
     global _abandoned_count
     _abandoned_count += 1
@@ -167,30 +171,38 @@ def _abandon(coro: Any, awaited: Any) -> None:
         _kept.append(coro)
     else:
         pythonapi.Py_IncRef(py_object(coro))
-    _keep_place(coro, awaited)
+    _keep_place(coro, awaited, doom)
 
 
 _kept: list[object] = []
 
 
 def _waits_for_a_lock(coro: Any) -> bool:
-    return any(getattr(one, "cr_code", None) in _QUEUES for one in chain(coro))
+    """Whether it may be to have it back: it does not wait at the beginning of an `async with`."""
+    codes = [getattr(one, "cr_code", None) for one in chain(coro)]
+    return _WITH not in codes and any(code in _QUEUES for code in codes)
 
 
-def _keep_place(coro: Any, awaited: Any) -> None:
-    if _waits_for_a_lock(coro):
-        awaited.add_done_callback(partial(_pass_on, coro))
+def _keep_place(coro: Any, awaited: Any, doom: Delivery) -> bool:
+    keeps = _waits_for_a_lock(coro)
+    if keeps:
+        awaited.add_done_callback(partial(_pass_on, coro, doom))
+    return keeps
 
 
-def _pass_on(coro: Any, turn: asyncio.Future[Any]) -> None:
+def _pass_on(coro: Any, doom: Delivery, turn: asyncio.Future[Any]) -> None:
     """It is an abandoned coroutine's turn to have a lock: it takes it, and gives it back."""
+    step = partial(coro.send, None)
     try:
-        awaited = coro.send(None)
+        for _ in range(KILL_ROUNDS):
+            awaited = step()
+            _refuse(awaited)
+            if _keep_place(coro, awaited, doom):
+                return
+            let_go(awaited)
+            step = partial(_throw, coro, None, doom)
     except (StopIteration, CancelledError):
         return
     except Exception as error:
         context = {"message": f"{coro!r}, abandoned by a Kill, failed while it gave back a lock", "exception": error}
         turn.get_loop().call_exception_handler(context)
-        return
-    _refuse(awaited)
-    _keep_place(coro, awaited)

@@ -188,8 +188,8 @@ class Receiver(_Base[_T]):
         """A pending signal may be thrown: look at the loop's next turn, when the task waits."""
         inbox = self._mailbox()
         if not inbox.looking and inbox.is_due and not (loop := self.get_loop()).is_closed():
-            inbox.looking = True
             loop.call_soon(self._look)
+            inbox.looking = True  # not before: call_soon() fails where the stack is full
 
     def _look(self) -> None:
         """Throw pending signals that may be thrown now, at the await the task is in."""
@@ -198,8 +198,8 @@ class Receiver(_Base[_T]):
         if self.done():
             return
         if self._is_running():
-            inbox.looking = True
             self.get_loop().call_later(_NESTED, self._look)
+            inbox.looking = True
             return
         if inbox.pending:
             delivery = inbox.pick()

@@ -163,7 +163,7 @@ int sigtask_inbox_traverse(PyObject *inbox, visitproc visit, void *arg);
 
 /* Where the slots of a Signal lie, in every class derived from it, and in every interpreter of the process. */
 typedef struct {
-    Py_ssize_t reason, sender, sent_at, origin, target, shown;
+    Py_ssize_t reason, sender, sent_at, origin, target, shown, size;
 } Slots;
 extern Slots sigtask_slots;
 #define SLOT(object, at) (*(PyObject **)((char *)(object) + (at)))

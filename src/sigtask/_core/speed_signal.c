@@ -65,6 +65,7 @@ sigtask_slot_at(PyObject *type, const char *name)
 int
 sigtask_find_slots(State *state)
 {
+    sigtask_slots.size = ((PyTypeObject *)state->signal)->tp_basicsize;
     return (sigtask_slots.reason = sigtask_slot_at(state->signal, "reason")) < 0 ||
                    (sigtask_slots.sender = sigtask_slot_at(state->signal, "sender")) < 0 ||
                    (sigtask_slots.sent_at = sigtask_slot_at(state->signal, "sent_at")) < 0 ||
@@ -88,12 +89,20 @@ sigtask_origin(PyObject *signal)
     return IS(origin) ? origin : signal;
 }
 
+/* Whether a user's class, or somebody, has given the signal more than Signal has: in its dict, where notes are, or in slots. */
+static int
+has_more(PyBaseExceptionObject *signal)
+{
+    return (signal->dict != NULL && PyDict_GET_SIZE(signal->dict) > 0) ||
+           Py_TYPE(signal)->tp_basicsize != sigtask_slots.size;
+}
+
 /* Signal.addressed, of a signal to which the user has added nothing; else Python's. A new reference. */
 static PyObject *
 addressed(State *state, PyObject *given, PyObject *to, PyObject *sender, PyObject *sent_at)
 {
     PyBaseExceptionObject *own = (PyBaseExceptionObject *)given;
-    if (own->dict != NULL && PyDict_GET_SIZE(own->dict) > 0) { /* notes lie there, too */
+    if (has_more(own)) {
         return PyObject_CallFunctionObjArgs(state->addressed, given, to, sender, sent_at, NULL);
     }
     PyObject *twin = ((PyTypeObject *)PyExc_BaseException)->tp_new(Py_TYPE(given), own->args, NULL);
@@ -153,7 +162,7 @@ sigtask_is_as_it_came(PyObject *signal, Delivery *delivery)
 {
     PyBaseExceptionObject *own = (PyBaseExceptionObject *)signal, *given = (PyBaseExceptionObject *)delivery->given;
     PyObject *named = SLOT(given, sigtask_slots.sender);
-    return (own->dict == NULL || PyDict_GET_SIZE(own->dict) == 0) && own->cause == given->cause && own->args == given->args &&
+    return !has_more(own) && own->cause == given->cause && own->args == given->args &&
            or_none(SLOT(own, sigtask_slots.reason)) == or_none(SLOT(given, sigtask_slots.reason)) &&
            or_none(SLOT(own, sigtask_slots.sender)) == or_none(IS(named) ? named : delivery->sender);
 }

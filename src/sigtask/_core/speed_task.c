@@ -112,6 +112,13 @@ sigtask_task_send_signal(PyObject *task, PyTypeObject *defining, PyObject *const
     }
     else if (PyObject_TypeCheck(args[0], (PyTypeObject *)state->signal) &&
              !Py_IS_TYPE(args[0], (PyTypeObject *)state->signal)) {
+        PyObject *dict = ((PyBaseExceptionObject *)args[0])->dict;
+        if (dict != NULL && PyDict_GET_SIZE(dict) > 0) {
+            int has_level = PyDict_Contains(dict, state->level_name);
+            if (has_level != 0) {
+                return has_level < 0 ? NULL : by_python(state->send_signal, task, args, nargs, names);
+            }
+        }
         signal = Py_NewRef(args[0]);
     }
     else {

@@ -28,7 +28,8 @@ async def stop(*tasks: asyncio.Task[Any], ladder: Ladder | None = None, reason: 
     the targets, and to descendants that an earlier rung was thrown into.
 
     Errors of the tasks are in the report and are not raised. A task that still runs at the end is in
-    `Report.survivors`; while the loop turns, this can only be a stock asyncio task that swallows `cancel()`.
+    `Report.survivors`. After a Kill, and while the loop turns, this can only be a stock asyncio task that swallows
+    `cancel()`; before it, a descendant that was sent nothing but a Drain.
 
     If `stop()` itself is cancelled, it raises at once. The tasks keep the signals they were sent, and get no more.
 
