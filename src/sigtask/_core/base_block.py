@@ -124,7 +124,7 @@ class BaseBlock(_Block):
 
     def _around(self, fn: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Coroutine[Any, Any, _R | None]]:
         if not inspect.iscoroutinefunction(fn):
-            raise TypeError(f"@{self!r} needs an async function (async def), got {fn!r}")
+            raise TypeError(f"@{self!r} needs an async function (async def), got {fn!r:.200}")
 
         @functools.wraps(fn)
         async def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:

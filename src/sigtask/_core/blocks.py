@@ -134,7 +134,7 @@ class mask(PassingBlock):
         if not self.masks:
             raise ValueError(f"mask({cls.__name__}) would hold nothing; to hold all but a Kill, say mask(Terminate)")
         if within is not None and not (isinstance(within, (int, float)) and 0 < within <= LONGEST):
-            raise ValueError(f"mask(within={within!r}): give a number of seconds above 0, or leave it out")
+            raise ValueError(f"mask(within={within!r:.200}): give a number of seconds above 0, or leave it out")
         self.cls = cls
         self.within = within
         self.plain = plain
@@ -238,7 +238,7 @@ class on_signal(PassingBlock, Generic[_S]):
         super().__init__()
         level_of(cls, "on_signal()")
         if not callable(callback) or inspect.iscoroutinefunction(callback):
-            raise TypeError(f"on_signal() takes a function to call at once, not async, got {callback!r}")
+            raise TypeError(f"on_signal() takes a function to call at once, not async, got {callback!r:.200}")
         self.cls = cls
         self.callback = callback
         self.context: Context | None = None

@@ -146,7 +146,9 @@ class Task(Receiver[_T]):
         """
         if reason is not None:
             if msg is not None:
-                raise TypeError(f"cancel() takes msg={msg!r} or reason={reason!r}, not both; a reason says it all")
+                raise TypeError(
+                    f"cancel() takes msg={msg!r:.200} or reason={reason!r:.200}, not both; a reason says it all"
+                )
             if isinstance(reason, Signal) or (isinstance(reason, type) and issubclass(reason, Signal)):
                 return self._receive(as_signal(reason, "cancel()")) is not _REFUSED
             return self._receive(Terminate(reason)) is not _REFUSED

@@ -75,7 +75,9 @@ def _check(tasks: tuple[Any, ...], loop: AbstractEventLoop, ladder: object) -> N
     if not tasks:
         raise ValueError("stop() needs at least one task; to stop all of a program, use sigtask.run()")
     if ladder is not None and not isinstance(ladder, Ladder):
-        raise TypeError(f"ladder is {ladder!r}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')")
+        raise TypeError(
+            f"ladder is {ladder!r:.200}; give a sigtask.Ladder, for example Ladder.parse('terminate=5s,kill')"
+        )
     asker = current()
     if speed is not None and speed.all_belong(tasks, loop, asker):
         return

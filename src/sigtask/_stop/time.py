@@ -74,7 +74,7 @@ def extend(seconds: float) -> float:
     .. versionadded:: 0.1.0
     """
     if not (isinstance(seconds, (int, float)) and seconds > 0):
-        raise ValueError(f"extend({seconds!r}): ask for a number of seconds above 0")
+        raise ValueError(f"extend({seconds!r:.200}): ask for a number of seconds above 0")
     task = host_here("extend()")
     if task is not None and not isinstance(task, Task):
         raise RuntimeError(f"extend() works in a task only, and this is {task!r}; ask for more before it is started")
