@@ -33,7 +33,7 @@ from .._run.watchdog import flush
 
 
 class Interrupted(BaseException):
-    """The program ended by this `KeyboardInterrupt`, which has been shown. click must not handle it again."""
+    """The program ended by such a `KeyboardInterrupt`, which has been shown. click must not handle it again."""
 
 
 class BadInput(Exception):
@@ -109,7 +109,7 @@ def _run_hosted(program: Program, supervisor: Supervisor) -> int:
     elif error is not None:
         _show(error)
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(error) from None
+            raise Interrupted(KeyboardInterrupt() if type(error) is KeyboardInterrupt else error) from None
     return status
 
 
