@@ -490,6 +490,21 @@ def test_r29_the_log_has_the_report_as_a_warning_when_anyone_resisted(caplog):
     assert "stubborn (swallows): ended by Kill" in record.getMessage()
 
 
+def test_r28_who_leaves_a_group_by_the_exit_of_a_child_has_swallowed_nothing(caplog):
+    async def exits():
+        sys.exit(4)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(exits())
+            group.create_task(forever())
+
+    caplog.set_level(logging.INFO, "sigtask")
+    with pytest.raises(SystemExit):
+        run(main(), ladder=QUICK)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 def test_r29_a_quiet_end_logs_nothing(caplog):
     async def main():
         asyncio.create_task(forever())

@@ -82,10 +82,10 @@ def look_back(row: TaskReport, task: AnyTask, places: Places, is_ours: Callable[
 
 
 def look_back_at(alive: Mapping[AnyTask, TaskReport], is_ours: Callable[[Delivery], bool]) -> None:
-    """`look_back` for all tasks that have been told something; from any thread."""
+    """`look_back` for all tasks that have been told something and have not ended; from any thread."""
     places = Places()
     for task, row in tuple(alive.items()):
-        if row.stood:
+        if row.stood and not task.done():  # a loop that was left by an error has not called its callback yet
             look_back(row, task, places, is_ours)
 
 
