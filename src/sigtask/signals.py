@@ -32,6 +32,8 @@ class Addressee(Protocol):
 
 
 _new: Any = CancelledError.__new__
+own_slots: dict[type[Signal], tuple[str, ...]] = {}
+"""The slots that users' classes have added: a copy has them, too. Few programs have any, and the others pay nothing."""
 
 
 class Signal(CancelledError):
@@ -81,7 +83,6 @@ class Signal(CancelledError):
     _ended_another: bool  # set on what an awaiter is shown of the end of another task
     sent_at: float | None
     """When it was sent, by `time.monotonic()`; `None` if it was never sent."""
-    _own_slots: ClassVar[tuple[str, ...]] = ()  # those of a user's class
 
     def __init__(self, reason: object = None, *, sender: object = None) -> None:
         self.args = () if reason is None else (reason,)
@@ -96,7 +97,8 @@ class Signal(CancelledError):
         if cls.__init__ is not Signal.__init__:  # it may not call ours. To have this on every class would be slow
             cls.__getattr__ = _none_for_unset  # type: ignore[attr-defined]
         _hide_nothing(cls)
-        cls._own_slots = _slots_of(cls)
+        if added := _slots_of(cls):
+            own_slots[cls] = added
         kills = any(base.__dict__.get("level", 0) == KILL_LEVEL for base in cls.__mro__[1:])
         wanted = f"{KILL_LEVEL} or more, being a Kill" if kills else f"an int from 1 to {KILL_LEVEL - 1}"
         right = type(cls.level) is int and (cls.level >= KILL_LEVEL if kills else 1 <= cls.level < KILL_LEVEL)
@@ -134,9 +136,9 @@ class Signal(CancelledError):
         twin.args = self.args  # the same tuple, until somebody changes it
         if self.__dict__:  # a user's class may keep more, and notes are there
             twin.__dict__.update(self.__dict__)
-        for name in self._own_slots:
-            if hasattr(self, name):
-                setattr(twin, name, getattr(self, name))
+        if own_slots:
+            for name, value in _in_own_slots(self).items():
+                setattr(twin, name, value)
         twin.reason = self.reason
         twin.sender = sender if self.sender is None else self.sender
         twin.sent_at = sent_at
@@ -159,8 +161,7 @@ class Signal(CancelledError):
         # A task cannot be pickled: its name travels in its place.
         target = getattr(self._target, "name", self._target)
         slots = {"reason": self.reason, "sender": self.sender, "sent_at": self.sent_at, "_target": target}
-        own = {name: getattr(self, name) for name in self._own_slots if hasattr(self, name)}
-        state = {**slots, **own, **self.__dict__}
+        state = {**slots, **_in_own_slots(self), **self.__dict__}
         if self.__cause__ is not None:
             state["__cause__"] = self.__cause__
         return _revive, (type(self), self.args, state)
@@ -187,9 +188,13 @@ def _hide_nothing(cls: type[Signal]) -> None:
 
 
 def _slots_of(cls: type[Signal]) -> tuple[str, ...]:
-    """The slots that a user's class has added: a copy has them, too."""
+    """The slots that a user's class has added."""
     added = cls.__mro__[: cls.__mro__.index(Signal)]
     return tuple(name for base in added for name, what in vars(base).items() if type(what) is MemberDescriptorType)
+
+
+def _in_own_slots(signal: Signal) -> dict[str, Any]:
+    return {name: getattr(signal, name) for name in own_slots.get(type(signal), ()) if hasattr(signal, name)}
 
 
 def _none_for_unset(self: Signal, name: str) -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from .. import signals
-from ..signals import KILL_LEVEL, Signal
+from ..signals import KILL_LEVEL, Signal, own_slots
 from .native import in_c
 
 HISTORY = 20
@@ -239,7 +239,7 @@ def is_as_it_came(signal: Signal, delivery: Delivery) -> bool:
     given = delivery.given
     return (
         not signal.__dict__
-        and not signal._own_slots
+        and not (own_slots and type(signal) in own_slots)
         and signal.__cause__ is given.__cause__
         and signal.args is given.args
         and signal.reason is given.reason

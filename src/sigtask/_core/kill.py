@@ -98,7 +98,7 @@ def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, return
                 inbox.abandoned = True
                 _abandon(coro, awaited, doom)
                 break
-            let_go(awaited)
+            _leave_queue(coro, awaited)
         raise doom.fresh()
     finally:
         del doom, coro, error, shim, inbox
@@ -179,8 +179,18 @@ _kept: list[object] = []
 
 def _waits_for_a_lock(coro: Any) -> bool:
     """Whether it may be to have it back: it does not wait at the beginning of an `async with`."""
-    codes = [getattr(one, "cr_code", None) for one in chain(coro)]
-    return _WITH not in codes and any(code in _QUEUES for code in codes)
+    codes = _codes(coro)
+    return _WITH not in codes and not codes.isdisjoint(_QUEUES)
+
+
+def _leave_queue(coro: Any, awaited: Any) -> None:
+    """Of a lock, whose future is nobody else's. Any other that it yields may still be awaited by others."""
+    if not _codes(coro).isdisjoint(_QUEUES):
+        let_go(awaited)
+
+
+def _codes(coro: Any) -> set[Any]:
+    return {getattr(one, "cr_code", None) for one in chain(coro)}
 
 
 def _keep_place(coro: Any, awaited: Any, doom: Delivery) -> bool:
@@ -199,7 +209,7 @@ def _pass_on(coro: Any, doom: Delivery, turn: asyncio.Future[Any]) -> None:
             _refuse(awaited)
             if _keep_place(coro, awaited, doom):
                 return
-            let_go(awaited)
+            _leave_queue(coro, awaited)
             step = partial(_throw, coro, None, doom)
     except (StopIteration, CancelledError):
         return
