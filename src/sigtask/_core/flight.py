@@ -20,8 +20,11 @@ from typing import Any
 
 from ..signals import KILL_LEVEL, Signal
 from .delivery import Delivery, PassedOn
+from .handling import chain
 from .native import speed
 from .stock import cancel as _cancel
+
+QUEUES = (asyncio.Lock.acquire.__code__, asyncio.Semaphore.acquire.__code__)
 
 
 class _Launch:
@@ -142,7 +145,7 @@ def free(task: Any) -> bool:
         return True  # it is being woken already
     if hasattr(waiter, "remove_done_callback"):
         waiter.remove_done_callback(wake_up)
-    let_go(waiter)
+    leave_queue(task.get_coro(), waiter)
     gone = task.get_loop().create_future()
     gone.cancel()
     task.get_loop().call_soon(wake_up, gone, context=context)
@@ -151,13 +154,19 @@ def free(task: Any) -> bool:
     return True
 
 
-def let_go(waiter: Any) -> None:
-    """Cancel what a killed task no longer awaits, as asyncio's `cancel` does, if that is a bare future of its own.
+def leave_queue(coro: Any, waiter: Any) -> None:
+    """Cancel what a killed coroutine no longer awaits, if that is its own place in the queue of a lock.
 
-    A Semaphore, up to Python 3.12, goes by it: the place is taken by a waiter whose future was not cancelled.
+    A Semaphore, up to Python 3.12, goes by it: the place is taken by a waiter whose future was not cancelled. Any other
+    future may still be awaited by others.
     """
-    if type(waiter) is asyncio.Future and not waiter.done() and not waiter._callbacks:
+    if not codes(coro).isdisjoint(QUEUES) and not waiter.done():
         waiter.cancel()
+
+
+def codes(coro: Any) -> set[Any]:
+    """The code of the coroutine, and of all that it waits in."""
+    return {getattr(one, "cr_code", None) for one in chain(coro)}
 
 
 def _wake_up_of(task: Any, waiter: Any) -> tuple[Any, Any]:

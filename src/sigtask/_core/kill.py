@@ -23,8 +23,7 @@ from typing import Any
 from ..signals import Kill
 from .delivery import Delivery
 from .family import has_living_children
-from .flight import let_go
-from .handling import chain
+from .flight import QUEUES, codes, leave_queue
 from .inbox import Inbox
 
 KILL_ROUNDS = 20
@@ -36,7 +35,6 @@ WAITS = 3
 TURNS = 3
 """Turns of the loop that a dying task has after the last of its children, for it to hear of their ends."""
 
-_QUEUES = (asyncio.Lock.acquire.__code__, asyncio.Semaphore.acquire.__code__)
 _WITH: Any = asyncio.Lock.__aenter__.__code__
 _abandoned_count = 0
 
@@ -98,7 +96,7 @@ def go_on(shim: Any, inbox: Inbox, error: BaseException | None = None, *, return
                 inbox.abandoned = True
                 _abandon(coro, awaited, doom)
                 break
-            _leave_queue(coro, awaited)
+            leave_queue(coro, awaited)
         raise doom.fresh()
     finally:
         del doom, coro, error, shim, inbox
@@ -179,18 +177,8 @@ _kept: list[object] = []
 
 def _waits_for_a_lock(coro: Any) -> bool:
     """Whether it may be to have it back: it does not wait at the beginning of an `async with`."""
-    codes = _codes(coro)
-    return _WITH not in codes and not codes.isdisjoint(_QUEUES)
-
-
-def _leave_queue(coro: Any, awaited: Any) -> None:
-    """Of a lock, whose future is nobody else's. Any other that it yields may still be awaited by others."""
-    if not _codes(coro).isdisjoint(_QUEUES):
-        let_go(awaited)
-
-
-def _codes(coro: Any) -> set[Any]:
-    return {getattr(one, "cr_code", None) for one in chain(coro)}
+    waits_in = codes(coro)
+    return _WITH not in waits_in and not waits_in.isdisjoint(QUEUES)
 
 
 def _keep_place(coro: Any, awaited: Any, doom: Delivery) -> bool:
@@ -209,7 +197,7 @@ def _pass_on(coro: Any, doom: Delivery, turn: asyncio.Future[Any]) -> None:
             _refuse(awaited)
             if _keep_place(coro, awaited, doom):
                 return
-            _leave_queue(coro, awaited)
+            leave_queue(coro, awaited)
             step = partial(_throw, coro, None, doom)
     except (StopIteration, CancelledError):
         return
