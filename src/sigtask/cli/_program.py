@@ -242,7 +242,8 @@ def _show(error: BaseException) -> None:
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
     last = {"last_exc": error, "last_type": type(error), "last_value": error, "last_traceback": error.__traceback__}
-    vars(sys).update(last)  # as Python does, for atexit handlers; last_exc is new in 3.12
+    for name, value in last.items():  # as Python does, for atexit handlers; last_exc is new in 3.12
+        setattr(sys, name, value)
     sys.excepthook(type(error), error, error.__traceback__)
     flush()
 
