@@ -162,10 +162,7 @@ def _abandon(coro: Any, awaited: Any, doom: Delivery) -> None:
     _abandoned_count += 1
     try:
         from ctypes import py_object, pythonapi
-    except (
-        ImportError,
-        OSError,
-    ):  # no ctypes to be had: alive at least until the interpreter clears its modules
+    except (ImportError, OSError):  # no ctypes to be had: alive at least until the interpreter clears its modules
         _kept.append(coro)
     else:
         pythonapi.Py_IncRef(py_object(coro))

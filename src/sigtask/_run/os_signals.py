@@ -75,9 +75,8 @@ class OsSignals:
                 if self.before[signum] != signal.SIG_IGN:
                     set_handler(signum, self._handle)
             if hasattr(signal, "pthread_kill"):
-                with contextlib.suppress(
-                    RuntimeError, OSError
-                ):  # no thread, no descriptor: handlers as in plain Python
+                # Where there is no thread, or no descriptor, handlers are called as in plain Python.
+                with contextlib.suppress(RuntimeError, OSError):
                     self._bytes = _Bytes(self)
             _entered.add(self)
             self.listen()
