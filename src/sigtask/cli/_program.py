@@ -241,9 +241,9 @@ def _show(error: BaseException) -> None:
     linked: BaseException | None = error
     while linked is not None and linked.__traceback__ is not None:
         linked = _strip(linked).__cause__ or linked.__context__
-    last = {"last_exc": error, "last_type": type(error), "last_value": error, "last_traceback": error.__traceback__}
-    for name, value in last.items():  # as Python does, for atexit handlers; last_exc is new in 3.12
-        setattr(sys, name, value)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__  # as Python does
+    if sys.version_info >= (3, 12):  # before, Python does not know it, and would clear it too late at its end
+        sys.last_exc = error
     sys.excepthook(type(error), error, error.__traceback__)
     flush()
 
