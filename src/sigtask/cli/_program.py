@@ -183,8 +183,8 @@ def _meant(module: str, attribute: str) -> str:
 
 def _async_functions_of(module: str) -> str:
     """A hint for who has mistaken the name of a function."""
-    members = vars(sys.modules[module]).items()
-    names = [name for name, one in members if inspect.iscoroutinefunction(one) and one.__module__ == module]
+    members = [pair for pair in vars(sys.modules[module]).items() if getattr(pair[1], "__module__", None) == module]
+    names = [name for name, one in members if inspect.iscoroutinefunction(one)]
     return f"; its async functions are {', '.join(names[:10])}" if names else "; it has no async function of its own"
 
 
