@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import cache
+from types import FrameType
 from typing import Any
 
 # The function under `signal.pthread_sigmask`, which also makes an enum of each of 60 signals: 0.1 ms for each thread.
@@ -74,9 +75,9 @@ _paused: list[DeafThread] = []
 _lock = threading.RLock()  # one fork at a time
 
 
-def is_forking() -> bool:
-    """Whether the process forks now. What is raised meanwhile is lost, as in all callbacks of a fork."""
-    return bool(_paused)
+def is_forking(frame: FrameType | None = None) -> bool:
+    """Whether the process forks now, or this frame is a callback of a fork: what is raised meanwhile is lost."""
+    return bool(_paused) or (frame is not None and frame.f_code in _CALLBACKS)
 
 
 def _pause() -> None:
@@ -98,5 +99,6 @@ def _end_of_fork() -> None:
     _lock.release()
 
 
+_CALLBACKS = (_pause.__code__, _go_on.__code__, _end_of_fork.__code__)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_pause, after_in_parent=_go_on, after_in_child=_end_of_fork)

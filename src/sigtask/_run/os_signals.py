@@ -174,8 +174,9 @@ class OsSignals:
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if self._bytes is not None:
-            if is_forking() and running_loop() is None:
-                return  # it would raise, and that would be lost: the main thread is interrupted again
+            if is_forking(frame) and running_loop() is None:  # it would raise, and that would be lost
+                self._bytes.put_off()
+                return
             self._bytes.handled()
         if signum == min(self._to_put_back, default=None):  # sent by ourselves: no signal came
             put_back({n: handler for n, handler in self._to_put_back.items() if self.is_ours(n)})
@@ -232,6 +233,8 @@ class _Bytes:
 
     def _let_go(self) -> bool:
         """What is written while the thread pauses it will read when it goes on."""
+        if self._late and is_forking():  # a program may fork again and again: the thread would never come to `_press`
+            return False
         with contextlib.suppress(OSError):  # it is closed
             try:
                 self._write.send(_PAUSE)
@@ -264,6 +267,10 @@ class _Bytes:
         """Our handler runs: every signal whose byte was written before now has been seen. Safe in a handler."""
         with contextlib.suppress(OSError):
             self._write.send(_HANDLED)
+
+    def put_off(self) -> None:
+        """Our handler cannot do its work now: the main thread is to be interrupted again, as often as it takes."""
+        self._pokes = 0
 
     def end(self) -> None:
         """Give the bytes back; the thread is gone when this returns. In a fork it is the parent's."""
