@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
 
+from .signals import clipped
+
 SHOWN = 20
 """How many entries `str(report)` has for tasks; `tasks` and `to_dict()` have all."""
 
@@ -35,7 +37,7 @@ def printable(text: str, keep: str = "\n") -> str:
 
 def _named(text: str) -> str:
     """A name or a reason on one line for people: printable, and of a very long one the beginning."""
-    return printable(text if len(text) <= 200 else text[:199] + "\N{HORIZONTAL ELLIPSIS}", keep="")
+    return printable(clipped(text), keep="")
 
 
 def _written_out(char: str) -> str:

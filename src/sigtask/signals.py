@@ -204,8 +204,12 @@ def _none_for_unset(self: Signal, name: str) -> None:
 
 
 def _brief(thing: object) -> str:
-    text = f"{type(thing).__name__}: {thing}" if isinstance(thing, BaseException) else str(thing)
-    return text if len(text) <= 200 else text[:199] + "\N{HORIZONTAL ELLIPSIS}"
+    return clipped(f"{type(thing).__name__}: {thing}" if isinstance(thing, BaseException) else str(thing))
+
+
+def clipped(text: str, longest: int = 200) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= longest else text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 class Drain(Signal):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..report import printable
+from ..signals import clipped as clipped
 
 LONGEST = 200
 """Characters of a name or a reason that are told to others."""
@@ -13,11 +14,6 @@ LONGEST = 200
 def shown(text: str, keep: str = "") -> str:
     """As `printable`, but that new lines are written out, too."""
     return printable(text, keep)
-
-
-def clipped(text: str, longest: int = LONGEST) -> str:
-    """The text, or its beginning and an ellipsis."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def said(thing: object, longest: int = LONGEST) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..report import printable
+from ..signals import clipped
 
 SHOWN = 2000
 """How many bytes of the end of stderr an error shows."""
@@ -109,8 +110,7 @@ class ProcessError(subprocess.CalledProcessError):
 
 def shown(args: tuple[str, ...]) -> str:
     """A command as an error names it."""
-    text = " ".join(args)
-    return repr(text if len(text) <= 200 else text[:199] + "\N{HORIZONTAL ELLIPSIS}")
+    return repr(clipped(" ".join(args)))
 
 
 def explained(error: OSError, call: str, args: tuple[str, ...], cwd: Any) -> OSError:
